@@ -1,0 +1,5 @@
+import { defineConfig } from 'vitest/config'
+
+export default defineConfig({
+  test: { projects: ['packages/*', 'examples/*', 'tools'], maxWorkers: 2 },
+})
