@@ -3,12 +3,6 @@
  * Codes are published: they are added to, never renamed. One section a package, in the order of the floors.
  */
 
-interface Known {
-  readonly status: number
-  readonly retryable: boolean
-  readonly message: string
-}
-
 export const errorCodes = {
   // core
   'json.malformed': { status: 400, retryable: false, message: 'The JSON is not well-formed.' },
@@ -53,7 +47,7 @@ export const errorCodes = {
   // platform
 
   // client
-} as const satisfies Record<string, Known>
+} as const
 
 /** Every code that the suite can answer with. */
 export type ErrorCode = keyof typeof errorCodes

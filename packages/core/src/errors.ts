@@ -30,7 +30,7 @@ export class PosternError<C extends ErrorCode = ErrorCode> extends Error {
   readonly reason: string | null
 
   constructor(code: C, options: ErrorOptions = {}) {
-    const known = errorCodes[code]
+    const known: { readonly status: number; readonly retryable: boolean; readonly message: string } = errorCodes[code]
     const publicMessage = options.publicMessage ?? known.message
     super(`${code}: ${publicMessage}`, options.cause === undefined ? undefined : { cause: options.cause })
     this.name = 'PosternError'
