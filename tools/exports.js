@@ -8,10 +8,11 @@
  */
 export function sourceFiles(pkg) {
   const files = new Set()
-  for (const target of Object.values(pkg.exports ?? {})) for (const path of targets(target)) {
-    const match = /^\.\/dist\/(.+)\.js$/.exec(path)
-    if (match) files.add(`${match[1]}.ts`)
-  }
+  for (const target of Object.values(pkg.exports ?? {}))
+    for (const path of targets(target)) {
+      const match = /^\.\/dist\/(.+)\.js$/.exec(path)
+      if (match) files.add(`${match[1]}.ts`)
+    }
   return [...files].sort()
 }
 

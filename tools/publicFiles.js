@@ -1,0 +1,26 @@
+// @ts-check
+// A public file is an export and an export is a public file: one path to learn, not three.
+import { sourceFiles } from './exports.js'
+import { manifest, packages, sources } from './tree.js'
+
+/** @returns {string[]} one line a breach */
+export function publicFiles() {
+  const breaches = []
+  for (const name of packages()) {
+    const pkg = manifest(name)
+    const published = new Set(sourceFiles(pkg))
+    const present = new Set(sources(name).map((file) => file.slice(`packages/${name}/src/`.length)))
+    for (const file of present) {
+      const hidden = /(^|\/)internal\//.test(file)
+      if (!hidden && !published.has(file)) breaches.push(`packages/${name}/src/${file}: public, but not in exports`)
+      if (hidden && published.has(file)) breaches.push(`packages/${name}/src/${file}: in src/internal/, but exported`)
+    }
+    for (const file of published) if (!present.has(file)) breaches.push(`packages/${name}: exports ${file}, which is not there`)
+    for (const [subpath, target] of Object.entries(pkg.exports)) {
+      if (subpath === './package.json') continue
+      if (Object.keys(/** @type {object} */ (target))[0] !== 'types')
+        breaches.push(`packages/${name}: "${subpath}" must name "types" first`)
+    }
+  }
+  return breaches
+}
