@@ -27,7 +27,13 @@ export type Op =
   /** The record is live with that `rev`; `null`: it is absent or expired. */
   | { readonly op: 'check'; readonly key: string; readonly rev: string | null }
   /** Sets the value, `n = 0`; with `rev` only when {@link Op} `check` would hold. */
-  | { readonly op: 'put'; readonly key: string; readonly value: Uint8Array; readonly rev?: string | null; readonly expiresAt?: number }
+  | {
+      readonly op: 'put'
+      readonly key: string
+      readonly value: Uint8Array
+      readonly rev?: string | null
+      readonly expiresAt?: number
+    }
   | { readonly op: 'del'; readonly key: string; readonly rev?: string }
   /** A bounded counter: fails when `by > 0` and `n + by > max`, or `by < 0` and `n + by < 0`. Its expiry is fixed at creation. */
   | { readonly op: 'add'; readonly key: string; readonly by: number; readonly max: number; readonly expiresAt?: number }
@@ -53,9 +59,17 @@ export interface Store {
    */
   commit(part: Part, ops: readonly Op[], o: { readonly now: number; readonly rev: string }): Promise<Commit>
   /** Live records whose key starts with `prefix`, ascending by key bytes, `after` exclusive, `limit` 1–1000. */
-  list(part: Part, prefix: string, o: { readonly now: number; readonly after?: string; readonly limit: number }): Promise<readonly Rec[]>
+  list(
+    part: Part,
+    prefix: string,
+    o: { readonly now: number; readonly after?: string; readonly limit: number },
+  ): Promise<readonly Rec[]>
   /** Every live `e/…` record of every partition, by key, then partition; `after` exclusive, within one sweep. */
-  outbox?(o: { readonly now: number; readonly after?: string; readonly limit: number }): Promise<readonly (Rec & { readonly part: Part })[]>
+  outbox?(o: {
+    readonly now: number
+    readonly after?: string
+    readonly limit: number
+  }): Promise<readonly (Rec & { readonly part: Part })[]>
   /** Removes what expired before `now` minus the grace, until the budget (ms) is used up; returns how many records went. */
   sweep?(now: number, budgetMs: number): Promise<number>
   /** The database's clock, for readiness alone. */

@@ -1,0 +1,53 @@
+/** The conditions and the effects of ops over records, for every driver that judges in this process. */
+import type { Commit, Rec } from '../contract.js'
+import { type CheckedOp, NEVER } from './validate.js'
+
+/** A record as drivers keep it: `expiresAt` is a time or {@link NEVER}. */
+export type Kept = Rec
+
+/** The record when it is live at `now`, else `null`. */
+export function liveKept(kept: Kept | undefined | null, now: number): Kept | null {
+  return kept !== undefined && kept !== null && kept.expiresAt > now ? kept : null
+}
+
+/** Whether the op's condition holds over the live record at its key. */
+export function holds(op: CheckedOp, current: Kept | null): boolean {
+  if (op.op === 'add') {
+    const n = (current?.n ?? 0) + op.by
+    return op.by > 0 ? n <= op.max : n >= 0
+  }
+  return op.rev === undefined || (op.rev === null ? current === null : current?.rev === op.rev)
+}
+
+/** The record after the op; `null` when there is none. */
+export function after(op: CheckedOp, current: Kept | null, rev: string): Kept | null {
+  if (op.op === 'check') return current
+  if (op.op === 'del') return null
+  if (op.op === 'put') return { key: op.key, value: op.value, n: 0, rev, expiresAt: op.expiresAt }
+  if (current === null) return { key: op.key, value: new Uint8Array(0), n: op.by, rev, expiresAt: op.expiresAt }
+  return { ...current, n: current.n + op.by, rev }
+}
+
+/**
+ * Judges all ops against the state before the commit, then gives the records after it.
+ * @param currents - the live record at each op's key
+ */
+export function judge(ops: readonly CheckedOp[], currents: readonly (Kept | null)[], rev: string): Judged {
+  const at = ops.findIndex((op, i) => !holds(op, currents[i]!))
+  if (at >= 0) return { ok: false, answer: { ok: false, at, current: shown(currents[at]!) } }
+  const recs = ops.map((op, i) => after(op, currents[i]!, rev))
+  return { ok: true, recs, answer: { ok: true, recs: recs.map(shown) } }
+}
+
+export type Judged =
+  | { readonly ok: true; readonly recs: readonly (Kept | null)[]; readonly answer: Commit }
+  | { readonly ok: false; readonly answer: Commit }
+
+/** The record as callers see it: bytes of their own, 0 for never. */
+export function shown(kept: Kept): Rec
+export function shown(kept: Kept | null): Rec | null
+export function shown(kept: Kept | null): Rec | null {
+  if (kept === null) return null
+  const { key, value, n, rev, expiresAt } = kept
+  return { key, value: new Uint8Array(value), n, rev, expiresAt: expiresAt === NEVER ? 0 : expiresAt }
+}

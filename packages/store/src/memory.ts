@@ -1,0 +1,142 @@
+/** The memory driver: for tests, for development, and for markers that may die with the process. */
+import { PosternError } from '@postern/core/errors'
+import type { Rec, Store } from './contract.js'
+import { judge, type Kept, liveKept, shown } from './internal/judge.js'
+import { checkedKeys, checkedNow, checkedOps, checkedPage, type Page, partOf, placeOf } from './internal/validate.js'
+
+export interface MemoryOptions {
+  /** How long an expired record is kept for nodes whose clocks run behind. @defaultValue 60,000 ms */
+  readonly graceMs?: number
+}
+
+/** Records of one partition; `order` is its sorted keys, until one is added. */
+interface Shelf {
+  readonly recs: Map<string, Kept>
+  order: readonly string[] | null
+}
+
+/** Sweeping a record takes well under a microsecond, so that a budget in ms is counted in records and needs no clock. */
+const RECORDS_A_MS = 1000
+
+/** A store in this process's memory. A commit is one synchronous section; guarantees: none. */
+export function memoryStore({ graceMs = 60_000 }: MemoryOptions = {}): Store {
+  const shelves = new Map<string, Shelf>()
+  const unsent = new Map<string, { readonly place: string; readonly key: string }>()
+  let cursor = shelves.entries()
+  let closed = false
+
+  const open = (): void => {
+    if (closed) throw new PosternError('store.closed')
+  }
+  const keep = (place: string, key: string, rec: Kept | null): void => {
+    const shelf = shelves.get(place) ?? { recs: new Map<string, Kept>(), order: null }
+    if (rec === null ? shelf.recs.delete(key) : !shelf.recs.has(key)) shelf.order = null
+    if (rec !== null) shelf.recs.set(key, rec)
+    if (shelf.recs.size > 0) shelves.set(place, shelf)
+    else shelves.delete(place)
+    if (!key.startsWith('e/')) return
+    if (rec === null) unsent.delete(`${key} ${place}`)
+    else unsent.set(`${key} ${place}`, { place, key })
+  }
+
+  return {
+    guarantees: { durable: 'none', failover: 'none' },
+
+    async read(part, keys, { now }) {
+      open()
+      const shelf = shelves.get(placeOf(part))
+      checkedNow(now)
+      return checkedKeys(keys).map((key) => shown(liveKept(shelf?.recs.get(key), now)))
+    },
+
+    async commit(part, ops, { now, rev }) {
+      open()
+      const place = placeOf(part)
+      const checked = checkedOps(ops, { now, rev })
+      const recs = shelves.get(place)?.recs
+      const judged = judge(
+        checked,
+        checked.map(({ key }) => liveKept(recs?.get(key), now)),
+        rev,
+      )
+      if (judged.ok) {
+        checked.forEach(({ op, key }, i) => {
+          if (op !== 'check') keep(place, key, judged.recs[i]!)
+        })
+      }
+      return judged.answer
+    },
+
+    async list(part, prefix, o) {
+      open()
+      const place = placeOf(part)
+      return pageOf(shelves.get(place), checkedPage(prefix, o))
+    },
+
+    async outbox(o) {
+      open()
+      const { now, after, limit } = checkedPage('e/', o)
+      const found: (Rec & { part: { tenant: string; id: string } })[] = []
+      for (const id of [...unsent.keys()].sort()) {
+        const { place, key } = unsent.get(id)!
+        const rec = key > after ? liveKept(shelves.get(place)?.recs.get(key), now) : null
+        if (rec !== null) found.push({ ...shown(rec), part: partOf(place) })
+        if (found.length === limit) break
+      }
+      return found
+    },
+
+    async sweep(now, budgetMs) {
+      open()
+      const before = checkedNow(now) - graceMs
+      let swept = 0
+      let seen = 0
+      // From where the last sweep stopped, at most once around.
+      for (let turn = shelves.size; turn > 0 && seen <= budgetMs * RECORDS_A_MS; turn--) {
+        let next = cursor.next()
+        if (next.done) next = (cursor = shelves.entries()).next()
+        if (next.done) break
+        const [place, { recs }] = next.value
+        for (const [key, { expiresAt }] of recs) {
+          seen++
+          if (expiresAt > before) continue
+          keep(place, key, null)
+          swept++
+        }
+      }
+      return swept
+    },
+
+    async close() {
+      closed = true
+      shelves.clear()
+      unsent.clear()
+    },
+  }
+}
+
+function pageOf(shelf: Shelf | undefined, { prefix, now, after, limit }: Page): readonly Rec[] {
+  if (shelf === undefined) return []
+  shelf.order ??= [...shelf.recs.keys()].sort()
+  const { order } = shelf
+  const found: Rec[] = []
+  for (let i = firstFrom(order, after > prefix ? after : prefix); i < order.length && found.length < limit; i++) {
+    const key = order[i]!
+    if (!key.startsWith(prefix)) break
+    const rec = key > after ? liveKept(shelf.recs.get(key), now) : null
+    if (rec !== null) found.push(shown(rec))
+  }
+  return found
+}
+
+/** The index of the first key at or after `start`; keys are ASCII, so that string order is byte order. */
+function firstFrom(order: readonly string[], start: string): number {
+  let low = 0
+  let high = order.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (order[middle]! < start) low = middle + 1
+    else high = middle
+  }
+  return low
+}
