@@ -7,6 +7,7 @@ export const errorCodes = {
   // core
   'json.malformed': { status: 400, retryable: false, message: 'The JSON is not well-formed.' },
   'json.too_large': { status: 413, retryable: false, message: 'The JSON is larger than this endpoint takes.' },
+  'json.shape': { status: 400, retryable: false, message: 'A member of the JSON is missing, unknown or of the wrong kind.' },
   'form.malformed': { status: 400, retryable: false, message: 'The form is not well-formed.' },
   'form.duplicate': { status: 400, retryable: false, message: 'A parameter was sent more than once.' },
   'form.too_large': { status: 413, retryable: false, message: 'The form is larger than this endpoint takes.' },
