@@ -32,6 +32,32 @@ export const errorCodes = {
   'store.closed': { status: 500, retryable: false, message: 'The store is closed.' },
 
   // tokens
+  'request.malformed': { status: 400, retryable: false, message: 'The request is not well-formed.' },
+  'request.duplicate': { status: 400, retryable: false, message: 'A parameter was sent more than once.' },
+  'request.too_large': { status: 413, retryable: false, message: 'The request is larger than this endpoint takes.' },
+  'request.method': { status: 405, retryable: false, message: 'This endpoint does not take the method.' },
+  'request.unsupported': { status: 400, retryable: false, message: 'The response type or mode is not supported.' },
+  'client.unknown': { status: 401, retryable: false, message: 'Client authentication failed.' },
+  'client.credentials': { status: 401, retryable: false, message: 'Client authentication failed.' },
+  'client.assertion': { status: 401, retryable: false, message: 'Client authentication failed.' },
+  'client.replayed': { status: 401, retryable: false, message: 'Client authentication failed.' },
+  'grant.invalid': { status: 400, retryable: false, message: 'The grant is not valid.' },
+  'grant.not_allowed': { status: 400, retryable: false, message: 'The client may not use this grant type.' },
+  'grant.unknown': { status: 400, retryable: false, message: 'The grant type is not supported.' },
+  'scope.refused': { status: 400, retryable: false, message: 'The scope is unknown, not allowed or wider than granted.' },
+  'target.refused': { status: 400, retryable: false, message: 'The resource is unknown or not allowed for this client.' },
+  'redirect.refused': { status: 400, retryable: false, message: 'The redirect_uri is not registered for this client.' },
+  'metadata.refused': { status: 400, retryable: false, message: 'The client metadata is not acceptable.' },
+  'par.invalid': { status: 400, retryable: false, message: 'The request_uri is unknown, used or expired.' },
+  'dpop.proof': { status: 400, retryable: false, message: 'The DPoP proof was not accepted.' },
+  'dpop.nonce': { status: 400, retryable: true, message: 'Repeat with the nonce of the DPoP-Nonce header.' },
+  'dpop.full': { status: 503, retryable: true, message: 'Too many proofs are remembered at once; try again later.' },
+  'token.missing': { status: 401, retryable: false, message: 'An access token is needed.' },
+  'token.invalid': { status: 401, retryable: false, message: 'The access token was not accepted.' },
+  'token.scope': { status: 403, retryable: false, message: 'The access token lacks a scope that is needed here.' },
+  'token.stepup': { status: 401, retryable: false, message: 'A stronger or more recent authentication is needed here.' },
+  'tokens.config': { status: 500, retryable: false, message: 'The issuer configuration is not valid.' },
+  'tokens.denied': { status: 403, retryable: false, message: 'The request was refused.' },
 
   // authenticators
 

@@ -1,0 +1,102 @@
+/** Who may ask for tokens: shared clients (portals, services) and app instances (one installation each, from dynamic registration). */
+import type { JsonObject } from '@postern/core/json'
+import type { Op, Part } from '@postern/store'
+import type { Proof } from './dpop.js'
+
+/** How a client proves itself besides its DPoP key. Secrets are SHA-256 of the secret, base64url: two during a change. */
+export type ClientAuth =
+  | { readonly method: 'none' }
+  | { readonly method: 'client_secret_basic' | 'client_secret_post'; readonly secretHashes: readonly string[] }
+  | { readonly method: 'private_key_jwt'; readonly keys: readonly JsonWebKey[] }
+
+export interface Client {
+  /** `[A-Za-z0-9._~-]{1,64}`; an instance's is also its device id. */
+  readonly id: string
+  /** `instance`: owner partition `dev:<id>`. `shared`: `usr:<h(subject)>`. */
+  readonly kind: 'instance' | 'shared'
+  readonly auth: ClientAuth
+  /** Thumbprint of the device key (RFC 7638); an instance's every proof is made with it. */
+  readonly jkt?: string
+  /** Shared clients: every token request carries a DPoP proof. Instances always do. */
+  readonly dpopBound?: boolean
+  readonly redirectUris: readonly string[]
+  readonly grantTypes: readonly string[]
+  /** What it may ask for at most. */
+  readonly scope: readonly string[]
+  /** Resources it may ask tokens for; default the issuer's default alone. */
+  readonly resources?: readonly string[]
+  readonly requirePar?: boolean
+  /** Resource servers: the audiences whose tokens it may introspect. */
+  readonly introspects?: readonly string[]
+  readonly name?: string
+  /** The record behind it, usable as a guard: the instance's own in `dev:<id>`. */
+  readonly record?: { readonly part: Part; readonly key: string; readonly rev: string }
+  /** Serial of the current registration access token. */
+  readonly serial?: number
+  /** Members of the registration answer besides the standard ones (RFC 7591 §3.2.1). */
+  readonly metadata?: JsonObject
+  /** Facts that introspection shows. */
+  readonly app?: { readonly id: string; readonly platform?: string; readonly version?: string }
+}
+
+/** A registration or update as the port is asked about it. */
+export interface RegistrationCall {
+  /** All members sent, strictly parsed (≤ 32 KiB), unknown ones included: `evidence`, `challenge`, `app_id` … are the port's. */
+  readonly metadata: JsonObject
+  /** Checked already: standard members of RFC 7591 §2 in types, redirect URIs by the rules, at most one public key in `jwks`. */
+  readonly redirectUris: readonly string[]
+  readonly jwk: JsonWebKey | null
+  /** The DPoP proof, valid for key, method, target (and token, at an update). Its `nonce` is judged by {@link ClientPort.nonce}. */
+  readonly proof: Proof | null
+  /** To be kept in the record and given back as `Client.serial`. */
+  readonly serial: number
+  readonly request: Request
+}
+
+/** What to write. The endpoint commits it: `put key rev:null` at registration, `rev:<as found>` later, ops and event in the same commit. */
+export interface Admission {
+  /** As {@link ClientPort.find} will return it after the commit; `record.rev` is filled in. */
+  readonly client: Client
+  readonly part: Part
+  readonly key: string
+  readonly value: Uint8Array
+  /** ≤ 8, in the same partition. */
+  readonly ops?: readonly Op[]
+  /** Further members of this one answer (`bundle_uri`, …). */
+  readonly members?: JsonObject
+  /** Runs after the commit, before the answer: confirm a claim elsewhere. */
+  readonly after?: () => Promise<void>
+}
+
+/** Where clients come from. To refuse, a method throws a `PosternError`: its code and status reach the caller. */
+export interface ClientPort {
+  find(id: string): Promise<Client | null>
+  /** Absent: no dynamic registration. Called again with the same input it must name the same client; an existing record of the same key is then answered as success. */
+  admit?(call: RegistrationCall): Promise<Admission>
+  update?(client: Client, call: RegistrationCall): Promise<Admission>
+  /** Commits the end of the client itself: tombstone and epoch. */
+  remove?(client: Client): Promise<void>
+  /** `'port'`: at `POST` and `PUT` of registration the port compares `proof.nonce` with its own challenge's. Default: the server's nonce is demanded. */
+  readonly nonce?: 'port'
+}
+
+/** A shared client as configuration states it. */
+export interface ClientConfig {
+  readonly id: string
+  readonly auth: ClientAuth
+  readonly redirectUris?: readonly string[]
+  /** Default `authorization_code`, `refresh_token`. */
+  readonly grantTypes?: readonly string[]
+  readonly scope: readonly string[]
+  readonly resources?: readonly string[]
+  readonly dpopBound?: boolean
+  readonly requirePar?: boolean
+  readonly introspects?: readonly string[]
+  readonly name?: string
+}
+
+/**
+ * Clients from configuration, checked once.
+ * @throws PosternError `metadata.refused` | `redirect.refused`
+ */
+export declare function clientsInConfig(clients: readonly ClientConfig[]): ClientPort

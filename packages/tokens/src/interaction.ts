@@ -1,0 +1,40 @@
+/** The host's pages: the token server shows none. */
+import type { JsonObject } from '@postern/core/json'
+import type { Client } from './clients.js'
+import type { Login } from './login.js'
+
+/** What the page needs to know about the authorization request. */
+export interface Prompt {
+  /** Sealed; hand it back to `resumeAuthorization` within 30 min, from the same browser. */
+  readonly handle: string
+  readonly client: Client
+  readonly scope: readonly string[]
+  readonly resource: string
+  /** Levels asked for, in the client's order of preference. */
+  readonly acrValues: readonly string[]
+  /** Seconds. */
+  readonly maxAge: number | null
+  readonly prompt: readonly string[]
+  readonly loginHint: string | null
+  readonly uiLocales: readonly string[]
+  readonly claims: JsonObject | null
+}
+
+export type Decision =
+  | { readonly outcome: 'granted'; readonly login: Login /** ⊆ the prompt's. */; readonly scope: readonly string[] }
+  | {
+      readonly outcome: 'denied'
+      readonly error:
+        | 'access_denied'
+        | 'login_required'
+        | 'consent_required'
+        | 'interaction_required'
+        | 'unmet_authentication_requirements'
+    }
+
+export interface InteractionPort {
+  /** Shows a page, or answers at once from the host's own session. A throw ends on the error page; no code is made. */
+  begin(prompt: Prompt, request: Request): Promise<Response | Decision>
+  /** The error page for requests that must not be redirected (unknown client, wrong redirect_uri, lost browser binding). */
+  error(e: { readonly code: string; readonly publicMessage: string }, request: Request): Promise<Response>
+}
