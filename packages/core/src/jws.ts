@@ -1,0 +1,177 @@
+/**
+ * The gate before every signature: a compact JWS reaches a verifier only when it is written the one canonical way, says nothing that
+ * is not asked of it, and names an algorithm and a type that this use expects.
+ * @see RFC 7515, RFC 7519, RFC 8725 §3
+ */
+import { decodeBase64url, encodeBase64url } from './base64url.js'
+import { utf8 } from './bytes.js'
+import type { CryptoPort, SignAlg, Signer, VerifyKey } from './cryptoPort.js'
+import { PosternError } from './errors.js'
+import { type JsonObject, type JsonValue, parseJson } from './json.js'
+import { publicJwk } from './jwk.js'
+
+/** What one use of JWS takes; everything else is refused. */
+export interface JwsRules {
+  /** Signature algorithms of this use. `none` and MACs cannot be named. */
+  readonly algs: readonly SignAlg[]
+  /** Accepted `typ` values, exactly as written; `undefined` accepts a header without one. */
+  readonly typ: readonly (string | undefined)[]
+  /** Whether the header carries the key (proofs): then it must, otherwise it must not. Default false. */
+  readonly jwk?: boolean
+  /** Bytes of the whole text, default 16,384. */
+  readonly maxBytes?: number
+}
+
+/** A JWS that passed the gate. Nothing in it is true before {@link verifyJws}. */
+export interface Jws {
+  readonly header: JsonObject
+  readonly alg: SignAlg
+  readonly kid: string | null
+  /** The required public members of the header's key. */
+  readonly jwk: JsonWebKey | null
+  readonly payload: Uint8Array
+  /** The JWS signing input (RFC 7515 §5.1). */
+  readonly signed: Uint8Array
+  readonly signature: Uint8Array
+}
+
+/** The `typ` and key names that {@link signJws} writes. */
+export interface JwsHeader {
+  readonly typ: string
+  readonly kid?: string
+  readonly jwk?: JsonWebKey
+}
+
+const MAX_HEADER_BYTES = 2048
+const KID = /^[A-Za-z0-9._~-]{1,128}$/
+// All that would make a reader fetch, inflate, trust or understand something (jku x5u x5c x5t zip crit b64 …) is in no list.
+const HEADER_MEMBERS: ReadonlySet<string> = /* @__PURE__ */ new Set(['alg', 'typ', 'kid', 'cty', 'jwk'])
+const KEY_MEMBERS: ReadonlySet<string> = /* @__PURE__ */ new Set([
+  'kty',
+  'crv',
+  'x',
+  'y',
+  'n',
+  'e',
+  'alg',
+  'kid',
+  'use',
+  'key_ops',
+  'ext',
+])
+
+/** What follows from an algorithm: the signature's least and most bytes, the type and curve of its key. */
+const ALGS: Readonly<Record<SignAlg, { min: number; max: number; kty: string; crv?: string }>> = {
+  ES256: { min: 64, max: 64, kty: 'EC', crv: 'P-256' },
+  ES384: { min: 96, max: 96, kty: 'EC', crv: 'P-384' },
+  ES512: { min: 132, max: 132, kty: 'EC', crv: 'P-521' },
+  EdDSA: { min: 64, max: 64, kty: 'OKP', crv: 'Ed25519' },
+  Ed25519: { min: 64, max: 64, kty: 'OKP', crv: 'Ed25519' },
+  RS256: { min: 256, max: 512, kty: 'RSA' },
+  PS256: { min: 256, max: 512, kty: 'RSA' },
+}
+
+/**
+ * Reads a compact JWS through the gate. No key is looked up and nothing is fetched.
+ * @throws PosternError `jws.refused`; which rung, is in its `reason`
+ * @see RFC 7515 §5.2, RFC 8725 §3.1, §3.10, §3.11
+ */
+export function readJws(text: string, { algs, typ, jwk: wantsKey = false, maxBytes = 16_384 }: JwsRules): Jws {
+  if (typeof text !== 'string' || text.length > maxBytes) throw refuse('size')
+  const parts = text.split('.', 4)
+  if (parts.length !== 3) throw refuse('parts')
+  const [head, payload, signature] = parts.map(decodeBase64url)
+  if (!head || !payload || !signature) throw refuse('base64url') //                                RFC 7515 §2, canonical
+  if (head.length > MAX_HEADER_BYTES) throw refuse('header.size')
+  const header = readHeader(head)
+  if (Object.keys(header).some((name) => !HEADER_MEMBERS.has(name))) throw refuse('header.member') // RFC 7515 §4.1.11, RFC 8725 §3.10
+  const alg = algs.find((known) => known === header.alg) //                                        RFC 8725 §3.1
+  if (alg === undefined) throw refuse('alg')
+  if (!typ.some((known) => known === header.typ)) throw refuse('typ') //                           RFC 8725 §3.11
+  if (header.cty !== undefined && !isFlat(header.cty)) throw refuse('cty')
+  const kid = readKid(header.kid)
+  if (wantsKey !== (header.jwk !== undefined)) throw refuse('jwk')
+  const jwk = header.jwk === undefined ? null : readKey(header.jwk, alg)
+  const { min, max } = ALGS[alg]
+  if (signature.length < min || signature.length > max) throw refuse('signature.length') //        RFC 7518 §3.3–3.5
+  return { header, alg, kid, jwk, payload, signed: utf8(text.slice(0, text.lastIndexOf('.'))), signature }
+}
+
+/**
+ * The payload of a JWS whose signature is right under `key`, as strict JSON.
+ * The key decides the algorithm: one prepared for another is refused, whatever the header says.
+ * @throws PosternError `jws.refused`
+ * @see RFC 7515 §5.2, RFC 8725 §3.2
+ */
+export async function verifyJws(crypto: CryptoPort, jws: Jws, key: VerifyKey): Promise<JsonObject> {
+  if (fullName(key.alg) !== fullName(jws.alg)) throw refuse('key.alg')
+  if (!(await crypto.verify(key, jws.signed, jws.signature))) throw refuse('signature')
+  const payload = strictJson(jws.payload, 16, 'payload')
+  if (!isObject(payload)) throw refuse('payload')
+  return payload
+}
+
+/**
+ * Signs a payload as compact JWS.
+ * @throws PosternError `keys.invalid` when the signer answers in another form than JOSE's (a remote KMS that gives DER)
+ * @see RFC 7515 §5.1
+ */
+export async function signJws(signer: Signer, header: JwsHeader, payload: JsonObject): Promise<string> {
+  const { typ, kid, jwk } = header
+  const members = { alg: signer.alg, typ, ...(kid !== undefined && { kid }), ...(jwk !== undefined && { jwk: publicJwk(jwk) }) }
+  const text = `${encodeBase64url(utf8(JSON.stringify(members)))}.${encodeBase64url(utf8(JSON.stringify(payload)))}`
+  const signature = await signer.sign(utf8(text))
+  const { min, max } = ALGS[signer.alg]
+  if (signature.length < min || signature.length > max)
+    throw new PosternError('keys.invalid', { reason: 'a signature of a length that JOSE does not have' })
+  return `${text}.${encodeBase64url(signature)}`
+}
+
+function readHeader(bytes: Uint8Array): JsonObject {
+  const header = strictJson(bytes, 3, 'header')
+  if (!isObject(header)) throw refuse('header')
+  return header
+}
+
+function readKid(kid: JsonValue | undefined): string | null {
+  if (kid === undefined) return null
+  if (typeof kid !== 'string' || !KID.test(kid)) throw refuse('kid')
+  return kid
+}
+
+function readKey(value: JsonValue, alg: SignAlg): JsonWebKey {
+  if (!isObject(value)) throw refuse('jwk')
+  if (Object.keys(value).some((name) => !KEY_MEMBERS.has(name))) throw refuse('jwk.member') //     RFC 9449 §4.3 check 7: no private key
+  if (value.kty !== ALGS[alg].kty || value.crv !== ALGS[alg].crv) throw refuse('jwk.type')
+  if (value.alg !== undefined && value.alg !== alg) throw refuse('jwk.alg')
+  try {
+    return publicJwk(value as unknown as JsonWebKey)
+  } catch (cause) {
+    throw refuse('jwk.public', cause)
+  }
+}
+
+// A nested token would have to be unwrapped by somebody, once or a hundred times.
+function isFlat(cty: JsonValue): boolean {
+  return typeof cty === 'string' && !/^(?:application\/)?(?:.*\+)?jwt$/i.test(cty)
+}
+
+function strictJson(bytes: Uint8Array, maxDepth: number, reason: string): JsonValue {
+  try {
+    return parseJson(bytes, { maxBytes: Number.MAX_SAFE_INTEGER, maxDepth })
+  } catch (cause) {
+    throw refuse(reason, cause)
+  }
+}
+
+function isObject(value: JsonValue): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function fullName(alg: SignAlg): SignAlg {
+  return alg === 'EdDSA' ? 'Ed25519' : alg
+}
+
+function refuse(reason: string, cause?: unknown): PosternError<'jws.refused'> {
+  return new PosternError('jws.refused', { reason, cause })
+}
