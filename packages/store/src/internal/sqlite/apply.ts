@@ -1,0 +1,82 @@
+/** One commit inside an open transaction. Conditions come before writes, so that a losing commit has written nothing. */
+import type { Commit } from '../../contract.js'
+import { holds, judge, type Kept, shown } from '../judge.js'
+import type { CheckedOp } from '../validate.js'
+import { keptOf, type Row, type Statements } from './schema.js'
+
+export interface Queued {
+  readonly place: string
+  readonly ops: readonly CheckedOp[]
+  readonly now: number
+  readonly rev: string
+}
+
+/** Judges and applies; the answer may be given only once the transaction is committed. */
+export function apply(sql: Statements, commit: Queued): Commit {
+  const { ops } = commit
+  return ops.length === 1 ? applyOne(sql, commit, ops[0]!) : applyAll(sql, commit)
+}
+
+/** One op is one conditional statement, and a read when it fails. */
+function applyOne(sql: Statements, { place, now, rev }: Queued, op: CheckedOp): Commit {
+  const written = op.op === 'check' ? undefined : write(sql, place, op, now, rev)
+  if (written !== undefined) return { ok: true, recs: [written === null ? null : shown(written)] }
+  const current = getKept(sql, place, op.key, now)
+  if (op.op === 'check' && holds(op, current)) return { ok: true, recs: [current && shown(current)] }
+  return { ok: false, at: 0, current: current && shown(current) }
+}
+
+/** Several ops are judged over what stands there, as in memory, and then written. */
+function applyAll(sql: Statements, { place, ops, now, rev }: Queued): Commit {
+  const judged = judge(
+    ops,
+    ops.map(({ key }) => getKept(sql, place, key, now)),
+    rev,
+  )
+  if (!judged.ok) return judged.answer
+  ops.forEach(({ op, key }, i) => {
+    const rec = judged.recs[i]!
+    if (op === 'check') return
+    if (rec === null) sql.del.run(place, key)
+    else sql.put.run(place, key, rec.value, rec.rev, rec.n, rec.expiresAt)
+  })
+  return judged.answer
+}
+
+type WriteOp = Exclude<CheckedOp, { readonly op: 'check' }>
+
+/** The record after the op, `null` after a del, `undefined` when the condition did not hold. */
+function write(sql: Statements, place: string, op: WriteOp, now: number, rev: string): Kept | null | undefined {
+  const { key } = op
+  if (op.op === 'del') {
+    if (op.rev === undefined) sql.del.run(place, key)
+    else if (Number(sql.delIf.run(place, key, op.rev, now).changes) === 0) return undefined
+    return null
+  }
+  if (op.op === 'put') {
+    const { value, expiresAt } = op
+    if (op.rev === undefined) sql.put.run(place, key, value, rev, 0, expiresAt)
+    else {
+      const { changes } =
+        op.rev === null
+          ? sql.create.run(place, key, value, rev, 0, expiresAt, now)
+          : sql.swap.run(value, rev, expiresAt, place, key, op.rev, now)
+      if (Number(changes) === 0) return undefined
+    }
+    return { key, value, n: 0, rev, expiresAt }
+  }
+  const { by, max, expiresAt } = op
+  if (by > 0 && by > max) return undefined
+  const row =
+    by > 0
+      ? sql.add.get(place, key, NOTHING, rev, by, expiresAt, now, now, now, now, max - by)
+      : sql.takeBack.get(by, rev, place, key, now, -by)
+  return row ? keptOf(row as Row) : undefined
+}
+
+const NOTHING = /* @__PURE__ */ new Uint8Array(0)
+
+function getKept(sql: Statements, place: string, key: string, now: number): Kept | null {
+  const row = sql.get.get(place, key, now)
+  return row ? keptOf(row as Row) : null
+}
