@@ -23,8 +23,16 @@ export const errorCodes = {
   'store.outcome_unknown': { status: 503, retryable: false, message: 'It is not known whether the change was made.' },
   'store.overloaded': { status: 503, retryable: true, message: 'The store is busy; nothing was changed. Try again later.' },
   'store.unavailable': { status: 503, retryable: true, message: 'The store cannot be reached; nothing was changed.' },
-  'store.refused_guarantee': { status: 500, retryable: false, message: 'This kind of record refuses a store that may lose acknowledged writes.' },
-  'store.guarantee_lost': { status: 503, retryable: false, message: 'The store no longer gives what it promised when it was opened.' },
+  'store.refused_guarantee': {
+    status: 500,
+    retryable: false,
+    message: 'This kind of record refuses a store that may lose acknowledged writes.',
+  },
+  'store.guarantee_lost': {
+    status: 503,
+    retryable: false,
+    message: 'The store no longer gives what it promised when it was opened.',
+  },
   'store.corrupt': { status: 500, retryable: false, message: 'A stored value does not open.' },
   'store.schema_unknown': { status: 500, retryable: false, message: 'A stored value is newer than this program.' },
   'store.unsettleable': { status: 500, retryable: false, message: 'Only a commit with a conditional put can be settled.' },
@@ -60,6 +68,23 @@ export const errorCodes = {
   'tokens.denied': { status: 403, retryable: false, message: 'The request was refused.' },
 
   // authenticators
+  'pin.refused': { status: 401, retryable: false, message: 'The PIN was not accepted.' },
+  'pin.expired': { status: 401, retryable: false, message: 'This PIN ceremony has expired; begin again.' },
+  'pin.suite_unsupported': { status: 400, retryable: false, message: 'The PIN suite is not supported here.' },
+  'pin.ticket_used': { status: 409, retryable: false, message: 'This step was already taken; begin again.' },
+  'pin.wrong': { status: 401, retryable: false, message: 'The PIN is wrong, or the server is not the one it was set up with.' },
+  'pin.malformed': { status: 400, retryable: false, message: 'A PIN has 4 to 32 digits.' },
+  'pin.protocol': { status: 502, retryable: false, message: "The server's answer does not fit the PIN protocol." },
+  'key.refused': { status: 401, retryable: false, message: 'The key was not accepted.' },
+  'key.expired': { status: 401, retryable: false, message: 'This key ceremony has expired; begin again.' },
+  'authenticator.superseded': { status: 409, retryable: false, message: 'A newer attempt has taken the place of this one.' },
+  'authenticator.locked': { status: 403, retryable: false, message: 'This authenticator is locked.' },
+  'authenticator.removed': { status: 403, retryable: false, message: 'This authenticator has been removed.' },
+  'authenticator.already_enrolled': { status: 409, retryable: false, message: 'This authenticator is enrolled already.' },
+  'authenticator.invalid': { status: 500, retryable: false, message: 'The registry cannot take this authenticator.' },
+  'enrolment.expired': { status: 409, retryable: false, message: 'The enrolment took too long; begin again.' },
+  'device.limit': { status: 403, retryable: false, message: 'The user has as many devices as allowed; remove one first.' },
+  'opaque.refused': { status: 400, retryable: false, message: 'The OPAQUE message was not accepted.' },
 
   // attestation
 
@@ -68,8 +93,28 @@ export const errorCodes = {
   // payload
 
   // anomaly
+  'anomaly.config_invalid': { status: 500, retryable: false, message: 'The configuration of the risk model is not valid.' },
+  'anomaly.state_invalid': { status: 500, retryable: false, message: 'A stored state of the anomaly detector is damaged.' },
+  'anomaly.state_version': {
+    status: 500,
+    retryable: false,
+    message: 'A stored state of the anomaly detector is newer than this program.',
+  },
+  'anomaly.merge_incompatible': {
+    status: 500,
+    retryable: false,
+    message: 'Two states of different size or seed cannot be merged.',
+  },
 
   // insight
+  'insight.query_invalid': { status: 400, retryable: false, message: 'The graph query is not valid.' },
+  'insight.query_too_large': {
+    status: 400,
+    retryable: false,
+    message: 'The graph query asks for more than 400 days or 5,000 points.',
+  },
+  'insight.rollup_invalid': { status: 500, retryable: false, message: 'A stored rollup row is damaged.' },
+  'insight.conflict': { status: 409, retryable: true, message: 'Another node wrote the same row; nothing was lost. Try again.' },
 
   // platform
   'request.not_found': { status: 404, retryable: false, message: 'There is nothing at this address.' },
@@ -99,11 +144,23 @@ export const errorCodes = {
   'authenticator.failed': { status: 403, retryable: false, message: 'That was not accepted.' },
   'authenticator.disabled': { status: 403, retryable: false, message: 'This way to log in is switched off.' },
   'login.required': { status: 403, retryable: false, message: 'A fresh login is needed first.' },
-  'platform.config': { status: 500, retryable: false, message: 'The platform was assembled with options that do not fit together.' },
+  'platform.config': {
+    status: 500,
+    retryable: false,
+    message: 'The platform was assembled with options that do not fit together.',
+  },
   'admin.unauthorized': { status: 401, retryable: false, message: 'An operator token is needed.' },
   'admin.forbidden': { status: 403, retryable: false, message: 'The operator token does not allow this.' },
-  'admin.precondition_required': { status: 428, retryable: false, message: 'Send If-Match with the ETag that was read, or If-None-Match: * to create.' },
-  'admin.precondition_failed': { status: 412, retryable: false, message: 'Somebody changed it meanwhile; the current state is in the body.' },
+  'admin.precondition_required': {
+    status: 428,
+    retryable: false,
+    message: 'Send If-Match with the ETag that was read, or If-None-Match: * to create.',
+  },
+  'admin.precondition_failed': {
+    status: 412,
+    retryable: false,
+    message: 'Somebody changed it meanwhile; the current state is in the body.',
+  },
   'admin.invalid': { status: 400, retryable: false, message: 'The body or a parameter is not valid.' },
   'admin.not_found': { status: 404, retryable: false, message: 'There is no such resource.' },
 

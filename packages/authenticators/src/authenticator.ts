@@ -1,0 +1,243 @@
+/**
+ * The one interface of every authenticator, and the driver that runs one without the platform.
+ *
+ * An authenticator reads and writes no store. It answers with the ops of one commit and with what follows from it: the caller commits, merges
+ * its own ops and the event into the same commit, and asks for the reply only with the records of an applied one.
+ */
+import type { EventType, PosternEvent } from '@postern/core/events'
+import { ulid } from '@postern/core/ids'
+import type { Op, Part, Rec, Runtime } from '@postern/store'
+import { newRev } from '@postern/store'
+import { eventOp } from '@postern/store/outbox'
+import { settle } from '@postern/store/settle'
+import type { Enrolment } from './enrolment.js'
+
+/** What a proof is for. It stands in every signed and sealed byte: a proof for one purpose is none for another. */
+export type Purpose = 'enrol' | 'login' | 'step-up' | 'confirm' | 'change' | 'activate' | 'remove'
+
+/** One ceremony as the caller sees it: who, where, for what. */
+export interface Ceremony {
+  readonly issuer: string
+  readonly tenant: string
+  readonly app: string
+  readonly purpose: Purpose
+  /** Where the enrolment lives, `dev:<client_id>`; all ops address keys inside it. */
+  readonly part: Part
+  /** The device record `d` and the device key; `null` when the device is unknown or another key proved itself. */
+  readonly device: { readonly id: string; readonly rev: string; readonly key: JsonWebKey; readonly keyLevel: KeyLevel } | null
+  /**
+   * The enrolment that was asked for; from a cache or a read, since the commits re-check `rev`. `rev` and `value` are `null` where no such record
+   * is there; the whole is `null` when a new one is enrolled. Where a finish rewrites `enr/<id>` it writes `value` with its own members
+   * changed, so a caller that keeps `data` there passes the new one in.
+   */
+  readonly enrolment: { readonly id: string; readonly rev: string | null; readonly value: Enrolment | null } | null
+  /** What a new enrolment is bound to; needed for purpose `enrol` alone. */
+  readonly claim?: Claim
+  /** 32 bytes that the proof confirms (a transaction), or `null`. */
+  readonly bind: Uint8Array | null
+  /** The handle of the step before; absent in the first. */
+  readonly handle?: string
+  readonly userVerification: 'required' | 'preferred' | 'discouraged'
+}
+
+/** Where a private key lives, as attested; what is not proven is `software`. */
+export type KeyLevel = 'hardware' | 'software'
+
+/** The claim that a pending enrolment expires with: claim in `usr` → enrol in `dev` → activate in `usr` → confirm in `dev`. */
+export interface Claim {
+  /** End of the claim, ms; see `claimDevice`. */
+  readonly until: number
+  /** Id of the user's partition, `usr:<h>`. */
+  readonly owner: string
+  /** Evidence for a key that this enrolment makes (device key, biometric); what is absent counts as `software`. */
+  readonly keyLevel?: KeyLevel
+  /** The caller's own bytes, kept in the enrolment; ≤ 16 KiB. */
+  readonly data: Uint8Array
+}
+
+/** An event but for what the caller knows: `id`, `at`, `tenant`, `device`, `app` and the subject. It belongs into the same commit. */
+export interface EventDraft {
+  readonly type: EventType
+  readonly outcome: 'success' | 'failure' | 'refused'
+  /** Enrolment id. */
+  readonly authenticator?: string
+  readonly reason?: string
+  readonly detail?: Readonly<Record<string, string | number | boolean>>
+}
+
+/** Every code that an authenticator of this package refuses with. An app sees `authenticator.failed` for the ways a proof can be wrong. */
+export type VerdictCode =
+  | 'pin.refused'
+  | 'pin.expired'
+  | 'pin.suite_unsupported'
+  | 'pin.ticket_used'
+  | 'key.refused'
+  | 'key.expired'
+  | 'authenticator.superseded'
+  | 'authenticator.locked'
+  | 'authenticator.removed'
+  | 'authenticator.already_enrolled'
+  | 'device.removed'
+  | 'enrolment.expired'
+
+/**
+ * A no. Its `ops` (the exhaustion, or none) and `event` are one commit of their own; when that loses, `lost` says what the answer is instead.
+ * `next`: `retry` the same authenticator with a new begin; `again` with records freshly read; `removed` it is gone or locked for good.
+ */
+export interface Refusal {
+  readonly ok: false
+  readonly code: VerdictCode
+  /** The true reason, for the event and the host's log. */
+  readonly reason: string
+  readonly ops: readonly Op[]
+  readonly event: EventDraft | null
+  readonly next: 'retry' | 'again' | 'removed'
+  lost(at: number, current: Rec | null): Refusal
+}
+
+/**
+ * A step on the way. `reply` needs the records of the applied commit, one for each of `ops` in order: no answer exists before its ops are
+ * durable. With no `ops` and no `event` nothing is committed and `reply` takes `[]`. `lost` gets the index within `ops` and what is there: it
+ * refuses, or says which commit to try instead (the same request sent again gets the same answer).
+ */
+export interface Step {
+  readonly ok: true
+  readonly ops: readonly Op[]
+  readonly event: EventDraft | null
+  reply(recs: readonly (Rec | null)[]): Reply | Promise<Reply>
+  lost(at: number, current: Rec | null): Step | Refusal
+}
+
+/** What goes to the app: `body` is the protocol's own message (JSON, base64url members), `handle` comes back with the next one. */
+export interface Reply {
+  readonly body: Readonly<Record<string, string | number>>
+  readonly handle: string
+  /** ms */
+  readonly expiresAt: number
+  readonly enrolment: string
+  /** Tries left of this counter period, where one was taken. For a caller that has proved its device key in the same request. */
+  readonly attemptsLeft?: number
+}
+
+/** What a verdict says besides yes; plain data for policy and for the app's screen. */
+export interface AuthFacts {
+  readonly type: string
+  readonly enrolment: string
+  readonly purpose: Purpose
+  /** ms */
+  readonly at: number
+  readonly userVerified: boolean
+  readonly keyLevel: KeyLevel
+  /** Tries that went wrong since the last right one. */
+  readonly failures: number
+  readonly generation: number
+}
+
+/** A yes, once its `ops` and `event` are committed. */
+export interface Success {
+  readonly ok: true
+  readonly ops: readonly Op[]
+  readonly event: EventDraft | null
+  /** RFC 8176 values. */
+  readonly amr: readonly string[]
+  readonly facts: AuthFacts
+  /** What the client signed, for evidence that must verify later (a confirmed transaction). */
+  readonly proof: { readonly signed: Uint8Array; readonly signature: Uint8Array }
+  /** 32 bytes shared with the app for one named use; `null` where the protocol makes no key. */
+  readonly session: ((use: string) => Promise<Uint8Array>) | null
+  lost(at: number, current: Rec | null): Refusal
+}
+
+export type Verdict = Success | Refusal
+
+/** An authenticator: every answer but the last is a `begin`, the last is `finish`. */
+export interface Authenticator {
+  /** `pin` `device-key` `biometric` `webauthn` `otp` `code` `custom:<name>` */
+  readonly type: string
+  /** The most a verdict may claim. */
+  readonly amr: readonly string[]
+  begin(c: Ceremony, input: unknown): Promise<Step | Refusal>
+  finish(c: Ceremony, input: unknown): Promise<Verdict>
+  /** The ops that end an enrolment of this type beyond `enr/<id>` itself. */
+  remove(enrolment: string): readonly Op[]
+  /** Keys beside `enr/<id>` whose records {@link Authenticator.locked} judges. */
+  watches(enrolment: string): readonly string[]
+  /** Whether these records (in the order of `watches`) mean locked. `holding`: the ceremony that took the last attempt may still succeed. */
+  locked(records: readonly (Rec | null)[], holding?: string): boolean
+}
+
+/** What the stand-alone driver needs, and what a host may add to the commit. */
+export interface RunOptions {
+  readonly runtime: Pick<Runtime, 'clock' | 'random' | 'store'>
+  /** Ops of the host's own for the same commit, after the authenticator's. */
+  readonly ops?: readonly Op[]
+  /** Members of the event that the host knows: subject, ip, … */
+  readonly about?: Partial<PosternEvent>
+}
+
+/** What became of a run: the reply of a step, the verdict of a finish, or a refusal. */
+export type RunResult<T> = { readonly ok: true; readonly value: T } | Refusal
+
+/**
+ * Runs one `begin` without the platform: ops and event in one commit, then the reply.
+ * @throws PosternError `store.outcome_unknown` (an attempt counts as spent, nothing is answered) | `store.unavailable`
+ */
+export async function runBegin(
+  authenticator: Authenticator,
+  c: Ceremony,
+  input: unknown,
+  o: RunOptions,
+): Promise<RunResult<Reply>> {
+  let step = await authenticator.begin(c, input)
+  // A second commit answers a repeated request; there is no third.
+  for (let round = 0; step.ok && round < 3; round++) {
+    const done = await commit(c, step, o)
+    if (done.ok) return { ok: true, value: await step.reply(done.recs) }
+    step = step.lost(done.at, done.current)
+  }
+  if (step.ok) throw new Error('a step was lost three times')
+  return commitRefusal(c, step, o)
+}
+
+/**
+ * Runs a `finish` without the platform: a yes is one only when its commit is applied.
+ * @throws PosternError `store.outcome_unknown` | `store.unavailable`
+ */
+export async function runFinish(
+  authenticator: Authenticator,
+  c: Ceremony,
+  input: unknown,
+  o: RunOptions,
+): Promise<RunResult<Success>> {
+  const verdict = await authenticator.finish(c, input)
+  if (!verdict.ok) return commitRefusal(c, verdict, o)
+  const done = await commit(c, verdict, o)
+  return done.ok ? { ok: true, value: verdict } : commitRefusal(c, verdict.lost(done.at, done.current), o)
+}
+
+/** Commits what a refusal asks for, and returns the one to answer with. */
+export async function commitRefusal(c: Ceremony, refusal: Refusal, o: RunOptions): Promise<Refusal> {
+  if (refusal.ops.length === 0 && refusal.event === null) return refusal
+  const done = await commit(c, refusal, { ...o, ops: [] })
+  return done.ok ? refusal : refusal.lost(done.at, done.current)
+}
+
+async function commit(c: Ceremony, plan: { ops: readonly Op[]; event: EventDraft | null }, o: RunOptions) {
+  const { clock, random, store } = o.runtime
+  const mine = plan.ops.length
+  const event = plan.event === null ? [] : [eventOp(completed(c, plan.event, o))]
+  const ops = [...plan.ops, ...(o.ops ?? []), ...event]
+  if (ops.length === 0) return { ok: true as const, recs: [] }
+  const rev = newRev(random)
+  const conditional = ops.some((op) => op.op === 'put' && op.rev !== undefined)
+  const result = conditional
+    ? await settle(store, c.part, ops, { now: clock(), rev })
+    : await store.commit(c.part, ops, { now: clock(), rev })
+  return result.ok ? { ok: true as const, recs: result.recs.slice(0, mine) } : result
+}
+
+function completed(c: Ceremony, draft: EventDraft, o: RunOptions): PosternEvent {
+  const { clock, random } = o.runtime
+  const device = c.device === null ? {} : { device: c.device.id }
+  return { ...device, app: c.app, ...o.about, ...draft, id: ulid(clock, random), at: clock(), tenant: c.tenant } as PosternEvent
+}

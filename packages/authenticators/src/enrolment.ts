@@ -1,0 +1,130 @@
+/**
+ * The record `enr/<id>`: one a user and authenticator on a device. It is pending until confirmed, and only a confirmed one logs in.
+ * Removed ones stay as tombstones, so that their own app learns it.
+ */
+import { decodeBase64url, encodeBase64url } from '@postern/core/base64url'
+import { concat, hex, u8, utf8 } from '@postern/core/bytes'
+import { PosternError } from '@postern/core/errors'
+import { type JsonObject, parseJson } from '@postern/core/json'
+import type { Random } from '@postern/core/runtime'
+import type { Op } from '@postern/store'
+import type { KeyLevel } from './authenticator.js'
+
+/** Why an enrolment is locked or removed. */
+export type EnrolmentCause = 'attempts' | 'failures' | 'operator' | 'user' | 'device' | 'os-lockout' | 'key-invalidated'
+
+/** One enrolment. */
+export interface Enrolment {
+  /** `pin`, `device-key`, `biometric`, … */
+  readonly type: string
+  readonly status: 'pending' | 'active' | 'locked' | 'removed'
+  readonly cause: EnrolmentCause | null
+  /** PIN generation; 0 where unused. */
+  readonly generation: number
+  /** ms */
+  readonly createdAt: number
+  /** Last success, ms; 0 for none yet. */
+  readonly usedAt: number
+  /** Restore epoch of the last success (store design, restore); empty before the first restore. */
+  readonly epoch: string
+  /** Id of the user's partition. */
+  readonly owner: string
+  /** The key of a `device-key` or `biometric` enrolment: public members alone. */
+  readonly key: JsonWebKey | null
+  /** Level of that key, of the device key where there is none. */
+  readonly keyLevel: KeyLevel
+  /** The caller's own bytes. */
+  readonly data: Uint8Array
+}
+
+/** A record as it was read. */
+export interface Enrolled {
+  readonly id: string
+  readonly rev: string
+  readonly value: Enrolment
+}
+
+const SCHEMA = 1
+const ID = /^[0-9a-f]{32}$/
+
+/** A fresh enrolment id: 16 random bytes as 32 lower-case hex digits. */
+export function newEnrolmentId(random: Random): string {
+  return hex(random(16))
+}
+
+/** Whether a text can be an enrolment id; anything else must not reach a store key. */
+export function isEnrolmentId(text: unknown): text is string {
+  return typeof text === 'string' && ID.test(text)
+}
+
+/** The key of the record in the device's partition. */
+export function enrolmentKey(id: string): string {
+  return `enr/${id}`
+}
+
+/** The stored bytes: a schema byte, then JSON. */
+export function encodeEnrolment(e: Enrolment): Uint8Array {
+  return concat(u8(SCHEMA), utf8(JSON.stringify({ ...e, data: encodeBase64url(e.data) })))
+}
+
+/**
+ * The enrolment of stored bytes.
+ * @throws PosternError `store.schema_unknown` for a newer schema | `store.corrupt`
+ */
+export function decodeEnrolment(bytes: Uint8Array): Enrolment {
+  if (bytes.length === 0) throw new PosternError('store.corrupt', { reason: 'empty enrolment' })
+  if (bytes[0] !== SCHEMA) throw new PosternError('store.schema_unknown', { reason: `enrolment schema ${bytes[0]}` })
+  const json = parseJson(bytes.subarray(1)) as JsonObject
+  const data = typeof json['data'] === 'string' ? decodeBase64url(json['data']) : null
+  if (data === null || typeof json['type'] !== 'string' || typeof json['status'] !== 'string')
+    throw new PosternError('store.corrupt')
+  return { ...(json as unknown as Enrolment), data }
+}
+
+/** Writes a new enrolment, pending: it expires with its claim unless {@link planConfirm} follows. Loses when the id exists. */
+export function planEnrol(id: string, value: Enrolment, until: number): Op {
+  return {
+    op: 'put',
+    key: enrolmentKey(id),
+    value: encodeEnrolment({ ...value, status: 'pending' }),
+    rev: null,
+    expiresAt: until,
+  }
+}
+
+/** Confirms a pending enrolment, after its device was activated in the user's partition. */
+export function planConfirm(e: Enrolled): Op {
+  return rewrite(e, { status: 'active' })
+}
+
+/** Rewrites the caller's own bytes. */
+export function planData(e: Enrolled, data: Uint8Array): Op {
+  return rewrite(e, { data })
+}
+
+/** Locks an enrolment until an operator unlocks it or the user enrols again. */
+export function planLock(e: Enrolled, cause: EnrolmentCause): Op {
+  return rewrite(e, { status: 'locked', cause })
+}
+
+/**
+ * Unlocks: `enr/<id>` active and the counters gone. An operator's audited act.
+ * @param pin - the record `pin/<id>` of a PIN, which keeps its value and counts anew
+ */
+export function planUnlock(e: Enrolled, pin: { readonly value: Uint8Array; readonly rev: string } | null): readonly Op[] {
+  const unlocked = rewrite(e, { status: 'active', cause: null })
+  if (pin === null) return [unlocked]
+  return [unlocked, { op: 'put', key: `pin/${e.id}`, value: pin.value, rev: pin.rev }, { op: 'del', key: `pin/${e.id}/failed` }]
+}
+
+/**
+ * Leaves a tombstone and deletes what the authenticator keeps: pass `authenticator.remove(id)` as `owned`.
+ * Removal starts at the user's partition (`releaseDevice`), so that every approval sees it.
+ */
+export function planRemove(e: Enrolled, cause: EnrolmentCause, owned: readonly Op[] = []): readonly Op[] {
+  return [rewrite(e, { status: 'removed', cause }), ...owned]
+}
+
+function rewrite(e: Enrolled, change: Partial<Enrolment>): Op {
+  return { op: 'put', key: enrolmentKey(e.id), value: encodeEnrolment({ ...e.value, ...change }), rev: e.rev }
+}
