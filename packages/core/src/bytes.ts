@@ -1,6 +1,7 @@
 /** Bytes: joining, comparing, text and fixed-width integers. Nothing here keeps a reference to what it was given. */
 
 const encoder: TextEncoder = /* @__PURE__ */ new TextEncoder()
+const decoder: TextDecoder = /* @__PURE__ */ new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /** UTF-8 bytes of a string; lone surrogates become U+FFFD as in every encoder. */
 export function utf8(text: string): Uint8Array {
@@ -13,7 +14,7 @@ export function utf8(text: string): Uint8Array {
  */
 export function fromUtf8(bytes: Uint8Array): string | null {
   try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+    return decoder.decode(bytes)
   } catch {
     return null
   }
@@ -84,7 +85,8 @@ export function toUnsigned(bytes: Uint8Array): number {
 }
 
 function unsigned(n: number, width: 1 | 2 | 4 | 8): Uint8Array {
-  if (!Number.isSafeInteger(n) || n < 0 || (width < 8 && n >= 256 ** width)) throw new RangeError(`not an unsigned ${8 * width}-bit integer`)
+  if (!Number.isSafeInteger(n) || n < 0 || (width < 8 && n >= 256 ** width))
+    throw new RangeError(`not an unsigned ${8 * width}-bit integer`)
   const out = new Uint8Array(width)
   for (let i = width - 1; i >= 0; i--) {
     out[i] = n % 256
