@@ -57,6 +57,12 @@ export const errorCodes = {
   'redirect.refused': { status: 400, retryable: false, message: 'The redirect_uri is not registered for this client.' },
   'metadata.refused': { status: 400, retryable: false, message: 'The client metadata is not acceptable.' },
   'par.invalid': { status: 400, retryable: false, message: 'The request_uri is unknown, used or expired.' },
+  'jar.unsupported': { status: 400, retryable: false, message: 'Request objects are not supported.' },
+  'jar.by_reference': {
+    status: 400,
+    retryable: false,
+    message: 'A request_uri must come from the pushed authorization request endpoint.',
+  },
   'dpop.proof': { status: 400, retryable: false, message: 'The DPoP proof was not accepted.' },
   'dpop.nonce': { status: 400, retryable: true, message: 'Repeat with the nonce of the DPoP-Nonce header.' },
   'dpop.full': { status: 503, retryable: true, message: 'Too many proofs are remembered at once; try again later.' },
@@ -87,10 +93,57 @@ export const errorCodes = {
   'opaque.refused': { status: 400, retryable: false, message: 'The OPAQUE message was not accepted.' },
 
   // attestation
+  'attestation.config': { status: 500, retryable: false, message: 'The attestation configuration is not valid.' },
 
   // policy
+  'policy.document_invalid': { status: 422, retryable: false, message: 'The policy document is not valid.' },
+  'policy.schema_mismatch': {
+    status: 409,
+    retryable: false,
+    message: 'The policy was written for another fact schema; migrate it.',
+  },
+  'policy.too_large': { status: 413, retryable: false, message: 'The policy is larger than the limits allow.' },
+  'policy.hash_mismatch': { status: 500, retryable: false, message: 'The stored policy does not hash to its version.' },
+  'policy.fact_unknown': { status: 500, retryable: false, message: 'A fact was passed that the schema does not know.' },
+  'policy.action_missing': { status: 500, retryable: false, message: 'A mandatory fact was not passed.' },
+  'policy.publish_refused': { status: 422, retryable: false, message: 'The policy did not pass the publication checks.' },
+  'policy.head_conflict': { status: 412, retryable: false, message: 'Another version was published meanwhile; edit from it.' },
+  'policy.version_unknown': { status: 404, retryable: false, message: 'There is no such policy version.' },
+  'pin.policy_invalid': { status: 422, retryable: false, message: 'The PIN policy is not valid.' },
+  'pin.not_digits': { status: 400, retryable: false, message: 'A PIN is made of the digits 0 to 9.' },
 
   // payload
+  'hpke.invalid_key': { status: 400, retryable: false, message: 'The key is not a valid key of this KEM.' },
+  'hpke.open_failed': { status: 400, retryable: false, message: 'The ciphertext does not open.' },
+  'hpke.exhausted': { status: 500, retryable: false, message: 'This HPKE context has sealed all it may; set up another.' },
+  'bhttp.malformed': { status: 400, retryable: false, message: 'The Binary HTTP message is not well-formed.' },
+  'bhttp.limit': { status: 400, retryable: false, message: 'The Binary HTTP message is larger than allowed.' },
+  'payload.refused': { status: 400, retryable: false, message: 'The sealed request was not accepted.' },
+  'payload.key_unknown': {
+    status: 400,
+    retryable: true,
+    message: 'The key is not offered here; fetch the key configuration again.',
+  },
+  'payload.replayed': { status: 409, retryable: false, message: 'This sealed request has been received before.' },
+  'payload.stale': { status: 400, retryable: true, message: 'The date of the request is outside the window.' },
+  'payload.too_early': { status: 425, retryable: true, message: 'This route needs a session.' },
+  'payload.misdirected': { status: 421, retryable: false, message: 'The request names an origin that is not served here.' },
+  'payload.nested': { status: 400, retryable: false, message: 'A sealed request cannot be for the gateway itself.' },
+  'payload.required': { status: 403, retryable: false, message: 'This route wants the call sealed, or bound to its caller.' },
+  'payload.forbidden': { status: 403, retryable: false, message: 'This route does not take sealed calls.' },
+  'payload.guard_unavailable': { status: 503, retryable: true, message: 'It could not be decided whether the request is new.' },
+  'payload.failed': { status: 500, retryable: false, message: 'The request failed.' },
+  'payload.transport': { status: 0, retryable: true, message: 'The answer is not a sealed reply.' },
+  'payload.reply_refused': { status: 0, retryable: false, message: 'The sealed reply does not open.' },
+  'payload.keys_untrusted': {
+    status: 0,
+    retryable: false,
+    message: 'The key document is not signed by a pinned root for this origin.',
+  },
+  'payload.keys_rolled_back': { status: 0, retryable: false, message: 'The key document is older than one already seen.' },
+  'payload.keys_expired': { status: 0, retryable: true, message: 'The key document is not valid at this time.' },
+  'payload.outcome_unknown': { status: 0, retryable: false, message: 'It is not known whether the request ran.' },
+  'payload.body_too_large': { status: 0, retryable: false, message: 'The body is larger than can be sealed in memory.' },
 
   // anomaly
   'anomaly.config_invalid': { status: 500, retryable: false, message: 'The configuration of the risk model is not valid.' },
