@@ -1,0 +1,135 @@
+/** Suite 1: whatever the order of calls, the store answers as the reference model does. */
+import type { Op, Part, Store } from '@postern/store'
+import fc from 'fast-check'
+import { equal } from '../internal/check.js'
+import { type Model, referenceModel } from '../model.js'
+import { type Kit, NOW, type Suite } from './kit.js'
+
+const PARTS: readonly Part[] = [
+  { tenant: 'bank', id: 'u' },
+  { tenant: 'bank', id: 'u:1' },
+  { tenant: 'clinic', id: 'u' },
+]
+const KEYS = ['a', 'b', 'f/1', 'f/10', 'e/1'] as const
+
+/** What a condition asks for, resolved when it runs: revs are not known before. */
+type Wish = 'none' | 'absent' | 'current' | 'stale' | 'unknown'
+
+interface Planned {
+  readonly op: Op['op']
+  readonly key: string
+  readonly wish: Wish
+  readonly byte: number
+  readonly by: number
+  readonly max: number
+  /** How long the record lives, in ms; 0 for ever. */
+  readonly lives: number
+}
+
+interface World {
+  readonly model: Model
+  readonly at: { now: number }
+  readonly kit: Kit
+  /** Revs that stood at each key of each partition, oldest first. */
+  readonly past: Map<string, string[]>
+}
+
+type Command = fc.AsyncCommand<World, Store>
+
+export const modelSuite: Suite = (kit) => [
+  {
+    name: 'model: every op, rev and expiry does what the contract says, in any order',
+    run: () =>
+      fc.assert(
+        fc.asyncProperty(fc.commands([commits, reads, lists, outboxes, waits], { maxCommands: 40 }), (commands) =>
+          kit.over((store) =>
+            fc.asyncModelRun(
+              () => ({ model: { model: referenceModel(), at: { now: NOW }, kit, past: new Map() }, real: store }),
+              commands,
+            ),
+          ),
+        ),
+        { seed: kit.seed, numRuns: Math.ceil(60 * kit.scale) },
+      ),
+  },
+]
+
+const part = fc.constantFrom(...PARTS)
+const planned: fc.Arbitrary<Planned> = fc.record({
+  op: fc.constantFrom('check', 'put', 'put', 'del', 'add', 'add'),
+  key: fc.constantFrom(...KEYS),
+  wish: fc.constantFrom('none', 'absent', 'current', 'current', 'stale', 'unknown'),
+  byte: fc.nat(255),
+  by: fc.constantFrom(1, 1, 2, 3, -1, -2),
+  max: fc.constantFrom(0, 1, 3, 5),
+  lives: fc.constantFrom(0, 0, 1, 2, 10),
+})
+const distinct = fc.uniqueArray(planned, { minLength: 1, maxLength: KEYS.length, selector: ({ key }) => key })
+
+const commits: fc.Arbitrary<Command> = fc.tuple(part, distinct).map(([where, plan]) =>
+  command(`commit ${place(where)} ${JSON.stringify(plan)}`, async ({ model, at, kit, past }, store) => {
+    const { now } = at
+    const rev = kit.rev()
+    const ops = plan.map((one) => opOf(one, where, now, past))
+    const expected = model.commit(where, ops, { now, rev })
+    equal(await store.commit(where, ops, { now, rev }), expected, 'commit')
+    if (expected.ok) for (const { key } of ops) past.set(place(where, key), [...(past.get(place(where, key)) ?? []), rev])
+  }),
+)
+
+const reads: fc.Arbitrary<Command> = fc.tuple(part, fc.array(fc.constantFrom(...KEYS), { maxLength: 6 })).map(([where, keys]) =>
+  command(`read ${place(where)} ${keys}`, async ({ model, at }, store) => {
+    equal(await store.read(where, keys, at), model.read(where, keys, at), 'read')
+  }),
+)
+
+const lists: fc.Arbitrary<Command> = fc
+  .tuple(
+    part,
+    fc.constantFrom('', 'f/', 'f/1', 'a', 'zz'),
+    fc.constantFrom(undefined, 'a', 'f/1', 'f/2'),
+    fc.integer({ min: 1, max: 5 }),
+  )
+  .map(([where, prefix, after, limit]) =>
+    command(`list ${place(where)} ${prefix}`, async ({ model, at: { now } }, store) => {
+      const o = { now, limit, ...(after === undefined ? {} : { after }) }
+      equal(await store.list(where, prefix, o), model.list(where, prefix, o), 'list')
+    }),
+  )
+
+const outboxes: fc.Arbitrary<Command> = fc.integer({ min: 1, max: 5 }).map((limit) =>
+  command('outbox', async ({ model, at: { now } }, store) => {
+    if (store.outbox) equal(await store.outbox({ now, limit }), model.outbox({ now, limit }), 'outbox')
+  }),
+)
+
+const waits: fc.Arbitrary<Command> = fc.constantFrom(1, 2, 9, 70_000).map((ms) =>
+  command(`wait ${ms} ms`, async ({ at }, store) => {
+    at.now += ms
+    await store.sweep?.(at.now, 10)
+  }),
+)
+
+function command(text: string, run: (world: World, store: Store) => Promise<void>): Command {
+  return { check: () => true, run, toString: () => text }
+}
+
+function opOf({ op, key, wish, byte, by, max, lives }: Planned, where: Part, now: number, past: World['past']): Op {
+  const revs = past.get(place(where, key)) ?? []
+  const rev = {
+    none: undefined,
+    absent: null,
+    current: revs.at(-1),
+    stale: revs.at(-2) ?? revs.at(-1),
+    unknown: 'zzzzzzzzzzzzzzzz',
+  }[wish]
+  const expiresAt = lives === 0 ? 0 : now + lives
+  if (op === 'check') return { op, key, rev: rev ?? null }
+  if (op === 'put') return { op, key, value: Uint8Array.of(byte), expiresAt, ...(rev === undefined ? {} : { rev }) }
+  if (op === 'del') return { op, key, ...(typeof rev === 'string' ? { rev } : {}) }
+  return { op, key, by, max, expiresAt }
+}
+
+function place({ tenant, id }: Part, key = ''): string {
+  return `${tenant}:${id} ${key}`
+}
