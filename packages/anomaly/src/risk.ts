@@ -1,8 +1,17 @@
 /** Risk of one login: a likelihood ratio per fact, backed off from special to general, in integer units that sum exactly. */
 import type { RiskConfig } from './config.js'
+import { sigmoid } from './deterministic.js'
 import type { LoginFacts } from './facts.js'
-import type { Assessment } from './reasons.js'
+import { type CleanFacts, clean } from './internal/clean.js'
+import { learn, learningWeight } from './internal/gate.js'
+import { type Keys, keysOf } from './internal/keys.js'
+import { type ParsedConfig, parseConfig, percentileOf } from './internal/parseConfig.js'
+import { chainCap, chainTerms, failuresTerm, hoursTerm, integrityTerm, newProfileTerm, velocityTerm } from './internal/terms.js'
+import { toUnits } from './internal/units.js'
+import { decayed, decodeProfile, emptyProfile, encodeProfile, type Profile } from './profile.js'
+import type { Assessment, Reason } from './reasons.js'
 import type { View } from './shared.js'
+import { velocityCap } from './velocity.js'
 
 export type { DeclarableFact, RiskConfig } from './config.js'
 export { factsWithoutResolver, factsWithResolver } from './config.js'
@@ -22,5 +31,86 @@ export interface RiskModel {
   readonly id: string
 }
 
-/** `riskModel(config)`: @throws PosternError `anomaly.config_invalid` */
-export type CreateRiskModel = (config: RiskConfig) => RiskModel
+/**
+ * A risk model of one tenant.
+ * @throws PosternError `anomaly.config_invalid`, with the JSON pointer in its message
+ * @example
+ * const model = riskModel({ key: random(16) })
+ * const { band, reasons, profile } = model.score(facts, null, null)
+ */
+export function riskModel(config: RiskConfig): RiskModel {
+  const parsed = parseConfig(config)
+  return { id: parsed.id, score: (facts, profile, shared) => assess(parsed, clean(facts, parsed.extraNames), profile, shared) }
+}
+
+function assess(config: ParsedConfig, f: CleanFacts, stored: Uint8Array | null, shared: View | null): Assessment {
+  const keys = keysOf(config.key, f)
+  const read = readProfile(config, stored, f.at)
+  const profile = read ?? emptyProfile(config.hash, f.at ?? 0)
+  const reasons = [
+    { code: 'prior', units: config.prior, detail: {} } as const,
+    ...(read === null ? [unreadable(config, f.at === null)] : judged(config, f, keys, profile, shared)),
+    ...always(config, f, profile),
+  ]
+    .filter((reason) => reason.units !== 0)
+    .sort((a, b) => b.units - a.units)
+  const units = reasons.reduce((sum, reason) => sum + reason.units, 0)
+  const weight = learningWeight(config.reference, units, { steppedUp: f.steppedUp, fresh: profile.logins === 0 })
+  return {
+    score: Math.floor(100 * sigmoid(units / 1024)),
+    band: units >= config.bands.high ? 'high' : units >= config.bands.raised ? 'raised' : 'low',
+    calibrated: false,
+    units,
+    reasons,
+    percentile: percentileOf(config.reference, units),
+    model: config.id,
+    profile: f.at === null && stored !== null ? stored.slice() : encodeProfile(learn(config, profile, f, keys, weight)),
+  }
+}
+
+/** What is held against the profile. */
+function judged(config: ParsedConfig, f: CleanFacts, keys: Keys, profile: Profile, shared: View | null): readonly Reason[] {
+  const velocity = config.declared.has('velocity') ? velocityTerm(f, keys, profile) : null
+  return [
+    ...config.chains.flatMap((chain) => chainTerms(chain, keys, profile, shared)),
+    ...(config.declared.has('hours') ? [hoursTerm(f.at, profile)] : []),
+    ...(velocity === null ? [] : [velocity]),
+  ]
+}
+
+/** A profile that does not open, or cannot be placed in time: every chain at its cap, as if nothing at all fitted. */
+function unreadable(config: ParsedConfig, timeless: boolean): Reason {
+  const hours = config.declared.has('hours') ? toUnits(1) : 0
+  const velocity = config.declared.has('velocity') ? toUnits(velocityCap) : 0
+  return {
+    code: 'profile.unreadable',
+    units: config.chains.reduce((sum, chain) => sum + chainCap(chain), hours + velocity),
+    detail: {},
+  }
+}
+
+/** Terms that need no profile; all are at least 0. */
+function always(config: ParsedConfig, f: CleanFacts, profile: Profile): readonly Reason[] {
+  const fresh = newProfileTerm(profile)
+  return [
+    ...(config.declared.has('failures') ? [failuresTerm(f.failures)] : []),
+    ...(config.declared.has('integrity') ? [integrityTerm(f.integrity)] : []),
+    ...(fresh === null ? [] : [fresh]),
+  ]
+}
+
+/** The profile as it stands at the login; `null` when it does not open or the login has no time. Extras of another configuration are forgotten. */
+function readProfile(config: ParsedConfig, stored: Uint8Array | null, at: number | null): Profile | null {
+  if (at === null) return null
+  if (stored === null) return emptyProfile(config.hash, at)
+  try {
+    const profile = decodeProfile(stored)
+    const mine =
+      profile.configHash === config.hash
+        ? profile
+        : { ...profile, entries: profile.entries.filter((entry) => entry.feature < 16) }
+    return decayed(mine, at)
+  } catch {
+    return null
+  }
+}

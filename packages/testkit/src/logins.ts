@@ -2,12 +2,12 @@
  * Simulated users and attackers, as a stream of logins in order of time, the truth kept apart from the facts. It knows no scorer: behaviour
  * comes from small machines of places and habits. Same seed, same stream, on every runtime.
  */
-import { type Attack, type AttackKind, attackAttempts } from './logins/attackers.js'
-import { type Attempt, habits } from './logins/behaviour.js'
-import type { SimulatedKind } from './logins/network.js'
-import { makeUser } from './logins/population.js'
+import { type Attack, type AttackKind, attackAttempts } from './internal/logins/attackers.js'
+import { type Attempt, habits } from './internal/logins/behaviour.js'
+import type { SimulatedKind } from './internal/logins/network.js'
+import { makeUser } from './internal/logins/population.js'
 
-export { type Attack, type AttackKind, attackKinds } from './logins/attackers.js'
+export { type Attack, type AttackKind, attackKinds } from './internal/logins/attackers.js'
 
 /** What a platform would know of the login. */
 export interface SimulatedFacts {
