@@ -8,7 +8,7 @@ export { siphash13 } from './internal/siphash.js'
 
 const LN2 = Math.LN2
 const LOG2E = Math.LOG2E
-export const PI = Math.PI
+export const PI: number = Math.PI
 const ROOT_HALF = Math.SQRT1_2
 
 /** Natural logarithm; `-Infinity` at 0, `NaN` below it or for `NaN`. */

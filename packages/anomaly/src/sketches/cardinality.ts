@@ -3,7 +3,7 @@
  * union, so any number of nodes and any order give the same bytes.
  */
 import { PosternError } from '@postern/core/errors'
-import { ln, siphash13 } from '../deterministic.js'
+import { exp2, ln, siphash13 } from '../deterministic.js'
 
 /** Members held exactly; one more and the count becomes an estimate. */
 export const exactMembers = 1024
@@ -47,7 +47,7 @@ export function countMembers(c: Cardinality): { readonly count: number; readonly
   if (c.exact !== null) return { count: c.exact.length, exact: true }
   let [sum, empty] = [0, 0]
   for (const r of c.registers!) {
-    sum += 1 / 2 ** r
+    sum += exp2(-r)
     if (r === 0) empty++
   }
   const raw = ((0.7213 / (1 + 1.079 / REGISTERS)) * REGISTERS * REGISTERS) / sum
