@@ -1,0 +1,218 @@
+import { OutcomeUnknown } from '@postern/store'
+import { type SqliteDatabase, sqliteStore } from '@postern/store/sqlite'
+import { describe, expect, it } from 'vitest'
+import { openLibsql, sqliteFiles } from '../sqliteFiles.js'
+
+const nextFile = sqliteFiles()
+const part = { tenant: 'bank', id: 'u:1' }
+const now = 1_767_225_600_000
+let revs = 0
+const o = () => ({ now, rev: String(++revs).padStart(16, '0') })
+const put = (key: string) => ({ op: 'put', key, value: new Uint8Array([1]), rev: null }) as const
+const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
+
+/** A handle that counts what is run on it, and whose named statement can be made to fail. */
+function watched(db: SqliteDatabase) {
+  const runs: string[] = []
+  const failing = new Map<string, unknown>()
+  const handle: SqliteDatabase = {
+    exec: (sql) => db.exec(sql),
+    close: () => db.close(),
+    prepare(sql) {
+      const statement = db.prepare(sql)
+      const noted = <T>(call: () => T): T => {
+        const name = sql.split(' ')[0]!
+        runs.push(name)
+        if (failing.has(name)) throw failing.get(name)
+        return call()
+      }
+      return {
+        run: (...values) => noted(() => statement.run(...values)),
+        get: (...values) => noted(() => statement.get(...values)),
+        all: (...values) => noted(() => statement.all(...values)),
+      }
+    },
+  }
+  return { handle, runs, failing }
+}
+const busy = () => Object.assign(new Error('database is locked'), { code: 'SQLITE_BUSY' })
+
+describe('group commit', () => {
+  it('commits of one turn share one transaction, and none is answered before it is committed', async () => {
+    const { handle, runs } = watched(openLibsql(nextFile()))
+    const store = sqliteStore(handle)
+    runs.length = 0
+    const answers = Promise.all(Array.from({ length: 40 }, (_, i) => store.commit(part, [put(`k/${i}`)], o())))
+    let answered = false
+    void answers.then(() => {
+      answered = true
+    })
+    await null
+    expect([runs, answered]).toEqual([[], false])
+    await answers
+    expect(runs.filter((name) => name === 'begin')).toHaveLength(1)
+    expect(runs.filter((name) => name === 'commit')).toHaveLength(1)
+    expect(runs).toHaveLength(42)
+    await store.close()
+  })
+
+  it('a later commit of a batch sees the earlier ones', async () => {
+    const store = sqliteStore(openLibsql(nextFile()))
+    const first = o()
+    const [one, two, three] = await Promise.all([
+      store.commit(part, [put('a')], first),
+      store.commit(part, [put('a')], o()),
+      store.commit(part, [{ op: 'del', key: 'a', rev: first.rev }, put('b')], o()),
+    ])
+    expect([one?.ok, two?.ok, three?.ok]).toEqual([true, false, true])
+    expect(await store.read(part, ['a'], { now })).toEqual([null])
+    await store.close()
+  })
+
+  it('the flush goes through `schedule`, so a simulation decides when the turn comes', async () => {
+    const tasks: (() => void)[] = []
+    const store = sqliteStore(openLibsql(nextFile()), { schedule: (task) => tasks.push(task) })
+    const answer = store.commit(part, [put('a')], o())
+    await turn()
+    expect(await store.read(part, ['a'], { now })).toEqual([null])
+    expect(tasks).toHaveLength(1)
+    tasks[0]!()
+    expect((await answer).ok).toBe(true)
+    await store.close()
+  })
+
+  it('one more than `maxQueue` is refused as not applied, and the others are applied', async () => {
+    const store = sqliteStore(openLibsql(nextFile()), { maxQueue: 3 })
+    const answers = await Promise.allSettled(Array.from({ length: 5 }, (_, i) => store.commit(part, [put(`k/${i}`)], o())))
+    expect(answers.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'fulfilled', 'rejected', 'rejected'])
+    expect(answers[4]).toMatchObject({ reason: { code: 'store.overloaded' } })
+    expect(await store.list(part, 'k/', { now, limit: 9 })).toHaveLength(3)
+    await store.close()
+  })
+
+  it('closing answers what waits', async () => {
+    const file = nextFile()
+    const store = sqliteStore(openLibsql(file))
+    const answer = store.commit(part, [put('a')], o())
+    await store.close()
+    expect((await answer).ok).toBe(true)
+  })
+})
+
+describe('failures', () => {
+  it('an error from COMMIT is an unknown outcome for the whole batch', async () => {
+    const { handle, failing } = watched(openLibsql(nextFile()))
+    const store = sqliteStore(handle)
+    failing.set('commit', new Error('disk I/O error'))
+    const answers = await Promise.allSettled([store.commit(part, [put('a')], o()), store.commit(part, [put('b')], o())])
+    for (const answer of answers) expect(answer).toMatchObject({ status: 'rejected', reason: { code: 'store.outcome_unknown' } })
+    expect((answers[0] as PromiseRejectedResult).reason).toBeInstanceOf(OutcomeUnknown)
+    failing.clear()
+    expect((await store.commit(part, [put('c')], o())).ok).toBe(true)
+    await store.close()
+  })
+
+  it('an error before COMMIT is "not applied" for the whole batch, and nothing of it is there', async () => {
+    const { handle, failing } = watched(openLibsql(nextFile()))
+    const store = sqliteStore(handle)
+    failing.set('delete', new Error('database or disk is full'))
+    const answers = await Promise.allSettled([
+      store.commit(part, [put('a')], o()),
+      store.commit(part, [{ op: 'del', key: 'b' }], o()),
+    ])
+    for (const answer of answers) expect(answer).toMatchObject({ status: 'rejected', reason: { code: 'store.unavailable' } })
+    expect(await store.read(part, ['a'], { now })).toEqual([null])
+    await store.close()
+  })
+
+  it('a transaction that cannot be ended closes the store to readers too: it would show what was never committed', async () => {
+    const { handle, failing } = watched(openLibsql(nextFile()))
+    const store = sqliteStore(handle)
+    failing.set('commit', new Error('disk I/O error')).set('rollback', new Error('disk I/O error'))
+    await expect(store.commit(part, [put('a')], o())).rejects.toThrow(OutcomeUnknown)
+    await expect(store.read(part, ['a'], { now })).rejects.toMatchObject({ code: 'store.unavailable' })
+  })
+
+  it('a file that another process holds for a while is waited for in later turns, and the event loop goes on', async () => {
+    const file = nextFile()
+    const other = openLibsql(file)
+    const store = sqliteStore(openLibsql(file))
+    other.exec('begin immediate')
+    let turns = 0
+    const answer = store.commit(part, [put('a')], o())
+    for (let i = 0; i < 20; i++) {
+      await turn()
+      turns++
+    }
+    other.exec('commit')
+    expect((await answer).ok).toBe(true)
+    expect(turns).toBe(20)
+    await store.close()
+    other.close()
+  })
+
+  it('a file that stays held ends in store.overloaded, with growing delays and not for ever', async () => {
+    const { handle, failing } = watched(openLibsql(nextFile()))
+    const delays: number[] = []
+    const store = sqliteStore(handle, {
+      schedule: (task, delayMs) => {
+        delays.push(delayMs)
+        setImmediate(task)
+      },
+    })
+    failing.set('begin', busy())
+    await expect(store.commit(part, [put('a')], o())).rejects.toMatchObject({ code: 'store.overloaded', retryable: true })
+    const waited = delays.reduce((sum, ms) => sum + ms, 0)
+    expect([delays[0], Math.max(...delays), waited > 3000 && waited < 8000]).toEqual([0, 25, true])
+    failing.clear()
+    expect((await store.commit(part, [put('a')], o())).ok).toBe(true)
+    await store.close()
+  })
+})
+
+describe('the file', () => {
+  it.each([
+    ['FULL', 'power'],
+    ['NORMAL', 'process'],
+  ] as const)('synchronous %s says durable "%s"', async (synchronous, durable) => {
+    const store = sqliteStore(openLibsql(nextFile()), { synchronous })
+    expect(store.guarantees).toEqual({ durable, failover: 'none' })
+    await store.close()
+  })
+
+  it('a database in memory says durable "none"', async () => {
+    const store = sqliteStore(openLibsql(':memory:'))
+    expect(store.guarantees.durable).toBe('none')
+    await store.close()
+  })
+
+  it('the outbox is read from its partial index, and markers are not in it', () => {
+    const db = openLibsql(nextFile())
+    sqliteStore(db)
+    const plan = db
+      .prepare(
+        "explain query plan select k from postern_kv indexed by postern_kv_outbox where k >= 'e/' and k < 'e0' and k > ? and x > ? order by k, p",
+      )
+      .all('', 0)
+    expect(JSON.stringify(plan)).toMatch(/USING (COVERING )?INDEX postern_kv_outbox/)
+    expect(JSON.stringify(plan)).not.toMatch(/TEMP B-TREE/)
+    db.close()
+  })
+
+  it('records outlive the handle, and two tables in one file do not meet', async () => {
+    const file = nextFile()
+    const first = sqliteStore(openLibsql(file))
+    await first.commit(part, [put('a')], o())
+    await first.close()
+    const again = sqliteStore(openLibsql(file))
+    const beside = sqliteStore(openLibsql(file), { table: 'other' })
+    expect((await again.read(part, ['a'], { now }))[0]?.value).toEqual(new Uint8Array([1]))
+    expect(await beside.read(part, ['a'], { now })).toEqual([null])
+    await again.close()
+    await beside.close()
+  })
+
+  it('a table name is a name', () => {
+    expect(() => sqliteStore(openLibsql(nextFile()), { table: 'x; drop table y' })).toThrow('store.invalid')
+  })
+})
