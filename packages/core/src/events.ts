@@ -7,17 +7,58 @@ import { fromUtf8, utf8 } from './bytes.js'
 /** Every event type, by room. Types are published: added to, never renamed. */
 export const eventTypes = [
   // platform: app instances, users, logins
-  'device.registered', 'device.updated', 'device.refused', 'device.removed',
-  'user.registered', 'user.registration_failed', 'user.deregistered', 'user.changed',
-  'login.started', 'login.succeeded', 'login.failed', 'login.refused', 'login.fallback', 'stepup.required',
-  'call.allowed', 'call.refused',
+  'device.registered',
+  'device.updated',
+  'device.refused',
+  'device.removed',
+  'user.registered',
+  'user.registration_failed',
+  'user.deregistered',
+  'user.changed',
+  'login.started',
+  'login.succeeded',
+  'login.failed',
+  'login.refused',
+  'login.fallback',
+  'stepup.required',
+  'call.allowed',
+  'call.refused',
   // tokens
-  'code.issued', 'code.redeemed', 'code.replayed', 'token.issued', 'token.refreshed', 'token.refused', 'refresh.reused', 'token.revoked', 'client.registered', 'client.updated', 'client.removed', 'proof.refused',
+  'code.issued',
+  'code.redeemed',
+  'code.replayed',
+  'token.issued',
+  'token.refreshed',
+  'token.refused',
+  'refresh.reused',
+  'token.revoked',
+  'client.registered',
+  'client.updated',
+  'client.removed',
+  'proof.refused',
   // authenticators
-  'authenticator.enrolled', 'authenticator.changed', 'authenticator.removed', 'authenticator.locked', 'pin.attempted', 'pin.succeeded', 'pin.failed', 'key.succeeded', 'key.failed',
-  'transaction.created', 'transaction.decided', 'transaction.expired',
+  'authenticator.enrolled',
+  'authenticator.changed',
+  'authenticator.removed',
+  'authenticator.locked',
+  'pin.attempted',
+  'pin.succeeded',
+  'pin.failed',
+  'key.succeeded',
+  'key.failed',
+  'transaction.created',
+  'transaction.decided',
+  'transaction.expired',
   // attestation, payload, policy, anomaly, insight, operators
-  'evidence.refused', 'payload.refused', 'payload.replayed', 'policy.published', 'policy.rolled_back', 'policy.decided', 'anomaly.signal', 'alert.fired', 'admin.changed',
+  'evidence.refused',
+  'payload.refused',
+  'payload.replayed',
+  'policy.published',
+  'policy.rolled_back',
+  'policy.decided',
+  'anomaly.signal',
+  'alert.fired',
+  'admin.changed',
 ] as const
 
 export type EventType = (typeof eventTypes)[number]
@@ -42,7 +83,11 @@ interface EventBase {
   /** A code: why, in the words of the registry or of policy. The true reason may stand here, never in an answer. */
   readonly reason?: string
   /** Risk score 0–100 with the reasons that sum to it. */
-  readonly risk?: { readonly score: number; readonly band: 'low' | 'raised' | 'high'; readonly reasons: readonly { readonly code: string; readonly units: number }[] }
+  readonly risk?: {
+    readonly score: number
+    readonly band: 'low' | 'raised' | 'high'
+    readonly reasons: readonly { readonly code: string; readonly units: number }[]
+  }
   /** Ties all events of one flow together. */
   readonly transaction?: string
   readonly operator?: string
@@ -69,7 +114,11 @@ export function decodeEvent(bytes: Uint8Array): PosternEvent | null {
     const value: unknown = JSON.parse(text)
     if (typeof value !== 'object' || value === null) return null
     const { id, at, tenant, type } = value as Record<string, unknown>
-    const known = typeof id === 'string' && typeof at === 'number' && typeof tenant === 'string' && (eventTypes as readonly unknown[]).includes(type)
+    const known =
+      typeof id === 'string' &&
+      typeof at === 'number' &&
+      typeof tenant === 'string' &&
+      (eventTypes as readonly unknown[]).includes(type)
     return known ? (value as PosternEvent) : null
   } catch {
     return null

@@ -8,7 +8,13 @@ export async function hkdfExtract(crypto: CryptoPort, alg: HmacAlg, salt: Uint8A
 }
 
 /** `length` bytes of output keying material. @throws RangeError above 255 hash lengths @see RFC 5869 §2.3 */
-export async function hkdfExpand(crypto: CryptoPort, alg: HmacAlg, prk: Uint8Array, info: Uint8Array, length: number): Promise<Uint8Array> {
+export async function hkdfExpand(
+  crypto: CryptoPort,
+  alg: HmacAlg,
+  prk: Uint8Array,
+  info: Uint8Array,
+  length: number,
+): Promise<Uint8Array> {
   const size = alg === 'SHA-256' ? 32 : 64
   if (length > 255 * size) throw new RangeError('HKDF output above 255 hash lengths')
   const key = await crypto.hmacKey(alg, prk)
