@@ -41,30 +41,33 @@ export const modelSuite: Suite = (kit) => [
     name: 'model: every op, rev and expiry does what the contract says, in any order',
     run: () =>
       fc.assert(
-        fc.asyncProperty(fc.commands([commits, reads, lists, outboxes, waits], { maxCommands: 40 }), (commands) =>
-          kit.over((store) =>
-            fc.asyncModelRun(
-              () => ({ model: { model: referenceModel(), at: { now: NOW }, kit, past: new Map() }, real: store }),
-              commands,
+        fc.asyncProperty(
+          fc.commands([commits, commits, commits, reads, lists, outboxes, waits], { maxCommands: 60, size: 'max' }),
+          (commands) =>
+            kit.over((store) =>
+              fc.asyncModelRun(
+                () => ({ model: { model: referenceModel(), at: { now: NOW }, kit, past: new Map() }, real: store }),
+                commands,
+              ),
             ),
-          ),
         ),
         { seed: kit.seed, numRuns: Math.ceil(60 * kit.scale) },
       ),
   },
 ]
 
-const part = fc.constantFrom(...PARTS)
+// Mostly one partition, and ops that mostly hold: mistakes show in what has a history.
+const part = fc.constantFrom(PARTS[0]!, PARTS[0]!, PARTS[0]!, ...PARTS)
 const planned: fc.Arbitrary<Planned> = fc.record({
   op: fc.constantFrom('check', 'put', 'put', 'del', 'add', 'add'),
   key: fc.constantFrom(...KEYS),
-  wish: fc.constantFrom('none', 'absent', 'current', 'current', 'stale', 'unknown'),
+  wish: fc.constantFrom('none', 'none', 'absent', 'current', 'current', 'current', 'stale', 'unknown'),
   byte: fc.nat(255),
-  by: fc.constantFrom(1, 1, 2, 3, -1, -2),
-  max: fc.constantFrom(0, 1, 3, 5),
-  lives: fc.constantFrom(0, 0, 1, 2, 10),
+  by: fc.constantFrom(1, 1, 1, 2, 3, -1, -2),
+  max: fc.constantFrom(1, 3, 5, 9),
+  lives: fc.constantFrom(0, 0, 1, 2, 10, 100_000),
 })
-const distinct = fc.uniqueArray(planned, { minLength: 1, maxLength: KEYS.length, selector: ({ key }) => key })
+const distinct = fc.uniqueArray(planned, { minLength: 1, maxLength: 3, selector: ({ key }) => key })
 
 const commits: fc.Arbitrary<Command> = fc.tuple(part, distinct).map(([where, plan]) =>
   command(`commit ${place(where)} ${JSON.stringify(plan)}`, async ({ model, at, kit, past }, store) => {
