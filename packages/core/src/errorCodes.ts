@@ -196,6 +196,7 @@ export const errorCodes = {
   'authenticator.none_usable': { status: 403, retryable: false, message: 'None of the ways to log in can be used now.' },
   'authenticator.failed': { status: 403, retryable: false, message: 'That was not accepted.' },
   'authenticator.disabled': { status: 403, retryable: false, message: 'This way to log in is switched off.' },
+  'pin.required': { status: 403, retryable: false, message: 'The last way to log in cannot be removed.' },
   'login.required': { status: 403, retryable: false, message: 'A fresh login is needed first.' },
   'platform.config': {
     status: 500,

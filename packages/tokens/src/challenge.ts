@@ -1,8 +1,17 @@
 /** OAuth for First-Party Apps (draft-ietf-oauth-first-party-apps-04): the endpoint; the host's {@link ChallengePort} does the authentication. */
+import { PosternError } from '@postern/core/errors'
 import type { JsonObject } from '@postern/core/json'
 import type { Op, Part } from '@postern/store'
 import type { Client } from './clients.js'
 import type { Proof } from './dpop.js'
+import { authenticate, spendAll } from './internal/authenticate.js'
+import { bounded, codeChallenge, seconds, words } from './internal/authorizationRequest.js'
+import { makeCode } from './internal/code.js'
+import { endpoint, urlOf } from './internal/endpoint.js'
+import { empty, json, readForm } from './internal/http.js'
+import { kitOf } from './internal/kit.js'
+import { clientResource, clientScope } from './internal/scope.js'
+import { malformed } from './internal/wire.js'
 import type { Handler, IssuerContext } from './issuer.js'
 import type { Login } from './login.js'
 
@@ -67,8 +76,63 @@ export interface CodeOrder {
   readonly nonce?: string | null
 }
 
-/** A sealed authorization code for a finished login, with the guards of now; nothing is stored. For hosts with ways in of their own (custom registration). */
-export declare function issueCode(order: CodeOrder, context: IssuerContext): Promise<string>
+/**
+ * A sealed authorization code for a finished login, with the guards of now; nothing is stored. For hosts with ways in of their own
+ * (custom registration). One read, of the epochs that the login does not bring among its guards.
+ */
+export function issueCode(order: CodeOrder, context: IssuerContext): Promise<string> {
+  return makeCode(order, context)
+}
 
 /** `POST /authorize-challenge`. */
-export declare function challengeEndpoint(): Handler
+export function challengeEndpoint(): Handler {
+  return endpoint('challenge', async (request, context) => {
+    const { challenge: port, config } = context
+    if (port === undefined) return empty(404)
+    const form = await readForm(request)
+    const caller = await authenticate(request, form, context, { url: urlOf('challenge', context) })
+    const { client, proof, joined } = caller
+    if (!client.grantTypes.includes('authorization_code')) throw new PosternError('grant.not_allowed')
+    const type = form.get('response_type')
+    if (type !== undefined && type !== 'code') throw new PosternError('request.unsupported')
+    const call: ChallengeRequest = {
+      client,
+      part: client.kind === 'instance' ? kitOf(context).places.device(client.id) : null,
+      proof,
+      proofOps: port.proof === 'joined' ? joined : [],
+      form,
+      scope: clientScope(form.get('scope'), client, config),
+      resource: clientResource(form.get('resource'), client, config),
+      acrValues: words(form.get('acr_values')),
+      maxAge: seconds(form.get('max_age')),
+      codeChallenge: codeChallenge(form),
+      authSession: bounded(form, 'auth_session', 16_384),
+      request,
+    }
+    // Spent before the port acts, unless the port spends it in the very commit it acts by.
+    await spendAll(port.proof === 'joined' ? { ...caller, joined: [] } : caller, context)
+    return answerOf(await port.challenge(call, context), call, context)
+  })
+}
+
+async function answerOf(answer: ChallengeAnswer, call: ChallengeRequest, context: IssuerContext): Promise<Response> {
+  if (answer.kind === 'error') {
+    const refused = answer.error === 'insufficient_authorization' || answer.error === 'access_denied'
+    return json(answer.status ?? (refused ? 403 : 400), { ...answer.members, error: answer.error })
+  }
+  const { login, scope = call.scope, resource = call.resource, authSession, members } = answer
+  const challenge = answer.codeChallenge ?? call.codeChallenge
+  if (challenge === null) throw malformed('code_challenge is missing; PKCE with S256 is required.')
+  const { client, proof } = call
+  const order: CodeOrder = {
+    client,
+    login,
+    scope,
+    resource,
+    codeChallenge: challenge,
+    redirectUri: null,
+    dpopJkt: proof?.jkt ?? null,
+  }
+  const code = await makeCode(order, context)
+  return json(200, { ...members, authorization_code: code, ...(authSession !== undefined && { auth_session: authSession }) })
+}

@@ -1,7 +1,11 @@
 /** Who may ask for tokens: shared clients (portals, services) and app instances (one installation each, from dynamic registration). */
+import { decodeBase64url } from '@postern/core/base64url'
+import { PosternError } from '@postern/core/errors'
 import type { JsonObject } from '@postern/core/json'
 import type { Op, Part } from '@postern/store'
 import type { Proof } from './dpop.js'
+import { checkRedirectUri } from './internal/redirect.js'
+import { isScopeToken } from './internal/scope.js'
 
 /** How a client proves itself besides its DPoP key. Secrets are SHA-256 of the secret, base64url: two during a change. */
 export type ClientAuth =
@@ -95,8 +99,32 @@ export interface ClientConfig {
   readonly name?: string
 }
 
+const ID = /^[A-Za-z0-9._~-]{1,64}$/
+
 /**
  * Clients from configuration, checked once.
  * @throws PosternError `metadata.refused` | `redirect.refused`
  */
-export declare function clientsInConfig(clients: readonly ClientConfig[]): ClientPort
+export function clientsInConfig(clients: readonly ClientConfig[]): ClientPort {
+  const byId = new Map(clients.map((client) => [client.id, clientOf(client)]))
+  if (byId.size !== clients.length) throw refused('two clients have the same id')
+  return { find: async (id) => byId.get(id) ?? null }
+}
+
+function clientOf(config: ClientConfig): Client {
+  const { id, auth, scope, redirectUris = [], grantTypes = ['authorization_code', 'refresh_token'] } = config
+  if (!ID.test(id)) throw refused(`client id ${id}`)
+  if (!scope.every(isScopeToken)) throw refused(`${id}: a scope has a character that RFC 6749 §3.3 does not allow`)
+  if (
+    'secretHashes' in auth &&
+    (auth.secretHashes.length === 0 || auth.secretHashes.some((hash) => decodeBase64url(hash)?.length !== 32))
+  )
+    throw refused(`${id}: secretHashes must be SHA-256 in base64url, as hashSecret gives them`)
+  if ('keys' in auth && auth.keys.length === 0) throw refused(`${id}: private_key_jwt needs a key`)
+  for (const uri of redirectUris) checkRedirectUri(uri, 'shared')
+  return { ...config, kind: 'shared', redirectUris, grantTypes }
+}
+
+function refused(publicMessage: string): PosternError<'metadata.refused'> {
+  return new PosternError('metadata.refused', { publicMessage })
+}

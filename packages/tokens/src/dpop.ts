@@ -1,8 +1,16 @@
 /** DPoP: proofs (RFC 9449 §4) and server nonces (§8, §9). */
-import type { CryptoPort, SignAlg } from '@postern/core/cryptoPort'
+import { decodeBase64url, encodeBase64url } from '@postern/core/base64url'
+import { concat, equal, u64, utf8 } from '@postern/core/bytes'
+import type { CryptoPort, HmacKey, Now, SignAlg, VerifyKey } from '@postern/core/cryptoPort'
+import { isPosternError, PosternError } from '@postern/core/errors'
 import type { JsonObject } from '@postern/core/json'
+import { thumbprint } from '@postern/core/jwk'
+import { type Jws, readJws, verifyJws } from '@postern/core/jws'
 import type { KeyRing } from '@postern/core/keyRing'
 import type { Clock, Random } from '@postern/core/runtime'
+import { tuple } from '@postern/core/tuple'
+import { sameTarget } from './internal/target.js'
+import { numericDate, proofRules, textClaim } from './jose.js'
 
 /** A proof that fits its request. */
 export interface Proof {
@@ -28,7 +36,10 @@ export interface ProofInput {
   readonly accessToken?: string
   /** The thumbprint it must be made with: `cnf.jkt` or the instance's key. */
   readonly boundTo?: string
-  /** `required`: a good nonce, `iat` then decides nothing. `optional`: a nonce, when there, must be good; otherwise `iat` within `windowMs`. `caller`: the caller judges `proof.nonce`. */
+  /**
+   * `required`: a good nonce, `iat` then decides nothing (phone clocks are wrong). `optional`: a nonce, when there, must be good; otherwise
+   * `iat` within `windowMs`. `caller`: the caller judges `proof.nonce`.
+   */
   readonly nonce: 'required' | 'optional' | 'caller'
   /** Default 60,000. */
   readonly windowMs?: number
@@ -40,24 +51,74 @@ export interface ProofPorts {
   readonly nonces: Nonces
   /** Default ES256, EdDSA, Ed25519. */
   readonly algs?: readonly SignAlg[]
+  /** Prepares the proof's key, perhaps from a cache; default `crypto.verifyKey`. */
+  readonly prepare?: (alg: SignAlg, jwk: JsonWebKey, jkt: string) => Now<VerifyKey>
 }
 
+const MAX_JTI = 128
+
 /**
- * The checks of RFC 9449 §4.3, but single use: the caller puts the `jti` into its commit or its set.
+ * The checks of RFC 9449 §4.3, but single use: the caller puts the `jti` into its commit or its set, last of all, so that a proof that
+ * fails for any other reason does not burn the honest party's.
  * @throws PosternError `dpop.proof` (why, in `reason`) | `dpop.nonce`
  */
-export declare function verifyProof(input: ProofInput, ports: ProofPorts): Promise<Proof>
+export async function verifyProof(input: ProofInput, ports: ProofPorts): Promise<Proof> {
+  const { jwt, method, url, accessToken, boundTo, nonce: duty, windowMs = 60_000 } = input
+  const { clock, crypto, nonces, algs, prepare = crypto.verifyKey } = ports
+  const proof = await readProof(jwt, crypto, prepare, algs) //                                          RFC 9449 §4.3: checks 2 to 7
+  const { htm, htu, nonce, ath, ekm } = proof.claims
+  if (htm !== method) throw refuse('method') //                                                      8
+  if (typeof htu !== 'string' || !sameTarget(htu, url)) throw refuse('target') //                    9
+  if (nonce !== undefined && typeof nonce !== 'string') throw refuse('nonce')
+  const good = duty !== 'caller' && nonce !== undefined && (await nonces.good(nonce))
+  if (!good && (duty === 'required' || (duty === 'optional' && nonce !== undefined))) throw new PosternError('dpop.nonce') // 10
+  if (!good && duty === 'optional' && !(Math.abs(clock() - proof.iat * 1000) <= windowMs)) throw refuse('stale') //      11
+  if (accessToken !== undefined && ath !== (await athOf(crypto, accessToken))) throw refuse('token') //            12
+  if (boundTo !== undefined && proof.jkt !== boundTo) throw refuse('key') //                                        12
+  if (ekm !== undefined && (typeof ekm !== 'string' || ekm.length > MAX_JTI || decodeBase64url(ekm) === null)) throw refuse('ekm')
+  return { ...proof, nonce: nonce ?? null, ekm: ekm ?? null }
+}
 
-/** Stateless nonces: 24 or more base64url characters that name their time step. */
+async function readProof(
+  jwt: string,
+  crypto: CryptoPort,
+  prepare: NonNullable<ProofPorts['prepare']>,
+  algs: readonly SignAlg[] | undefined,
+): Promise<Omit<Proof, 'nonce' | 'ekm'>> {
+  try {
+    const jws: Jws = readJws(jwt, proofRules(algs))
+    const jwk = jws.jwk!
+    const jkt = await thumbprint(crypto, jwk)
+    const claims = await verifyJws(crypto, jws, await prepare(jws.alg, jwk, jkt))
+    return { jkt, jwk, claims, jti: textClaim(claims, 'jti', MAX_JTI), iat: numericDate(claims.iat, 'iat') }
+  } catch (cause) {
+    if (isPosternError(cause, 'jws.refused', 'crypto.invalid_key')) throw refuse(cause.reason ?? 'form', cause)
+    throw cause
+  }
+}
+
+async function athOf(crypto: CryptoPort, accessToken: string): Promise<string> {
+  return encodeBase64url(await crypto.digest('SHA-256', utf8(accessToken)))
+}
+
+function refuse(reason: string, cause?: unknown): PosternError<'dpop.proof'> {
+  return new PosternError('dpop.proof', { reason: `dpop.${reason}`, cause })
+}
+
+/** Stateless nonces: base64url of `kid 4 ‖ u64(step) ‖ MAC 16`. */
 export interface Nonces {
   issue(): Promise<string>
+  /** Of the current time step or one of the two before. */
   good(nonce: string): Promise<boolean>
   /** How long a nonce stays good at most, ms: so long must a `jti` be remembered. */
   readonly lifeMs: number
 }
 
-/** Nonces good on every node of an issuer. `role` keeps authorization and resource server apart. `stepMs` default 60,000 (`as`) and 20,000 (`rs`). */
-export declare function sharedNonces(o: {
+/**
+ * Nonces good on every node of an issuer. `role` keeps authorization and resource server apart. `stepMs` default 60,000 (`as`) and
+ * 20,000 (`rs`, whose markers may live in a store that forgets).
+ */
+export function sharedNonces(o: {
   readonly keys: KeyRing
   readonly crypto: CryptoPort
   readonly clock: Clock
@@ -65,12 +126,60 @@ export declare function sharedNonces(o: {
   readonly issuer: string
   readonly role: 'as' | 'rs'
   readonly stepMs?: number
-}): Nonces
+}): Nonces {
+  const { keys, crypto, clock, tenant, issuer, role, stepMs = role === 'as' ? 60_000 : 20_000 } = o
+  const secret = (): Promise<Uint8Array> => keys.secret('postern:dpop/v1')
+  return steps({ crypto, clock, stepMs, secret, scope: [tenant, issuer, role] })
+}
 
-/** Nonces of one process: key and name are drawn here, and forgotten with it, as its set of `jti`s is. */
-export declare function nodeNonces(o: {
+/** Nonces of one process: the key is drawn here and forgotten with it, as its set of `jti`s is. `stepMs` default 20,000. */
+export function nodeNonces(o: {
   readonly random: Random
   readonly crypto: CryptoPort
   readonly clock: Clock
   readonly stepMs?: number
-}): Nonces
+}): Nonces {
+  const { crypto, clock, stepMs = 20_000 } = o
+  const drawn = o.random(32)
+  return steps({ crypto, clock, stepMs, secret: async () => drawn, scope: ['', '', 'node'] })
+}
+
+function steps(o: {
+  readonly crypto: CryptoPort
+  readonly clock: Clock
+  readonly stepMs: number
+  readonly secret: () => Promise<Uint8Array>
+  readonly scope: readonly string[]
+}): Nonces {
+  const { crypto, clock, stepMs, scope } = o
+  const known = new Map<number, Uint8Array>()
+  let prepared: Promise<{ key: HmacKey; kid: Uint8Array }> | undefined
+
+  async function prepare(): Promise<{ key: HmacKey; kid: Uint8Array }> {
+    const key = await crypto.hmacKey('SHA-256', await o.secret())
+    return { key, kid: (await crypto.hmac(key, tuple('postern:dpop/v1:kid', ...scope))).slice(0, 4) }
+  }
+  async function at(step: number): Promise<Uint8Array> {
+    const memo = known.get(step)
+    if (memo !== undefined) return memo
+    const { key, kid } = await (prepared ??= prepare())
+    const mac = await crypto.hmac(key, tuple('postern:dpop/v1:nonce', ...scope, u64(step)))
+    const nonce = concat(kid, u64(step), mac.subarray(0, 16))
+    known.set(step, nonce)
+    if (known.size > 4) known.delete(known.keys().next().value!)
+    return nonce
+  }
+  const current = (): number => Math.floor(clock() / stepMs)
+
+  return {
+    lifeMs: 3 * stepMs,
+    issue: async () => encodeBase64url(await at(current())),
+    async good(nonce) {
+      const given = nonce.length > 64 ? null : decodeBase64url(nonce)
+      if (given === null) return false
+      const step = current()
+      for (const back of [0, 1, 2]) if (step >= back && equal(await at(step - back), given)) return true
+      return false
+    },
+  }
+}

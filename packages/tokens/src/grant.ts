@@ -1,5 +1,6 @@
 /** What a grant type is: it parses, judges and returns data. It cannot issue: the token endpoint commits, then issues. */
-import type { JsonObject } from '@postern/core/json'
+import type { PosternError } from '@postern/core/errors'
+import type { PosternEvent } from '@postern/core/events'
 import type { Op, Part, Rec } from '@postern/store'
 import type { Client } from './clients.js'
 import type { Proof } from './dpop.js'
@@ -10,23 +11,43 @@ import type { IssuerContext } from './issuer.js'
 export interface TokenCall {
   readonly client: Client
   readonly proof: Proof | null
+  /** An instance's proof marker: part of the grant's ops. */
+  readonly proofOps: readonly Op[]
   readonly now: number
   readonly request: Request
   readonly context: IssuerContext
 }
 
-/** What to commit and what to issue then. Without ops nothing changes and nothing is committed. */
-export interface Evaluated {
-  readonly part: Part | null
+/** What to commit, and what to issue when it holds. Without ops nothing changes and nothing is committed. */
+export interface Issue {
+  readonly part: Part
   readonly ops: readonly Op[]
+  readonly event: PosternEvent | null
   readonly plan: TokenPlan
-  /** The commit failed at `at`: another try with what was learnt, or a throw. Called at most 4 times. */
+  /** The commit failed at op `at`: another try with what was learnt, or a refusal. */
   conflict(at: number, current: Rec | null): Promise<Evaluated>
 }
 
+/** A refusal that leaves a trace: what to commit, then the error. A refusal without one is thrown. */
+export interface Refusal {
+  readonly refuse: PosternError
+  readonly part: Part
+  /** May be sent twice without harm. */
+  readonly ops: readonly Op[]
+  readonly event: PosternEvent | null
+  /** What to commit instead when these do not hold. */
+  readonly otherwise?: readonly Op[]
+}
+
+export type Evaluated = Issue | Refusal
+
+/** One grant type, passed in: a host ships only what it uses. */
 export interface GrantType {
   readonly grantType: string
+  /** The instance that a handle in the form vouches for, so that it is not looked up. */
+  vouched?(form: ReadonlyMap<string, string>, context: IssuerContext): Promise<Client | null>
+  /** @throws PosternError to refuse without a trace */
   evaluate(form: ReadonlyMap<string, string>, call: TokenCall): Promise<Evaluated>
 }
 
-export type { JsonObject, TokenPlan }
+export type { TokenPlan } from './internal/plan.js'

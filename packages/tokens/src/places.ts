@@ -3,8 +3,10 @@
  * `usr:<h(subject)>` for a shared client. `h` is HMAC-SHA-256 under the tenant's naming key over a label and the value, 16 bytes of it,
  * lower-case base32: no subject appears in a key.
  */
-import type { CryptoPort } from '@postern/core/cryptoPort'
+import { encodeBase32 } from '@postern/core/base32'
+import type { CryptoPort, HmacKey } from '@postern/core/cryptoPort'
 import type { KeyRing } from '@postern/core/keyRing'
+import { tuple } from '@postern/core/tuple'
 import type { Op, Part } from '@postern/store'
 
 export interface Places {
@@ -12,6 +14,8 @@ export interface Places {
   name(label: string, value: string): Promise<string>
   device(clientId: string): Part
   user(subject: string): Promise<Part>
+  /** A shared client's own partition. */
+  client(clientId: string): Part
   owner(client: { readonly id: string; readonly kind: 'instance' | 'shared' }, subject: string): Promise<Part>
   /** `ep`: the instance's, or the user's, own epoch. */
   readonly epoch: string
@@ -23,12 +27,54 @@ export interface Places {
   sessionEpoch(sid: string): string
   /** The marker that makes a proof of an instance single-use, in its own partition. */
   proofOp(proof: { readonly jkt: string; readonly jti: string }, expiresAt: number): Promise<Op>
-  /** The same for everyone else: partition and op. */
+  /** The same for everyone else: partition and op, spread by `jti`. */
   sharedProofOp(
     proof: { readonly jkt: string; readonly jti: string },
     expiresAt: number,
   ): Promise<{ readonly part: Part; readonly op: Op }>
 }
 
+const NOTHING = new Uint8Array(0)
+
 /** The places of one tenant. */
-export declare function places(o: { readonly keys: KeyRing; readonly crypto: CryptoPort; readonly tenant: string }): Places
+export function places({
+  keys,
+  crypto,
+  tenant,
+}: {
+  readonly keys: KeyRing
+  readonly crypto: CryptoPort
+  readonly tenant: string
+}): Places {
+  let naming: Promise<HmacKey> | undefined
+  const namingKey = async (): Promise<HmacKey> => crypto.hmacKey('SHA-256', await keys.secret('postern:places/v1:naming'))
+
+  async function h(label: string, ...values: readonly string[]): Promise<string> {
+    naming ??= namingKey()
+    const mac = await crypto.hmac(await naming, tuple('postern:places/v1', label, ...values))
+    return encodeBase32(mac.subarray(0, 16))
+  }
+  const part = (id: string): Part => ({ tenant, id })
+  const user = async (subject: string): Promise<Part> => part(`usr:${await h('usr', subject)}`)
+  const device = (clientId: string): Part => part(`dev:${clientId}`)
+  const marker = (name: string, expiresAt: number): Op => ({ op: 'put', key: `j/${name}`, value: NOTHING, rev: null, expiresAt })
+
+  return {
+    name: h,
+    device,
+    user,
+    client: (clientId) => part(`cl:${clientId}`),
+    owner: async ({ id, kind }, subject) => (kind === 'instance' ? device(id) : user(subject)),
+    epoch: 'ep',
+    userEpoch: async (subject) => `ep/u/${await h('sub', subject)}`,
+    clientEpoch: async (clientId) => `ep/c/${await h('client', clientId)}`,
+    sessionEpoch: (sid) => `ep/s/${sid}`,
+    proofOp: async ({ jkt, jti }, expiresAt) => marker(await h('proof', jkt, jti), expiresAt),
+    async sharedProofOp({ jkt, jti }, expiresAt) {
+      const name = await h('proof', jkt, jti)
+      // Sixteen partitions a key, so that a busy client is not one hot shard.
+      const shard = (name.charCodeAt(0) & 15).toString(16)
+      return { part: part(`jk:${await h('prover', jkt)}.${shard}`), op: marker(name, expiresAt) }
+    },
+  }
+}

@@ -1,7 +1,6 @@
 /** The host's last word before a token: locks, removed devices and raised policies between login and redemption win (T50). */
 import type { JsonObject } from '@postern/core/json'
 import type { Part, Rec } from '@postern/store'
-import type { Client } from './clients.js'
 import type { Guard, TokenKind } from './login.js'
 
 export type RecheckAt = 'code' | 'refresh' | 'client'
@@ -9,7 +8,8 @@ export type RecheckAt = 'code' | 'refresh' | 'client'
 /** A grant as `recheck` sees it. */
 export interface GrantView {
   readonly subject: string | null
-  readonly client: Client
+  /** What the grant itself says of its client: an instance is not looked up again for this. */
+  readonly client: { readonly id: string; readonly kind: 'instance' | 'shared'; readonly jkt: string | null }
   /** The partition in which guards are checked. */
   readonly part: Part
   readonly kind: TokenKind

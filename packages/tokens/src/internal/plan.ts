@@ -1,14 +1,33 @@
+/** What is to be issued once the commit holds: data, so that a grant cannot issue by itself. */
 import type { JsonObject } from '@postern/core/json'
 import type { Part } from '@postern/store'
-import type { TokenKind } from '../login.js'
+import type { Guard, TokenKind } from '../login.js'
+import type { Family } from './family.js'
 
-/** What is to be issued once the commit holds. */
 export interface TokenPlan {
   readonly kind: TokenKind
+  readonly clientId: string
   readonly subject: string
-  readonly part: Part | null
+  readonly part: Part
+  /** The family the access token dies with; `row`: its record must exist, not merely be no tombstone. */
+  readonly family: { readonly id: string; readonly row: boolean } | null
+  /** Epochs the access token dies with; `null`: none were read. */
+  readonly epochs: readonly Guard[] | null
   readonly scope: readonly string[]
   readonly resource: string
   readonly lifetimeSec: number
+  /** Ms: the grant's own end. */
+  readonly notAfter: number
+  readonly jkt: string | null
+  readonly acr: string | null
+  readonly amr: readonly string[]
+  /** Ms. */
+  readonly authTime: number | null
+  readonly sid: string | null
+  readonly nonce: string | null
+  readonly app: JsonObject | null
+  /** The family record to seal into a refresh token; `rev` absent: the commit's. */
+  readonly refresh: { readonly family: Family; readonly rev?: string } | null
   readonly members: JsonObject
+  readonly claims: JsonObject
 }

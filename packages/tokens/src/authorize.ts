@@ -1,0 +1,209 @@
+/** `/authorize` and what ends it (OAuth 2.1 §4.1, RFC 9126 §4, RFC 9207): the request, the host's pages, one code. */
+import { decodeBase64url, encodeBase64url } from '@postern/core/base64url'
+import { equal, fromUtf8, utf8 } from '@postern/core/bytes'
+import { isPosternError, PosternError } from '@postern/core/errors'
+import { parseForm } from '@postern/core/form'
+import type { Client } from './clients.js'
+import type { Decision, InteractionPort, Prompt } from './interaction.js'
+import { satisfies } from './internal/acr.js'
+import { type AuthorizationRequest, parseAuthorizationRequest, redirectTarget } from './internal/authorizationRequest.js'
+import { bindingCookie, bindingOf, newBinding } from './internal/binding.js'
+import { makeCode, newId } from './internal/code.js'
+import { commit } from './internal/commit.js'
+import { tellRefusal } from './internal/endpoint.js'
+import { openHandle, sealHandle } from './internal/handles.js'
+import { empty, readForm } from './internal/http.js'
+import { kitOf } from './internal/kit.js'
+import { withQuery } from './internal/redirect.js'
+import { malformed, wireError } from './internal/wire.js'
+import type { Handler, IssuerContext } from './issuer.js'
+import { type Pushed, REQUEST_URI_PREFIX } from './par.js'
+
+/** What an interaction handle holds. */
+interface Interaction {
+  readonly jti: string
+  readonly exp: number
+  readonly request: AuthorizationRequest
+  readonly pushed: boolean
+  /** Hash of the browser's binding, base64url. */
+  readonly binding: string
+}
+
+/** `GET` and `POST /authorize`. */
+export function authorizeEndpoint(): Handler {
+  return async (request, context) => {
+    const { interaction } = context
+    if (interaction === undefined) return empty(404)
+    try {
+      const form = await readParameters(request)
+      const { client, jti, pushed, parsed } = await readRequest(form, context)
+      try {
+        return await begin({ jti, pushed, parsed: parsed() }, client, request, context, interaction)
+      } catch (error) {
+        // The client and its redirect_uri are known good: from here errors go to it.
+        return errorRedirect(error, form, pushed, parsed, client, context)
+      }
+    } catch (error) {
+      return errorPage(error, request, context, interaction)
+    }
+  }
+}
+
+/**
+ * Ends an interaction: a code when granted, the error otherwise; once for each authorization request, and only in the browser that began it.
+ * @returns the redirect, or the host's error page
+ */
+export async function resumeAuthorization(
+  handle: string,
+  decision: Decision,
+  request: Request,
+  context: IssuerContext,
+): Promise<Response> {
+  const { interaction, runtime } = context
+  if (interaction === undefined) return empty(404)
+  try {
+    const opened = await openHandle<Interaction>(kitOf(context), 'interaction', handle)
+    if (opened === null || opened.exp <= runtime.clock())
+      throw malformed('This login has expired. Go back to the app and start again.')
+    const binding = bindingOf(request, context)
+    // T48: a handle in another browser is a login somebody else began.
+    if (binding === null || !equal(await hashOf(binding, context), decodeBase64url(opened.binding) ?? new Uint8Array(0)))
+      throw malformed('This login was begun in another browser.')
+    const client = await context.clients.find(opened.request.clientId)
+    if (client === null) throw new PosternError('client.unknown')
+    return await conclude(opened, decision, client, context)
+  } catch (error) {
+    return errorPage(error, request, context, interaction)
+  }
+}
+
+async function readParameters(request: Request): Promise<ReadonlyMap<string, string>> {
+  if (request.method === 'POST') return readForm(request)
+  if (request.method !== 'GET') throw new PosternError('request.method')
+  return parseForm(new URL(request.url).search.slice(1))
+}
+
+interface ReadRequest {
+  readonly client: Client
+  readonly jti: string
+  readonly pushed: boolean
+  /** Parses, or throws what may be sent to the client. */
+  parsed(): AuthorizationRequest
+}
+
+async function readRequest(form: ReadonlyMap<string, string>, context: IssuerContext): Promise<ReadRequest> {
+  const id = form.get('client_id')
+  const client = id === undefined || id.length > 64 ? null : await context.clients.find(id)
+  if (client === null) throw new PosternError('client.unknown')
+  const uri = form.get('request_uri')
+  if (uri !== undefined) {
+    const { jti, request } = await readPushed(uri, client, context)
+    return { client, jti, pushed: true, parsed: () => request }
+  }
+  const redirectUri = redirectTarget(form, client)
+  const parsed = (): AuthorizationRequest => {
+    if (client.requirePar === true || context.config.requirePar) throw malformed('This client must push its request.') // RFC 9126 §5
+    return parseAuthorizationRequest(form, client, redirectUri, context)
+  }
+  return { client, jti: newId(context), pushed: false, parsed }
+}
+
+/** RFC 9126 §4: ours, this client's, not expired, and no code has come of it yet (T37). */
+async function readPushed(
+  uri: string,
+  client: Client,
+  context: IssuerContext,
+): Promise<{ readonly jti: string; readonly request: AuthorizationRequest }> {
+  const { runtime, tenant } = context
+  if (!uri.startsWith(REQUEST_URI_PREFIX)) throw new PosternError('jar.by_reference')
+  const pushed = await openHandle<Pushed>(kitOf(context), 'par', uri.slice(REQUEST_URI_PREFIX.length))
+  if (pushed === null || pushed.clientId !== client.id || pushed.exp <= runtime.clock()) throw new PosternError('par.invalid')
+  const [done, stored] = await runtime.store.read({ tenant, id: `rq:${pushed.jti}` }, ['done', 'req'], { now: runtime.clock() })
+  if (done) throw new PosternError('par.invalid', { reason: 'par.used' })
+  const request =
+    pushed.request ?? (stored ? (JSON.parse(fromUtf8(stored.value) ?? 'null') as AuthorizationRequest | null) : null)
+  if (request === null) throw new PosternError('par.invalid')
+  return { jti: pushed.jti, request }
+}
+
+async function begin(
+  { jti, pushed, parsed }: { readonly jti: string; readonly pushed: boolean; readonly parsed: AuthorizationRequest },
+  client: Client,
+  request: Request,
+  context: IssuerContext,
+  interaction: InteractionPort,
+): Promise<Response> {
+  const { runtime, config } = context
+  const known = bindingOf(request, context)
+  const binding = known ?? newBinding(context)
+  const exp = runtime.clock() + config.lifetimes.interactionSec * 1000
+  const opened: Interaction = { jti, exp, request: parsed, pushed, binding: encodeBase64url(await hashOf(binding, context)) }
+  const handle = await sealHandle(kitOf(context), 'interaction', opened)
+  const answer = await interaction.begin(promptOf(handle, parsed, client), request)
+  if (!(answer instanceof Response)) return conclude(opened, answer, client, context)
+  const headers = new Headers(answer.headers)
+  if (known === null) headers.append('set-cookie', bindingCookie(binding, context))
+  headers.set('cache-control', 'no-store')
+  return new Response(answer.body, { status: answer.status, headers })
+}
+
+async function conclude(opened: Interaction, decision: Decision, client: Client, context: IssuerContext): Promise<Response> {
+  const { jti, exp, request, pushed } = opened
+  const { issuer, tenant, config, runtime } = context
+  const { redirectUri, state } = request
+  if (decision.outcome === 'denied') return redirect(redirectUri, { error: decision.error, state, iss: issuer })
+  const { login, scope } = decision
+  if (!scope.every((token) => request.scope.includes(token))) throw new PosternError('scope.refused')
+  const ageMs = runtime.clock() - login.authTime
+  const tooOld = request.maxAge !== null && ageMs > request.maxAge * 1000 //                             OpenID Connect Core §3.1.2.1
+  const tooWeak = request.essentialAcr && !satisfies(login.acr, request.acrValues, config.acrValues) //   §5.5.1.1
+  if (tooOld || tooWeak) return redirect(redirectUri, { error: 'unmet_authentication_requirements', state, iss: issuer })
+  const { challenge: codeChallenge, resource, dpopJkt, nonce } = request
+  const code = await makeCode({ client, login, scope, resource, codeChallenge, redirectUri, dpopJkt, nonce, jti }, context)
+  const done = { op: 'put', key: 'done', value: new Uint8Array(0), rev: null, expiresAt: exp } as const
+  const { answer } = await commit({ tenant, id: `rq:${jti}` }, [done], context)
+  if (!answer.ok)
+    throw pushed ? new PosternError('par.invalid', { reason: 'par.used' }) : malformed('This login was finished before.')
+  return redirect(redirectUri, { code, state, iss: issuer }) //                                          RFC 9207 §2 (T12)
+}
+
+function errorRedirect(
+  error: unknown,
+  form: ReadonlyMap<string, string>,
+  pushed: boolean,
+  parsed: () => AuthorizationRequest,
+  client: Client,
+  context: IssuerContext,
+): Response {
+  if (!isPosternError(error) || error.status >= 500 || isPosternError(error, 'par.invalid')) throw error
+  tellRefusal('authorize', error, context)
+  const { error: word, description } = wireError(error)
+  const { redirectUri, state } = pushed
+    ? parsed()
+    : { redirectUri: redirectTarget(form, client), state: form.get('state') ?? null }
+  return redirect(redirectUri, { error: word, error_description: description, state, iss: context.issuer })
+}
+
+async function errorPage(
+  error: unknown,
+  request: Request,
+  context: IssuerContext,
+  interaction: InteractionPort,
+): Promise<Response> {
+  tellRefusal('authorize', error, context)
+  const { code, description } = wireError(error)
+  return interaction.error({ code, publicMessage: description }, request)
+}
+
+function redirect(uri: string, parameters: Readonly<Record<string, string | null>>): Response {
+  return empty(303, { location: withQuery(uri, parameters), 'referrer-policy': 'no-referrer' })
+}
+
+function promptOf(handle: string, r: AuthorizationRequest, client: Client): Prompt {
+  const { scope, resource, acrValues, maxAge, prompt, loginHint, uiLocales, claims } = r
+  return { handle, client, scope, resource, acrValues, maxAge, prompt, loginHint, uiLocales, claims }
+}
+
+async function hashOf(binding: string, { runtime }: IssuerContext): Promise<Uint8Array> {
+  return runtime.crypto.digest('SHA-256', utf8(binding))
+}

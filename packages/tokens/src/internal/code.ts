@@ -1,0 +1,100 @@
+/** Authorization codes: sealed, nothing is stored until one is redeemed. */
+import { encodeBase32 } from '@postern/core/base32'
+import { encodeBase64url } from '@postern/core/base64url'
+import { utf8 } from '@postern/core/bytes'
+import type { CryptoPort } from '@postern/core/cryptoPort'
+import { PosternError } from '@postern/core/errors'
+import type { Client } from '../clients.js'
+import type { IssuerContext } from '../issuer.js'
+import type { Guard, Login } from '../login.js'
+import { epochKeys, readGuards } from './epochs.js'
+import type { Grant } from './family.js'
+import { sealHandle } from './handles.js'
+import { kitOf } from './kit.js'
+
+/** What a code holds. */
+export interface Code {
+  readonly jti: string
+  /** Ms. */
+  readonly exp: number
+  readonly grant: Grant
+  readonly epochs: readonly Guard[]
+  readonly guards: readonly Guard[]
+  readonly redirectUri: string | null
+  readonly challenge: string
+  readonly dpopJkt: string | null
+  /** Whether a refresh token is due. */
+  readonly refresh: boolean
+}
+
+/** What a code is made of. */
+export interface CodeInput {
+  readonly client: Client
+  readonly login: Login
+  readonly scope: readonly string[]
+  readonly resource: string
+  readonly codeChallenge: string
+  readonly redirectUri: string | null
+  readonly dpopJkt: string | null
+  readonly nonce?: string | null
+  readonly jti?: string
+}
+
+const MAX_GRANT_BYTES = 2048
+const SID = /^[a-z0-9]{1,64}$/
+
+/** A fresh single-use id that fits a store key. */
+export function newId({ runtime }: IssuerContext): string {
+  return encodeBase32(runtime.random(16))
+}
+
+/**
+ * Seals a code. One read, of the epochs that the login did not bring.
+ * @throws PosternError `request.malformed` for a grant above 2 KiB or a login that breaks its shape
+ */
+export async function makeCode(input: CodeInput, context: IssuerContext): Promise<string> {
+  const { client, login, scope, resource, codeChallenge, redirectUri, dpopJkt, nonce = null } = input
+  const { config, runtime } = context
+  const kit = kitOf(context)
+  const sid = login.sid ?? null
+  if (login.subject.length === 0 || login.subject.length > 255 || (sid !== null && !SID.test(sid))) throw tooLarge('login')
+  const grant: Grant = {
+    subject: login.subject,
+    clientId: client.id,
+    clientKind: client.kind,
+    kind: login.kind ?? 'user',
+    scope,
+    resource,
+    acr: login.acr,
+    amr: login.amr,
+    authTime: login.authTime,
+    sid,
+    nonce,
+    jkt: client.kind === 'instance' ? (client.jkt ?? null) : null,
+    facts: login.facts ?? null,
+  }
+  if (utf8(JSON.stringify(grant)).length > MAX_GRANT_BYTES) throw tooLarge('grant')
+  const keys = await epochKeys(kit.places, grant)
+  const brought = login.guards ?? []
+  const code: Code = {
+    jti: input.jti ?? newId(context),
+    exp: runtime.clock() + config.lifetimes.codeSec * 1000,
+    grant,
+    epochs: await readGuards(await kit.places.owner(client, login.subject), keys, brought, context),
+    guards: brought.filter(({ key }) => !keys.includes(key)),
+    redirectUri,
+    challenge: codeChallenge,
+    dpopJkt: client.kind === 'instance' ? grant.jkt : dpopJkt,
+    refresh: login.refresh !== false && client.grantTypes.includes('refresh_token'),
+  }
+  return sealHandle(kit, 'code', code)
+}
+
+/** The S256 challenge of a verifier (RFC 7636 §4.2). */
+export async function challengeOf(crypto: CryptoPort, verifier: string): Promise<string> {
+  return encodeBase64url(await crypto.digest('SHA-256', utf8(verifier)))
+}
+
+function tooLarge(what: string): PosternError<'request.malformed'> {
+  return new PosternError('request.malformed', { publicMessage: `The ${what} is too large or not well-formed.` })
+}

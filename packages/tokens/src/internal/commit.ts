@@ -1,0 +1,46 @@
+/** One place commits: unknown outcomes are settled under the same `rev`, or end as 503. */
+import { isPosternError } from '@postern/core/errors'
+import { type Commit, newRev, type Op, type Part } from '@postern/store'
+import { settle } from '@postern/store/settle'
+import type { IssuerContext } from '../issuer.js'
+
+export interface Committed {
+  readonly rev: string
+  readonly answer: Commit
+}
+
+/**
+ * Commits ops with a conditional put among them, which is what makes an unknown outcome settle.
+ * @throws OutcomeUnknown when it stays unknown
+ */
+export async function commit(part: Part, ops: readonly Op[], { runtime }: IssuerContext): Promise<Committed> {
+  const { store, random, clock } = runtime
+  const rev = newRev(random)
+  const now = clock()
+  try {
+    return { rev, answer: await store.commit(part, ops, { now, rev }) }
+  } catch (error) {
+    if (!isPosternError(error, 'store.outcome_unknown') || !settles(ops)) throw error
+    return { rev, answer: await settle(store, part, ops, { now, rev }) }
+  }
+}
+
+/** Commits what may be done twice without harm (a tombstone, a count of failures): sent again until answered. */
+export async function commitRepeatable(part: Part, ops: readonly Op[], { runtime }: IssuerContext): Promise<Commit> {
+  const { store, random, clock } = runtime
+  const rev = newRev(random)
+  const now = clock()
+  for (let n = 1; ; n++) {
+    try {
+      const answer = await store.commit(part, ops, { now, rev })
+      // Our own event under our own rev: an earlier sending was applied.
+      return !answer.ok && answer.current?.rev === rev ? { ok: true, recs: [] } : answer
+    } catch (error) {
+      if (n === 4 || !isPosternError(error, 'store.outcome_unknown')) throw error
+    }
+  }
+}
+
+function settles(ops: readonly Op[]): boolean {
+  return ops.some((op) => op.op === 'put' && op.rev !== undefined && !op.key.startsWith('e/'))
+}

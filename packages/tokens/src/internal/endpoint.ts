@@ -1,0 +1,65 @@
+/** What all endpoints share: their URL, errors as JSON, a fresh nonce in every reply, an event for every refusal. */
+import { isPosternError } from '@postern/core/errors'
+import type { Handler, IssuerContext } from '../issuer.js'
+import { eventOf, tell } from './events.js'
+import { errorReply } from './http.js'
+import { kitOf } from './kit.js'
+import { wireError } from './wire.js'
+
+/** Endpoints by name, below the issuer. */
+export const paths = {
+  authorize: '/authorize',
+  par: '/par',
+  challenge: '/authorize-challenge',
+  token: '/token',
+  userinfo: '/userinfo',
+  introspect: '/introspect',
+  revoke: '/revoke',
+  register: '/register',
+  jwks: '/jwks',
+} as const
+
+export type PathName = keyof typeof paths
+
+/** The configured URL of an endpoint; the request's own is never asked. */
+export function urlOf(name: PathName, { issuer }: IssuerContext): string {
+  return issuer + paths[name]
+}
+
+/** Wraps an endpoint whose callers are programs. */
+export function endpoint(name: PathName, handle: Handler): Handler {
+  return async (request, context) => {
+    const nonce = await kitOf(context).nonces.issue()
+    try {
+      const reply = await handle(request, context)
+      reply.headers.set('dpop-nonce', nonce)
+      return reply
+    } catch (error) {
+      tellRefusal(name, error, context)
+      return errorReply(error, { 'dpop-nonce': nonce, ...challengeHeader(request, error, context) })
+    }
+  }
+}
+
+function challengeHeader(request: Request, error: unknown, { issuer }: IssuerContext): Readonly<Record<string, string>> {
+  const { error: word, status } = wireError(error)
+  if (status !== 401 || word !== 'invalid_client') return {}
+  // RFC 6749 §5.2: the scheme the client used; a realm cannot carry a quote, nor can an issuer.
+  return /^basic /i.test(request.headers.get('authorization') ?? '') ? { 'www-authenticate': `Basic realm="${issuer}"` } : {}
+}
+
+/** The true reason goes into the event alone. An honest client's first call without a nonce is no event. */
+export function tellRefusal(name: PathName, error: unknown, context: IssuerContext): void {
+  const known = isPosternError(error)
+  if (known && error.code === 'dpop.nonce') return
+  const reason = known ? (error.reason ?? error.code) : 'server.failed'
+  const type = known && error.code === 'dpop.proof' ? 'proof.refused' : 'token.refused'
+  tell(
+    eventOf(type, context, {
+      outcome: known && error.status < 500 ? 'refused' : 'failure',
+      reason: reason.slice(0, 128),
+      detail: { endpoint: name },
+    }),
+    context,
+  )
+}

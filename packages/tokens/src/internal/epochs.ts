@@ -1,0 +1,63 @@
+/** Epochs: records whose `rev` a grant was made under. Revoking bumps one; nothing is enumerated. */
+import { utf8 } from '@postern/core/bytes'
+import type { CryptoPort } from '@postern/core/cryptoPort'
+import { tuple } from '@postern/core/tuple'
+import type { Part } from '@postern/store'
+import type { IssuerContext } from '../issuer.js'
+import type { Guard } from '../login.js'
+import type { Places } from '../places.js'
+
+/** The epochs a grant depends on: instance and user on it; or user, client of the user, and the session unless the grant outlives it. */
+export async function epochKeys(
+  places: Places,
+  g: {
+    readonly subject: string
+    readonly clientId: string
+    readonly clientKind: 'instance' | 'shared'
+    readonly sid: string | null
+    readonly scope: readonly string[]
+  },
+): Promise<readonly string[]> {
+  if (g.clientKind === 'instance') return [places.epoch, await places.userEpoch(g.subject)]
+  const keys = [places.epoch, await places.clientEpoch(g.clientId)]
+  return g.sid === null || g.scope.includes('offline_access') ? keys : [...keys, places.sessionEpoch(g.sid)]
+}
+
+/** The guards of these keys as they stand now; what the caller brought along is not read. */
+export async function readGuards(
+  part: Part,
+  keys: readonly string[],
+  brought: readonly Guard[],
+  { runtime }: IssuerContext,
+): Promise<readonly Guard[]> {
+  const known = new Map(brought.map((guard) => [guard.key, guard]))
+  const missing = keys.filter((key) => !known.has(key))
+  const recs = missing.length === 0 ? [] : await runtime.store.read(part, missing, { now: runtime.clock() })
+  const read = new Map(missing.map((key, i) => [key, { key, rev: recs[i]?.rev ?? null }]))
+  return keys.map((key) => known.get(key) ?? read.get(key)!)
+}
+
+/** Eight bytes that name these guards at these revs. */
+export async function digestOf(crypto: CryptoPort, guards: readonly Guard[]): Promise<Uint8Array> {
+  const fields = guards.flatMap(({ key, rev }) => [key, rev ?? ''])
+  return (await crypto.digest('SHA-256', tuple('postern:tokens/v1:guards', ...fields))).slice(0, 8)
+}
+
+/** The value of a bumped epoch: when. */
+export function epochValue(now: number): Uint8Array {
+  return utf8(String(now))
+}
+
+/**
+ * Bumps an epoch, conditional on the rev just read: an unconditional write could land late and bring an old rev, and its families, back.
+ * Losing the race means another bump came between, which is success.
+ */
+export async function bumpOps(
+  part: Part,
+  key: string,
+  { runtime }: IssuerContext,
+): Promise<{ readonly op: 'put'; readonly key: string; readonly value: Uint8Array; readonly rev: string | null }> {
+  const now = runtime.clock()
+  const [rec] = await runtime.store.read(part, [key], { now })
+  return { op: 'put', key, value: epochValue(now), rev: rec?.rev ?? null }
+}

@@ -1,0 +1,50 @@
+/** What a token server tells. */
+import type { EventType, PosternEvent } from '@postern/core/events'
+import { ulid } from '@postern/core/ids'
+import type { Part } from '@postern/store'
+import { shipEvents } from '@postern/store/outbox'
+import type { IssuerContext } from '../issuer.js'
+
+/** The facts of an event beyond those every event has. */
+export interface Told {
+  readonly client?: { readonly id: string; readonly kind: 'instance' | 'shared' }
+  readonly subject?: string
+  readonly outcome?: PosternEvent['outcome']
+  readonly reason?: string
+  readonly detail?: Readonly<Record<string, string | number | boolean>>
+}
+
+export function eventOf(type: EventType, context: IssuerContext, told: Told = {}): PosternEvent {
+  const { runtime, tenant, host } = context
+  const { client, subject, outcome = 'success', reason, detail } = told
+  return {
+    id: ulid(runtime.clock, runtime.random),
+    at: runtime.clock(),
+    tenant,
+    type,
+    outcome,
+    ...(client !== undefined && (client.kind === 'instance' ? { device: client.id, client: client.id } : { client: client.id })),
+    ...(subject !== undefined && { subject }),
+    ...(reason !== undefined && { reason }),
+    ...(detail !== undefined && { detail }),
+    ...(host?.ip !== undefined && { ip: host.ip }),
+  } as PosternEvent
+}
+
+/** A refusal changes no record and costs no commit: its event goes straight to the sink. */
+export function tell(event: PosternEvent, context: IssuerContext): void {
+  later(context, async () => context.runtime.events([event]))
+}
+
+/** Ships what was just committed, where the host keeps us alive for it; otherwise its sweep does. */
+export function ship(part: Part, events: readonly PosternEvent[], context: IssuerContext): void {
+  const { runtime, host } = context
+  if (host?.waitUntil === undefined || events.length === 0) return
+  later(context, () => shipEvents(runtime.store, part, events, runtime.events, { now: runtime.clock() }))
+}
+
+function later({ host }: IssuerContext, work: () => Promise<unknown>): void {
+  // An event that could not be told is still in the outbox, or was only a refusal: no reply waits for it, none fails of it.
+  const done = work().catch(() => undefined)
+  host?.waitUntil?.(done)
+}

@@ -1,0 +1,73 @@
+/** Bounded bodies, strict forms, replies that nobody caches. */
+import { PosternError } from '@postern/core/errors'
+import { parseForm } from '@postern/core/form'
+import { wireError } from './wire.js'
+
+/** What no reply of a token server may lack (RFC 6749 §5.1). */
+const NO_STORE: Readonly<Record<string, string>> = { 'cache-control': 'no-store', pragma: 'no-cache' }
+const FORM = /^application\/x-www-form-urlencoded(?:\s*;\s*charset=utf-8)?$/i
+const JSON_TYPE = /^application\/json(?:\s*;\s*charset=utf-8)?$/i
+
+/** A JSON reply, never cached. */
+export function json(status: number, body: unknown, headers: Readonly<Record<string, string>> = {}): Response {
+  return new Response(JSON.stringify(body), { status, headers: { ...NO_STORE, 'content-type': 'application/json', ...headers } })
+}
+
+/** A reply without body, never cached. */
+export function empty(status: number, headers: Readonly<Record<string, string>> = {}): Response {
+  return new Response(null, { status, headers: { ...NO_STORE, ...headers } })
+}
+
+/** The JSON of an error (RFC 6749 §5.2), with the registry's code beside the RFC's word. */
+export function errorReply(error: unknown, headers: Readonly<Record<string, string>> = {}): Response {
+  const { status, error: word, description, code } = wireError(error)
+  const extra = status === 503 ? { 'retry-after': '1' } : {}
+  return json(status, { error: word, error_description: description, code }, { ...extra, ...headers })
+}
+
+/** The parameters of a form POST. @throws PosternError `request.method` `request.malformed` `request.too_large` `form.*` */
+export async function readForm(request: Request, maxBytes: number = 65_536): Promise<ReadonlyMap<string, string>> {
+  if (request.method !== 'POST') throw new PosternError('request.method')
+  if (!FORM.test(request.headers.get('content-type') ?? ''))
+    throw new PosternError('request.malformed', { publicMessage: 'Content-Type must be application/x-www-form-urlencoded.' })
+  return parseForm(await boundedText(request, maxBytes), { maxBytes })
+}
+
+/** The text of a JSON body. @throws PosternError `request.malformed` `request.too_large` */
+export async function readJsonText(request: Request, maxBytes: number): Promise<string> {
+  if (!JSON_TYPE.test(request.headers.get('content-type') ?? ''))
+    throw new PosternError('request.malformed', { publicMessage: 'Content-Type must be application/json.' })
+  return boundedText(request, maxBytes)
+}
+
+async function boundedText(request: Request, maxBytes: number): Promise<string> {
+  const declared = request.headers.get('content-length')
+  if (declared !== null) {
+    // The HTTP layer delivers no more than it declared, so text() is bounded and a lazy request stays lazy.
+    if (!/^\d{1,9}$/.test(declared) || Number(declared) > maxBytes) throw new PosternError('request.too_large')
+    return request.text()
+  }
+  const chunks: Uint8Array[] = []
+  let length = 0
+  const reader = (request.body as ReadableStream<Uint8Array> | null)?.getReader()
+  if (reader === undefined) return ''
+  for (let next = await reader.read(); !next.done; next = await reader.read()) {
+    length += next.value.length
+    if (length > maxBytes) {
+      await reader.cancel()
+      throw new PosternError('request.too_large')
+    }
+    chunks.push(next.value)
+  }
+  const all = new Uint8Array(length)
+  let at = 0
+  for (const chunk of chunks) {
+    all.set(chunk, at)
+    at += chunk.length
+  }
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(all)
+  } catch {
+    throw new PosternError('request.malformed')
+  }
+}

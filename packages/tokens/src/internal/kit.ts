@@ -1,0 +1,60 @@
+/** What follows from an issuer's keys and ports: prepared once for each, and nothing but a memo of pure functions. */
+import type { SignAlg, VerifyKey } from '@postern/core/cryptoPort'
+import type { KeyRing } from '@postern/core/keyRing'
+import { createSealer, type Sealer, type SealScope } from '@postern/core/sealed'
+import type { Runtime } from '@postern/store'
+import { type Nonces, sharedNonces } from '../dpop.js'
+import type { IssuerContext } from '../issuer.js'
+import { type Places, places } from '../places.js'
+import { keyCache, type PrepareKey } from './keyCache.js'
+
+export interface Kit {
+  readonly places: Places
+  /** For refresh and registration tokens. */
+  readonly long: Sealer
+  /** For handles of half an hour at most. */
+  readonly short: Sealer
+  readonly nonces: Nonces
+  readonly prepare: PrepareKey
+  scope(type: string): SealScope
+  /** The key that verifies this issuer's own tokens, or `null`. */
+  ownKey(kid: string, now: number): Promise<VerifyKey | null>
+}
+
+const memo: WeakMap<Runtime, WeakMap<KeyRing, Map<string, Kit>>> = /* @__PURE__ */ new WeakMap()
+
+/** The kit of an issuer. */
+export function kitOf(context: IssuerContext): Kit {
+  const { runtime, keys, tenant, issuer, restoreEpoch = '0' } = context
+  let byKeys = memo.get(runtime)
+  if (byKeys === undefined) memo.set(runtime, (byKeys = new WeakMap()))
+  let byIssuer = byKeys.get(keys)
+  if (byIssuer === undefined) byKeys.set(keys, (byIssuer = new Map()))
+  const name = `${tenant} ${issuer} ${restoreEpoch}`
+  let kit = byIssuer.get(name)
+  if (kit === undefined) byIssuer.set(name, (kit = make(context, restoreEpoch)))
+  return kit
+}
+
+function make({ runtime, keys, tenant, issuer }: IssuerContext, restoreEpoch: string): Kit {
+  const { crypto, random, clock } = runtime
+  const own = new Map<string, VerifyKey>()
+  return {
+    places: places({ keys, crypto, tenant }),
+    long: createSealer({ ring: keys.long, crypto, random, clock }),
+    short: createSealer({ ring: keys.short, crypto, random, clock }),
+    nonces: sharedNonces({ keys, crypto, clock, tenant, issuer, role: 'as' }),
+    prepare: keyCache(crypto, 10_000),
+    // The registration token alone opens after a restore: it is bound to the instance's key.
+    scope: (type) => ({ type, tenant, issuer, purpose: type === 'registration' ? '' : restoreEpoch }),
+    async ownKey(kid, now) {
+      const found = keys.signing.find(kid, now)
+      if (found === null) return null
+      const known = own.get(kid)
+      if (known !== undefined) return known
+      const key = await crypto.verifyKey(found.signer.alg as SignAlg, found.signer.publicJwk)
+      own.set(kid, key)
+      return key
+    },
+  }
+}

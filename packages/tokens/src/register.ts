@@ -1,0 +1,207 @@
+/** Dynamic registration (RFC 7591) and its management (RFC 7592): the host's port decides, the endpoint commits. */
+import { equal, utf8 } from '@postern/core/bytes'
+import { isPosternError, PosternError } from '@postern/core/errors'
+import type { EventType } from '@postern/core/events'
+import { parseJson } from '@postern/core/json'
+import { thumbprint } from '@postern/core/jwk'
+import type { Op } from '@postern/store'
+import { eventOp } from '@postern/store/outbox'
+import type { Admission, Client, ClientPort, RegistrationCall } from './clients.js'
+import { type Proof, verifyProof } from './dpop.js'
+import { type CheckedMetadata, checkMetadata } from './internal/clientMetadata.js'
+import { commit } from './internal/commit.js'
+import { endpoint, urlOf } from './internal/endpoint.js'
+import { eventOf, ship } from './internal/events.js'
+import { openHandle, sealHandle } from './internal/handles.js'
+import { empty, json, readJsonText } from './internal/http.js'
+import { kitOf } from './internal/kit.js'
+import type { Handler, IssuerContext } from './issuer.js'
+
+const MAX_BYTES = 32_768
+
+/** `POST /register`; `GET`, `PUT`, `DELETE /register/{client_id}`. */
+export function registerEndpoint(): Handler {
+  return endpoint('register', async (request, context) => {
+    const { clients } = context
+    if (clients.admit === undefined) return empty(404)
+    const id = idIn(request.url)
+    if (id === null) return register(request, clients.admit, context)
+    return manage(request, id, clients, context)
+  })
+}
+
+async function register(request: Request, admit: NonNullable<ClientPort['admit']>, context: IssuerContext): Promise<Response> {
+  if (request.method !== 'POST') throw new PosternError('request.method')
+  const checked = await readMetadata(request)
+  const proof = await prove(
+    request,
+    urlOf('register', context),
+    context,
+    context.clients.nonce === 'port' ? 'caller' : 'required',
+  )
+  await ownKey(checked, proof, context)
+  const call: RegistrationCall = { ...checked, proof, serial: 1, request }
+  const admission = await admit.call(context.clients, call)
+  const client = await write(admission, null, 'client.registered', context)
+  if (client !== null) return reply(201, client, admission, context)
+  // A record stands there: a retry of a lost reply, with the same input and key, gets its client; anything else does not.
+  const standing = await context.clients.find(admission.client.id)
+  if (standing === null || standing.jkt === undefined || standing.jkt !== admission.client.jkt)
+    throw new PosternError('metadata.refused', { reason: 'register.taken' })
+  await admission.after?.()
+  return reply(201, standing, admission, context)
+}
+
+/** RFC 7592 §2: authorized by the registration access token, and for a client with a key by its proof. */
+async function manage(request: Request, id: string, port: ClientPort, context: IssuerContext): Promise<Response> {
+  const { client, token } = await authorized(request, id, context)
+  if (request.method === 'GET') {
+    await consume(await proveManaged(request, client, token, context, 'required'), client, context)
+    return reply(200, client, null, context)
+  }
+  if (request.method === 'DELETE' && port.remove !== undefined) {
+    await consume(await proveManaged(request, client, token, context, 'required'), client, context)
+    await port.remove(client)
+    return empty(204)
+  }
+  if (request.method !== 'PUT' || port.update === undefined) throw new PosternError('request.method')
+  const checked = await readMetadata(request)
+  if (checked.metadata.client_id !== undefined && checked.metadata.client_id !== id) throw new PosternError('metadata.refused')
+  const proof = await proveManaged(request, client, token, context, port.nonce === 'port' ? 'caller' : 'required')
+  await ownKey(checked, proof, context)
+  // The token before the current one was presented: its owner never saw the newer, so that one stays the newest.
+  const serial = token.serial === client.serial ? token.serial + 1 : (client.serial ?? token.serial + 1)
+  const admission = await port.update(client, { ...checked, proof, serial, request })
+  const updated = await write(withProof(admission, await markerOf(proof, client, context)), client, 'client.updated', context)
+  if (updated === null) throw new PosternError('store.overloaded')
+  return reply(200, updated, admission, context)
+}
+
+interface RegistrationToken {
+  readonly clientId: string
+  readonly serial: number
+  readonly text: string
+}
+
+/** The current token, or the one before it, of which a reply may have been lost. */
+async function authorized(
+  request: Request,
+  id: string,
+  context: IssuerContext,
+): Promise<{ readonly client: Client; readonly token: RegistrationToken }> {
+  const [, scheme, text] = /^(dpop|bearer) +([A-Za-z0-9._~-]+)$/i.exec(request.headers.get('authorization') ?? '') ?? []
+  const opened =
+    text === undefined ? null : await openHandle<Omit<RegistrationToken, 'text'>>(kitOf(context), 'registration', text)
+  const client = opened === null || !equal(utf8(opened.clientId), utf8(id)) ? null : await context.clients.find(id)
+  const behind = client === null || opened === null ? -1 : (client.serial ?? 0) - opened.serial
+  if (client === null || opened === null || text === undefined || (behind !== 0 && behind !== 1))
+    throw new PosternError('token.invalid', { reason: 'register.token' })
+  if (client.jkt !== undefined && scheme!.toLowerCase() !== 'dpop')
+    throw new PosternError('token.invalid', { reason: 'register.scheme' })
+  return { client, token: { ...opened, text } }
+}
+
+async function proveManaged(
+  request: Request,
+  client: Client,
+  { text }: RegistrationToken,
+  context: IssuerContext,
+  nonce: 'required' | 'caller',
+): Promise<Proof | null> {
+  if (client.jkt === undefined) return null
+  const url = `${urlOf('register', context)}/${client.id}`
+  const proof = await prove(request, url, context, nonce, { accessToken: text, boundTo: client.jkt })
+  if (proof === null) throw new PosternError('dpop.proof', { reason: 'dpop.missing' })
+  return proof
+}
+
+async function prove(
+  request: Request,
+  url: string,
+  context: IssuerContext,
+  nonce: 'required' | 'caller',
+  bound: { readonly accessToken?: string; readonly boundTo?: string } = {},
+): Promise<Proof | null> {
+  const { runtime, config } = context
+  const { nonces, prepare } = kitOf(context)
+  const jwt = request.headers.get('dpop')
+  if (jwt === null) return null
+  return verifyProof(
+    { jwt, method: request.method, url, nonce, ...bound },
+    { clock: runtime.clock, crypto: runtime.crypto, nonces, algs: config.algs, prepare },
+  )
+}
+
+/** The key that is registered is the key that signs: nobody registers another's. */
+async function ownKey({ jwk }: CheckedMetadata, proof: Proof | null, { runtime }: IssuerContext): Promise<void> {
+  if (jwk === null) return
+  if (proof === null || (await thumbprint(runtime.crypto, jwk)) !== proof.jkt)
+    throw new PosternError('dpop.proof', { reason: 'dpop.key' })
+}
+
+async function write(
+  admission: Admission,
+  before: Client | null,
+  type: EventType,
+  context: IssuerContext,
+): Promise<Client | null> {
+  const { client, part, key, value, ops = [], after } = admission
+  const rev = before?.record?.rev ?? null
+  const event = eventOf(type, context, { client })
+  const put: Op = { op: 'put', key, value, rev }
+  const { answer, rev: written } = await commit(part, [put, ...ops, eventOp(event)], context)
+  if (!answer.ok && answer.at === 0) return null
+  if (!answer.ok) throw new PosternError('metadata.refused', { reason: `register.${answer.at}` })
+  ship(part, [event], context)
+  await after?.()
+  return { ...client, record: { part, key, rev: written } }
+}
+
+function withProof(admission: Admission, ops: readonly Op[]): Admission {
+  return { ...admission, ops: [...ops, ...(admission.ops ?? [])] }
+}
+
+async function markerOf(proof: Proof | null, { kind }: Client, context: IssuerContext): Promise<readonly Op[]> {
+  const { places, nonces } = kitOf(context)
+  return proof === null || kind === 'shared' ? [] : [await places.proofOp(proof, context.runtime.clock() + nonces.lifeMs)]
+}
+
+async function consume(proof: Proof | null, client: Client, context: IssuerContext): Promise<void> {
+  const ops = await markerOf(proof, client, context)
+  if (ops.length === 0) return
+  const { answer } = await commit(kitOf(context).places.device(client.id), ops, context)
+  if (!answer.ok) throw new PosternError('dpop.proof', { reason: 'dpop.replayed' })
+}
+
+async function readMetadata(request: Request): Promise<CheckedMetadata> {
+  const text = await readJsonText(request, MAX_BYTES)
+  try {
+    return checkMetadata(parseJson(text, { maxBytes: MAX_BYTES, maxDepth: 12 }))
+  } catch (cause) {
+    if (isPosternError(cause, 'json.malformed'))
+      throw new PosternError('metadata.refused', { publicMessage: 'The body is not well-formed JSON.', cause })
+    throw cause
+  }
+}
+
+/** RFC 7591 §3.2.1. */
+async function reply(status: number, client: Client, admission: Admission | null, context: IssuerContext): Promise<Response> {
+  const { id, serial = 1, redirectUris, grantTypes, scope, name, metadata, kind } = client
+  return json(status, {
+    ...metadata,
+    ...admission?.members,
+    client_id: id,
+    registration_client_uri: `${urlOf('register', context)}/${id}`,
+    registration_access_token: await sealHandle(kitOf(context), 'registration', { clientId: id, serial }),
+    token_endpoint_auth_method: client.auth.method,
+    ...(redirectUris.length > 0 && { redirect_uris: redirectUris }),
+    grant_types: grantTypes,
+    scope: scope.join(' '),
+    ...(name !== undefined && { client_name: name }),
+    ...(kind === 'instance' && { dpop_bound_access_tokens: true }),
+  })
+}
+
+function idIn(url: string): string | null {
+  return /\/register\/([A-Za-z0-9._~-]{1,64})(?:[?#]|$)/.exec(url)?.[1] ?? null
+}

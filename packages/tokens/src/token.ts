@@ -1,0 +1,82 @@
+/** `POST /token` (RFC 6749 §3.2): form, client, proof, grant, commit, sign, reply; in this order and nowhere else. */
+import { PosternError } from '@postern/core/errors'
+import type { Op } from '@postern/store'
+import { eventOp } from '@postern/store/outbox'
+import type { Evaluated, GrantType, Issue, Refusal } from './grant.js'
+import { clientCredentials } from './grants/clientCredentials.js'
+import { code } from './grants/code.js'
+import { refresh } from './grants/refresh.js'
+import { authenticate, type ClientAuthMethod, spend } from './internal/authenticate.js'
+import { commit, commitRepeatable } from './internal/commit.js'
+import { endpoint, urlOf } from './internal/endpoint.js'
+import { ship, tell } from './internal/events.js'
+import { json, readForm } from './internal/http.js'
+import { issue } from './internal/issue.js'
+import { malformed } from './internal/wire.js'
+import type { Handler, IssuerContext } from './issuer.js'
+
+/** What every deployment uses: code, refresh, client credentials. */
+export const defaultGrants: readonly GrantType[] = /* @__PURE__ */ [code, refresh, clientCredentials]
+
+/** `POST /token`. */
+export function tokenEndpoint(
+  o: { readonly grants?: readonly GrantType[]; readonly auth?: readonly ClientAuthMethod[] } = {},
+): Handler {
+  const grants = new Map((o.grants ?? defaultGrants).map((grant) => [grant.grantType, grant]))
+  return endpoint('token', async (request, context) => {
+    const form = await readForm(request)
+    const grantType = form.get('grant_type')
+    if (grantType === undefined) throw malformed('grant_type is missing.')
+    const grant = grants.get(grantType)
+    if (grant === undefined) throw new PosternError('grant.unknown')
+    const known = (await grant.vouched?.(form, context)) ?? null
+    const caller = await authenticate(request, form, context, {
+      url: urlOf('token', context),
+      known,
+      ...(o.auth && { methods: o.auth }),
+    })
+    const { client, proof, joined, markers } = caller
+    if (!client.grantTypes.includes(grantType)) throw new PosternError('grant.not_allowed')
+    const now = context.runtime.clock()
+    const evaluated = await grant.evaluate(form, { client, proof, proofOps: joined, now, request, context })
+    await spend(markers, context)
+    return json(200, await conclude(evaluated, context))
+  })
+}
+
+/** Commits until it holds, is refused, or has been judged too often; then issues. */
+async function conclude(first: Evaluated, context: IssuerContext): Promise<unknown> {
+  for (let evaluated = first; ; ) {
+    if ('refuse' in evaluated) throw await refused(evaluated, context)
+    const done = await attempt(evaluated, context)
+    if ('body' in done) return done.body
+    evaluated = done.next
+  }
+}
+
+async function attempt(
+  evaluated: Issue,
+  context: IssuerContext,
+): Promise<{ readonly body: unknown } | { readonly next: Evaluated }> {
+  const { part, ops, event, plan } = evaluated
+  if (ops.length === 0) {
+    if (event !== null) tell(event, context)
+    return { body: await issue(plan, '', context) }
+  }
+  const { rev, answer } = await commit(part, withEvent(ops, event), context)
+  if (!answer.ok) return { next: await evaluated.conflict(answer.at, answer.current) }
+  if (event !== null) ship(part, [event], context)
+  return { body: await issue(plan, rev, context) }
+}
+
+async function refused({ refuse, part, ops, otherwise, event }: Refusal, context: IssuerContext): Promise<PosternError> {
+  if (ops.length === 0) return refuse
+  const answer = await commitRepeatable(part, withEvent(ops, event), context)
+  if (!answer.ok && otherwise !== undefined) await commitRepeatable(part, otherwise, context)
+  if (answer.ok && event !== null) ship(part, [event], context)
+  return refuse
+}
+
+function withEvent(ops: readonly Op[], event: Issue['event']): readonly Op[] {
+  return event === null ? ops : [...ops, eventOp(event)]
+}
