@@ -1,0 +1,331 @@
+/**
+ * Enrolments of a user on an instance: claim a place in the user's partition, enrol in the device's, activate, confirm. A crash anywhere leaves a
+ * claim that expires and no half-user; only a confirmed enrolment logs in.
+ */
+import type { Ceremony, Refusal } from '@postern/authenticators/authenticator'
+import { activateDevice, claimDevice, claimMs, devicesKey } from '@postern/authenticators/devices'
+import {
+  decodeEnrolment,
+  type Enrolled,
+  enrolmentKey,
+  isEnrolmentId,
+  newEnrolmentId,
+  planConfirm,
+  planData,
+  planRemove,
+} from '@postern/authenticators/enrolment'
+import type { Registry } from '@postern/authenticators/registry'
+import { PosternError } from '@postern/core/errors'
+import { object, optional, text } from '@postern/core/fields'
+import type { JsonValue } from '@postern/core/json'
+import { newRev, type Op, type Part, type Rec, type Runtime } from '@postern/store'
+import { eventOp } from '@postern/store/outbox'
+import { settle } from '@postern/store/settle'
+import type { Places } from '@postern/tokens/places'
+import type { Verified, Verifier } from '@postern/tokens/resource'
+import type { HostContext } from '../node.js'
+import { type Decider, denied } from './decide.js'
+import type { Device } from './deviceRecord.js'
+import type { EnrolmentDataCodec } from './enrolmentData.js'
+import { deviceFacts } from './facts.js'
+import { json, readJson } from './http.js'
+import type { Instances } from './instances.js'
+import type { EventDraft, Journal } from './journal.js'
+import { createRunner, type Ran } from './login/run.js'
+import { userKey } from './partition.js'
+import { encodeRecord } from './record.js'
+
+export interface EnrolmentOptions {
+  readonly runtime: Runtime
+  readonly issuer: string
+  readonly tenant: string
+  readonly places: Places
+  readonly registry: Registry
+  readonly instances: Instances
+  readonly decider: Decider
+  readonly journal: Journal
+  readonly data: EnrolmentDataCodec
+  readonly verify: Verifier
+  readonly devicesPerUser: number
+  /** How old a login may be for adding, changing or removing an authenticator, seconds. */
+  readonly freshSec: number
+}
+
+const anyJson = (value: JsonValue): JsonValue => value
+const stepBody = object({ handle: optional(text({ max: 65_536 })), step: optional(anyJson) })
+
+/** What a call of these endpoints is about: who, on which device. */
+interface Caller {
+  readonly verified: Verified
+  readonly device: Device
+  readonly part: Part
+  readonly user: Part
+  readonly subject: string
+}
+
+export function createEnrolments(o: EnrolmentOptions) {
+  const { runtime, registry, places, journal } = o
+  const { store, clock, random } = runtime
+  const runner = createRunner({ runtime, journal })
+
+  /** @throws PosternError `token.*` | `dpop.*` | `device.removed` | `login.required` */
+  async function callerOf(request: Request): Promise<Caller> {
+    const verified = await o.verify(request, { kind: ['user'] })
+    const device = await o.instances.device(verified.clientId)
+    if (device === null || device.value.status !== 'active') throw new PosternError('device.removed')
+    const fresh = verified.authTime !== null && clock() - verified.authTime <= o.freshSec * 1000
+    if (!verified.scope.includes('enrol') && !fresh) throw new PosternError('login.required')
+    return {
+      verified,
+      device,
+      part: places.device(device.id),
+      user: await places.user(verified.subject),
+      subject: verified.subject,
+    }
+  }
+
+  async function mine(c: Caller): Promise<readonly Enrolled[]> {
+    const recs = await store.list(c.part, 'enr/', { now: clock(), limit: 64 })
+    return recs
+      .map((rec) => ({ id: rec.key.slice(4), rev: rec.rev, value: decodeEnrolment(rec.value) }))
+      .filter(({ value }) => value.owner === c.user.id)
+  }
+
+  async function one(c: Caller, id: string): Promise<Enrolled> {
+    const found = isEnrolmentId(id) ? (await mine(c)).find((enrolled) => enrolled.id === id) : undefined
+    if (found === undefined || found.value.status === 'removed') throw new PosternError('authenticator.not_enrolled')
+    return found
+  }
+
+  function ceremony(
+    c: Caller,
+    purpose: 'enrol' | 'change',
+    enrolment: Ceremony['enrolment'],
+    data: Uint8Array | null,
+    handle: string | undefined,
+  ): Ceremony {
+    return {
+      issuer: o.issuer,
+      tenant: o.tenant,
+      app: c.device.value.app,
+      purpose,
+      part: c.part,
+      device: { id: c.device.id, rev: c.device.rev, key: c.device.value.key, keyLevel: 'software' },
+      enrolment,
+      ...(data === null ? {} : { claim: { until: clock() + claimMs, owner: c.user.id, data } }),
+      bind: null,
+      ...(handle === undefined ? {} : { handle }),
+      userVerification: 'required',
+    }
+  }
+
+  const about = (c: Caller) => ({
+    device: c.device.id,
+    subject: c.subject,
+    app: c.device.value.app,
+    appVersion: c.device.value.version,
+    platform: c.device.value.platform,
+  })
+  const around = (c: Caller, host: HostContext | undefined) => ({ ops: [] as Op[], about: { subject: c.subject }, host })
+
+  async function permitted(
+    c: Caller,
+    action: 'authenticator.enrol' | 'authenticator.change' | 'authenticator.remove',
+  ): Promise<void> {
+    const config = await o.decider.config()
+    const decision = await o.decider.decide(action, {
+      ...deviceFacts(config, c.device.value, clock()),
+      'user.status': 'active',
+      ...(c.verified.authTime === null
+        ? {}
+        : { 'authenticator.ageSec': Math.max(0, Math.floor((clock() - c.verified.authTime) / 1000)) }),
+    })
+    if (decision.outcome !== 'allow') throw denied(decision)
+  }
+
+  function reply(
+    ran: Ran<{ handle: string; body: unknown; expiresAt: number; enrolment: string; attemptsLeft?: number }>,
+  ): Response {
+    if (!ran.ok) throw refusalError(ran.refusal)
+    const { handle, body, expiresAt, enrolment, attemptsLeft } = ran.value
+    return json({
+      handle,
+      enrolment,
+      step: body,
+      expires_in: Math.max(0, Math.floor((expiresAt - clock()) / 1000)),
+      ...(attemptsLeft === undefined ? {} : { attempts_left: attemptsLeft }),
+    })
+  }
+
+  /** A commit that is tried again on what it met, a few times: `plan` gets the record as it stands. */
+  async function rewrite(part: Part, key: string, plan: (current: Rec | null) => { ops: readonly Op[] }): Promise<void> {
+    for (let round = 0; round < 5; round++) {
+      const now = clock()
+      const [current] = await store.read(part, [key], { now })
+      const done = await settle(store, part, plan(current ?? null).ops, { now, rev: newRev(random) })
+      if (done.ok) return
+    }
+    throw new PosternError('store.overloaded')
+  }
+
+  /** The saga's first step: a place for the device, and the user where he is new. */
+  async function claim(c: Caller): Promise<void> {
+    const [user] = await store.read(c.user, [userKey.record], { now: clock() })
+    await rewrite(c.user, devicesKey, (current) => {
+      const change = claimDevice(current, { device: c.device.id, now: clock(), limit: o.devicesPerUser })
+      if (!change.ok) throw new PosternError(change.code)
+      const born: Op[] = user
+        ? []
+        : [{ op: 'put', key: userKey.record, value: encodeRecord({ status: 'active', createdAt: clock() }) }]
+      return { ops: [change.op, ...born] }
+    })
+  }
+
+  async function activate(c: Caller): Promise<void> {
+    await rewrite(c.user, devicesKey, (current) => {
+      const change = activateDevice(current, { device: c.device.id, now: clock() })
+      if (!change.ok) throw new PosternError(change.code)
+      return { ops: [change.op] }
+    })
+  }
+
+  async function confirm(c: Caller, id: string, draft: EventDraft, host: HostContext | undefined): Promise<void> {
+    const event = journal.event(draft)
+    await rewrite(c.part, enrolmentKey(id), (current) => {
+      if (current === null) throw new PosternError('enrolment.expired')
+      return { ops: [planConfirm({ id, rev: current.rev, value: decodeEnrolment(current.value) }), eventOp(event)] }
+    })
+    await journal.shipped(c.part, [event], host)
+  }
+
+  return {
+    async list(request: Request): Promise<Response> {
+      const c = await callerOf(request)
+      const found = (await mine(c)).filter(({ value }) => value.status !== 'pending')
+      const enrolments = await Promise.all(
+        found.map(async ({ id, value }) => ({
+          id,
+          type: value.type,
+          status: value.status,
+          preferred: value.status !== 'removed' && (await o.data.open(value.owner, value.data)).preferred,
+        })),
+      )
+      return json({ enrolments, subject_ref: c.user.id.slice(4) })
+    },
+
+    async begin(request: Request, type: string, host: HostContext | undefined): Promise<Response> {
+      const c = await callerOf(request)
+      const sent = stepBody(await readJson(request))
+      const authenticator = registry.get(type)
+      if (authenticator === null) throw new PosternError('authenticator.disabled')
+      if (sent.handle === undefined) await permitted(c, 'authenticator.enrol')
+      const there = (await mine(c)).find(
+        ({ value }) => value.type === type && (value.status === 'active' || value.status === 'locked'),
+      )
+      if (there !== undefined) throw new PosternError('authenticator.already_enrolled')
+      const step = ceremony(c, 'enrol', { id: newEnrolmentId(random), rev: null, value: null }, new Uint8Array(0), sent.handle)
+      return reply(await runner.begin(authenticator, step, sent.step ?? null, around(c, host)))
+    },
+
+    async finish(request: Request, type: string, host: HostContext | undefined): Promise<Response> {
+      const c = await callerOf(request)
+      const sent = stepBody(await readJson(request))
+      const authenticator = registry.get(type)
+      if (authenticator === null || sent.handle === undefined) throw new PosternError('authenticator.disabled')
+      await permitted(c, 'authenticator.enrol')
+      const preferred = !(await mine(c)).some(({ value }) => value.status === 'active')
+      const data = await o.data.seal(c.user.id, { subject: c.subject, profile: null, preferred })
+      const step = ceremony(c, 'enrol', { id: newEnrolmentId(random), rev: null, value: null }, data, sent.handle)
+      const verdict = await authenticator.finish(step, sent.step ?? null)
+      if (!verdict.ok) return reply(await runner.refuse(step, verdict, around(c, host)))
+      await claim(c)
+      const ran = await runner.settle(step, verdict, around(c, host))
+      if (!ran.ok) throw refusalError(ran.refusal)
+      const id = verdict.facts.enrolment
+      await activate(c)
+      await confirm(c, id, { ...about(c), type: 'user.registered', outcome: 'success', authenticator: type }, host)
+      return json({ enrolment: { id, type } }, 201)
+    },
+
+    /** Changing what an enrolment knows (a PIN): every answer but the last. */
+    async changeBegin(request: Request, id: string, host: HostContext | undefined): Promise<Response> {
+      const c = await callerOf(request)
+      const sent = stepBody(await readJson(request))
+      const enrolled = await one(c, id)
+      if (sent.handle === undefined) await permitted(c, 'authenticator.change')
+      return reply(
+        await runner.begin(
+          registry.get(enrolled.value.type)!,
+          ceremony(c, 'change', enrolled, null, sent.handle),
+          sent.step ?? null,
+          around(c, host),
+        ),
+      )
+    },
+
+    async changeFinish(request: Request, id: string, host: HostContext | undefined): Promise<Response> {
+      const c = await callerOf(request)
+      const sent = stepBody(await readJson(request))
+      const enrolled = await one(c, id)
+      const step = ceremony(c, 'change', enrolled, null, sent.handle)
+      const verdict = await registry.get(enrolled.value.type)!.finish(step, sent.step ?? null)
+      const ran = verdict.ok
+        ? await runner.settle(step, verdict, around(c, host))
+        : await runner.refuse(step, verdict, around(c, host))
+      if (!ran.ok) throw refusalError(ran.refusal)
+      return json({ enrolment: { id, type: enrolled.value.type } })
+    },
+
+    async remove(request: Request, id: string, host: HostContext | undefined): Promise<Response> {
+      const c = await callerOf(request)
+      await permitted(c, 'authenticator.remove')
+      const enrolled = await one(c, id)
+      const rest = (await mine(c)).filter(({ id: other, value }) => other !== id && value.status === 'active')
+      if (rest.length === 0) throw new PosternError('pin.required')
+      const event = journal.event({
+        ...about(c),
+        type: 'authenticator.removed',
+        outcome: 'success',
+        authenticator: enrolled.value.type,
+        reason: 'user',
+      })
+      const ops = [...planRemove(enrolled, 'user', registry.get(enrolled.value.type)?.remove(id) ?? []), eventOp(event)]
+      const done = await store.commit(c.part, ops, { now: clock(), rev: newRev(random) })
+      if (!done.ok) throw new PosternError('store.overloaded')
+      await journal.shipped(c.part, [event], host)
+      return new Response(null, { status: 204 })
+    },
+
+    async prefer(request: Request): Promise<Response> {
+      const c = await callerOf(request)
+      const { id } = object({ id: text({ min: 32, max: 32 }) })(await readJson(request))
+      await one(c, id)
+      const all = (await mine(c)).filter(({ value }) => value.status !== 'removed')
+      const ops: Op[] = []
+      for (const enrolled of all) {
+        const kept = await o.data.open(c.user.id, enrolled.value.data)
+        if (kept.preferred !== (enrolled.id === id))
+          ops.push(planData(enrolled, await o.data.seal(c.user.id, { ...kept, preferred: enrolled.id === id })))
+      }
+      if (ops.length > 0 && !(await store.commit(c.part, ops, { now: clock(), rev: newRev(random) })).ok)
+        throw new PosternError('store.overloaded')
+      return new Response(null, { status: 204 })
+    },
+  }
+}
+
+export type Enrolments = ReturnType<typeof createEnrolments>
+
+/** How a refusal reaches the app: what its proven device may know by name, everything else as one. */
+function refusalError({ code, reason }: Refusal): PosternError {
+  const shown = [
+    'authenticator.removed',
+    'authenticator.locked',
+    'authenticator.already_enrolled',
+    'device.removed',
+    'enrolment.expired',
+    'pin.suite_unsupported',
+  ] as const
+  const known = shown.find((one) => one === code)
+  return new PosternError(known ?? 'authenticator.failed', { status: 403, reason })
+}

@@ -1,0 +1,76 @@
+/** Answers, bounded bodies and the one error shape of the platform's own endpoints. */
+import { PosternError } from '@postern/core/errors'
+import { anyObject } from '@postern/core/fields'
+import { type JsonObject, type JsonValue, parseJson } from '@postern/core/json'
+
+const MAX_BODY_BYTES = 64 * 1024
+
+/** JSON that no cache keeps. */
+export function json(body: unknown, status = 200, headers: Readonly<Record<string, string>> = {}): Response {
+  return new Response(JSON.stringify(body), {
+    status,
+    headers: { 'content-type': 'application/json', 'cache-control': 'no-store', ...headers },
+  })
+}
+
+/** The RFC word that stands beside a Postern code. */
+const words: Readonly<Record<number, string>> = {
+  400: 'invalid_request',
+  401: 'invalid_token',
+  403: 'access_denied',
+  404: 'not_found',
+  405: 'method_not_allowed',
+  413: 'invalid_request',
+  415: 'invalid_request',
+  503: 'temporarily_unavailable',
+}
+
+/** `{ error, error_description, code }` of anything thrown; what is not a coded error says nothing about itself. */
+export function errorResponse(error: unknown, headers: Readonly<Record<string, string>> = {}): Response {
+  if (!(error instanceof PosternError))
+    return json({ error: 'server_error', error_description: 'Something went wrong here.' }, 500, headers)
+  const status = error.status >= 400 ? error.status : 500
+  const retry: Record<string, string> = error.retryable && status === 503 ? { 'retry-after': '1' } : {}
+  return json({ error: words[status] ?? 'server_error', error_description: error.publicMessage, code: error.code }, status, {
+    ...retry,
+    ...headers,
+  })
+}
+
+/**
+ * The JSON object of a request, strictly: declared type, size, then {@link parseJson}.
+ * @throws PosternError `request.content_type` | `json.malformed` | `json.too_large`
+ */
+export async function readJson(request: Request): Promise<JsonObject> {
+  const type = (request.headers.get('content-type') ?? '').split(';')[0]!.trim().toLowerCase()
+  if (type !== 'application/json') throw new PosternError('request.content_type')
+  return anyObject(await readAnyJson(request))
+}
+
+async function readAnyJson(request: Request): Promise<JsonValue> {
+  return parseJson(await readBytes(request, MAX_BODY_BYTES), { maxBytes: MAX_BODY_BYTES })
+}
+
+/** The body, never more than `maxBytes` of it in memory. @throws PosternError `json.too_large` */
+export async function readBytes(request: Request, maxBytes: number): Promise<Uint8Array> {
+  if (Number(request.headers.get('content-length') ?? 0) > maxBytes) throw new PosternError('json.too_large')
+  if (request.body === null) return new Uint8Array(0)
+  const chunks: Uint8Array[] = []
+  let length = 0
+  const reader = (request.body as ReadableStream<Uint8Array>).getReader()
+  for (let next = await reader.read(); !next.done; next = await reader.read()) {
+    length += next.value.length
+    if (length > maxBytes) {
+      await reader.cancel()
+      throw new PosternError('json.too_large')
+    }
+    chunks.push(next.value)
+  }
+  const out = new Uint8Array(length)
+  let at = 0
+  for (const chunk of chunks) {
+    out.set(chunk, at)
+    at += chunk.length
+  }
+  return out
+}

@@ -1,0 +1,100 @@
+/** The last word before a token: device, policy and configuration as they are now, not as they were at login (T50). */
+import type { JsonObject } from '@postern/core/json'
+import type { Recheck } from '@postern/tokens/recheck'
+import type { Decider } from './decide.js'
+import { type Device, deviceOf } from './deviceRecord.js'
+import { deviceFacts, type Facts, type Methods } from './facts.js'
+import type { Instances } from './instances.js'
+import { deviceKey } from './partition.js'
+
+/** What a login put into its handle for this moment. */
+interface LoginFacts {
+  readonly methods?: readonly string[]
+  readonly level?: number
+  /** The user's status when he logged in; a change of it moves his epoch, which ends the grant. */
+  readonly status?: 'active' | 'blocked' | 'pending' | 'deregistered'
+  readonly registration?: true
+  readonly risk?: {
+    readonly score: number
+    readonly band: 'low' | 'raised' | 'high'
+    readonly calibrated: boolean
+    readonly reasons: readonly string[]
+  } | null
+}
+
+export function createRecheck(o: {
+  instances: Instances
+  decider: Decider
+  clock: () => number
+  ceiling: (device: Device) => number | undefined
+}): Recheck {
+  const { instances, decider, clock } = o
+  return async (grant, at) => {
+    if (grant.client.kind !== 'instance') return { ok: true }
+    const current = grant.current?.key === deviceKey.record ? grant.current.rec : null
+    if (current !== null) instances.forget(grant.client.id)
+    const device = current === null ? await instances.device(grant.client.id) : deviceOf(grant.client.id, current)
+    if (device === null || device.value.status !== 'active') return { ok: false, error: 'invalid_grant', code: 'device.removed' }
+    const login = (grant.facts ?? {}) as LoginFacts
+    const config = await decider.config()
+    const age = grant.authTime === null ? null : Math.max(0, Math.floor((clock() - grant.authTime) / 1000))
+    const facts: Facts = {
+      ...deviceFacts(config, device.value, clock()),
+      'resource.scope': [...grant.scope],
+      'resource.type': grant.resource,
+      ...(login.status === undefined ? {} : { 'user.status': login.status }),
+      'authenticator.methods': [...(login.methods ?? [])] as unknown as Methods,
+      'authenticator.acr': login.level ?? 0,
+      ...(age === null ? {} : { 'authenticator.ageSec': age }),
+      ...(login.risk
+        ? {
+            'risk.score': login.risk.score,
+            'risk.band': login.risk.band,
+            'risk.calibrated': login.risk.calibrated,
+            'risk.reasons': [...login.risk.reasons],
+          }
+        : {}),
+    }
+    const ceiling = o.ceiling(device)
+    const action = login.registration ? 'user.register' : at === 'refresh' ? 'token.refresh' : 'token.issue'
+    const decision = await decider.decide(action, facts, ceiling === undefined ? {} : { ceiling })
+    // At this point nobody can be asked for more: a demand that is not met is a no.
+    if (decision.outcome !== 'allow')
+      return {
+        ok: false,
+        error: 'access_denied',
+        code: decision.reason === null || decision.reason === 'step_up' ? 'policy.denied' : decision.reason,
+      }
+    return {
+      ok: true,
+      guards: [{ key: deviceKey.record, rev: device.rev }],
+      claims: {
+        facts: publicFacts(facts) as unknown as JsonObject,
+        app_id: device.value.app,
+        app_platform: device.value.platform,
+        app_version: device.value.version,
+      },
+    }
+  }
+}
+
+/** The facts that a resource server may decide on, five minutes long: nothing that policy calls secret, since the app can read its own token. */
+const shown = [
+  'app.id',
+  'app.version',
+  'app.versionStatus',
+  'os.platform',
+  'os.version',
+  'device.new',
+  'device.ageDays',
+  'device.locked',
+  'user.status',
+  'authenticator.methods',
+  'authenticator.acr',
+] as const
+
+export function publicFacts(facts: Facts): Facts {
+  const out: Record<string, unknown> = {}
+  for (const name of shown) if (facts[name] !== undefined) out[name] = facts[name]
+  return out as Facts
+}

@@ -1,0 +1,77 @@
+/** Paths of the platform's own endpoints; what is none of them is the token server's. */
+import { PosternError } from '@postern/core/errors'
+import type { AuthorizationServer } from '@postern/tokens'
+import type { Nonces } from '@postern/tokens/dpop'
+import type { IssuerContext } from '@postern/tokens/issuer'
+import { challengeResponse, type VerifierOptions } from '@postern/tokens/resource'
+import type { HostContext } from '../node.js'
+import type { Admin } from './admin/admin.js'
+import type { Challenges } from './challenges.js'
+import type { Enrolments } from './enrolments.js'
+import { errorResponse } from './http.js'
+
+export interface Rooms {
+  readonly issuer: string
+  readonly server: AuthorizationServer
+  readonly context: IssuerContext
+  readonly challenges: Challenges
+  readonly enrolments: Enrolments
+  readonly registrations: (request: Request, name: string, context: IssuerContext) => Promise<Response>
+  readonly bundle: () => Promise<Response>
+  readonly admin: Admin | null
+  readonly nonces: Nonces
+  readonly verifierOptions: VerifierOptions
+}
+
+type Room = (request: Request, match: readonly string[], rooms: Rooms, host: HostContext | undefined) => Promise<Response>
+
+/** Method, pattern of the path below the issuer's, and who answers. */
+const paths: readonly (readonly [string, RegExp, Room])[] = [
+  ['POST', /^\/challenge$/, (_, __, r) => r.challenges.issue()],
+  ['GET', /^\/bundle$/, (_, __, r) => r.bundle()],
+  [
+    'POST',
+    /^\/registrations\/([a-z0-9-]{1,64})\/complete$/,
+    (q, [name], r, host) => r.registrations(q, name!, host === undefined ? r.context : { ...r.context, host }),
+  ],
+  ['GET', /^\/enrolments$/, (q, _, r) => r.enrolments.list(q)],
+  ['PUT', /^\/enrolments\/preferred$/, (q, _, r) => r.enrolments.prefer(q)],
+  ['POST', /^\/enrolments\/([a-z-]{1,32})\/begin$/, (q, [type], r, host) => r.enrolments.begin(q, type!, host)],
+  ['POST', /^\/enrolments\/([a-z-]{1,32})\/finish$/, (q, [type], r, host) => r.enrolments.finish(q, type!, host)],
+  ['POST', /^\/enrolments\/([0-9a-f]{32})\/change\/begin$/, (q, [id], r, host) => r.enrolments.changeBegin(q, id!, host)],
+  ['POST', /^\/enrolments\/([0-9a-f]{32})\/change\/finish$/, (q, [id], r, host) => r.enrolments.changeFinish(q, id!, host)],
+  ['DELETE', /^\/enrolments\/([0-9a-f]{32})$/, (q, [id], r, host) => r.enrolments.remove(q, id!, host)],
+]
+
+export async function route(request: Request, host: HostContext | undefined, rooms: Rooms): Promise<Response> {
+  const base = new URL(rooms.issuer).pathname.replace(/\/$/, '')
+  const { pathname } = new URL(request.url)
+  if (pathname !== base && !pathname.startsWith(`${base}/`)) return errorResponse(new PosternError('request.not_found'))
+  const path = pathname.slice(base.length)
+  if (path.startsWith('/admin/') && rooms.admin !== null) return rooms.admin(request, path.slice('/admin'.length), host)
+  const here = paths.filter(([, pattern]) => pattern.test(path))
+  if (here.length === 0) return rooms.server.fetch(request, host)
+  const found = here.find(([method]) => method === request.method)
+  if (found === undefined)
+    return errorResponse(new PosternError('request.method'), { allow: here.map(([method]) => method).join(', ') })
+  try {
+    const answer = await found[2](request, found[1].exec(path)!.slice(1), rooms, host)
+    answer.headers.set('dpop-nonce', await rooms.nonces.issue())
+    return answer
+  } catch (error) {
+    const challenge = await challengeResponse(error, rooms.verifierOptions)
+    if (challenge !== null) return challenge
+    const nonce = { 'dpop-nonce': await rooms.nonces.issue() }
+    if (error instanceof PosternError && error.code === 'dpop.nonce') return dpopError('use_dpop_nonce', nonce)
+    if (error instanceof PosternError && error.code === 'dpop.proof') return dpopError('invalid_dpop_proof', nonce)
+    return errorResponse(error, nonce)
+  }
+}
+
+/** @see RFC 9449 §5, §8 */
+function dpopError(error: string, headers: Record<string, string>): Response {
+  return new Response(JSON.stringify({ error }), {
+    status: 400,
+    headers: { 'content-type': 'application/json', 'cache-control': 'no-store', ...headers },
+  })
+}

@@ -1,0 +1,292 @@
+/** The front door: a mobile security platform as one Fetch handler over the ports that a host supplies. */
+
+import { appSignature } from '@postern/attestation/appSignature'
+import type { EvidenceVerifier, Source } from '@postern/attestation/evidence'
+import { signals } from '@postern/attestation/signals'
+import type { Authenticator } from '@postern/authenticators/authenticator'
+import { createDeviceKey } from '@postern/authenticators/deviceKey/server'
+import { pinKeysFrom } from '@postern/authenticators/pin/keys'
+import { createPin } from '@postern/authenticators/pin/server'
+import { createRegistry } from '@postern/authenticators/registry'
+import { PosternError } from '@postern/core/errors'
+import type { EventSink, PosternEvent } from '@postern/core/events'
+import type { KeyRing } from '@postern/core/keyRing'
+import { createSealer } from '@postern/core/sealed'
+import type { PolicyDocument } from '@postern/policy/document'
+import type { Decision } from '@postern/policy/evaluate'
+import { mobileSchema } from '@postern/policy/mobile'
+import { defaultPinPolicy, type PinPolicy } from '@postern/policy/pin/policy'
+import { publish } from '@postern/policy/publish'
+import { acceptLoss, type Runtime, requireGuarantee } from '@postern/store'
+import { shipOutbox } from '@postern/store/outbox'
+import { type AuthorizationServer, createAuthorizationServer, fixedIssuer } from '@postern/tokens'
+import { type ClientConfig, type ClientPort, clientsInConfig } from '@postern/tokens/clients'
+import { type ConfigInput, parseConfig } from '@postern/tokens/config'
+import { sharedNonces } from '@postern/tokens/dpop'
+import type { InteractionPort } from '@postern/tokens/interaction'
+import type { IssuerContext } from '@postern/tokens/issuer'
+import { places as placesOf } from '@postern/tokens/places'
+import { createVerifier } from '@postern/tokens/resource'
+import type { OperatorTrust } from './admin.js'
+import { type Admin, createAdmin } from './internal/admin/admin.js'
+import { createBundle } from './internal/bundle.js'
+import { createCaller } from './internal/caller.js'
+import { createChallenges } from './internal/challenges.js'
+import { createConfigStore } from './internal/config.js'
+import { createDecider } from './internal/decide.js'
+import type { Device } from './internal/deviceRecord.js'
+import { createEnrolmentData } from './internal/enrolmentData.js'
+import { createEnrolments } from './internal/enrolments.js'
+import { createEventLog } from './internal/events/log.js'
+import { createWatch } from './internal/events/watch.js'
+import type { Facts } from './internal/facts.js'
+import { createInstances } from './internal/instances.js'
+import { createJournal } from './internal/journal.js'
+import { localKeys } from './internal/localKeys.js'
+import { createLogin } from './internal/login/login.js'
+import { createSessions } from './internal/login/session.js'
+import { createPolicies } from './internal/policies.js'
+import { createRecheck } from './internal/recheck.js'
+import { createRegistrations } from './internal/registrations.js'
+import { createRisk, type RiskPort } from './internal/risk.js'
+import { route } from './internal/router.js'
+import type { HostContext } from './node.js'
+import type { Registrar } from './registration.js'
+
+export interface PlatformOptions {
+  /** The exact `iss`, a URL without trailing slash; `Host` and `X-Forwarded-*` are never consulted. https, or http on a loopback host. */
+  readonly issuer: string
+  readonly tenant: string
+  readonly runtime: Runtime
+  readonly keys: KeyRing
+  /** Levels as on the wire, weakest first; policy's integer n is the n-th, 0 is none. */
+  readonly acr: readonly [string, ...string[]]
+  /** Audience → settings of the APIs that tokens are for; the first is the default. */
+  readonly resources: NonNullable<ConfigInput['resources']>
+  /** Scopes beside the platform's own `enrol`, `openid` and `offline_access`. */
+  readonly scopes: readonly string[]
+  /** Clients besides app instances: portals, resource servers. */
+  readonly clients?: readonly ClientConfig[]
+  /** The host's login page, for registration in the browser. */
+  readonly identity?: InteractionPort
+  readonly registrars?: Readonly<Record<string, Registrar>>
+  /** Beside or instead of PIN, device key and biometrics: given the sealer and runtime of the tenant. Order = default preference. */
+  readonly authenticators?: (own: readonly Authenticator[]) => readonly Authenticator[]
+  readonly pin?: { readonly maxAttempts?: number; readonly onExhausted?: 'remove' | 'lock'; readonly maxFailures?: number }
+  readonly pinPolicy?: PinPolicy
+  readonly evidence?: readonly EvidenceVerifier[]
+  /** How old evidence may be, ms by source; default an hour for what the app says of itself. */
+  readonly evidenceMaxAgeMs?: Partial<Record<Source, number>>
+  /** The highest level of an instance whose platform nobody verified; default the weakest. */
+  readonly unverifiedAcr?: string
+  /** The policy to publish where none is in force yet. */
+  readonly policy: (schema: string) => PolicyDocument
+  readonly risk?: RiskPort
+  readonly operators?: OperatorTrust
+  readonly limits?: { readonly devicesPerUser?: number; readonly freshSec?: number }
+  /** Run on a store that may forget acknowledged writes at failover. */
+  readonly [acceptLoss]?: true
+}
+
+export interface Platform {
+  /** Everything below the issuer's path. */
+  readonly fetch: (request: Request, host?: HostContext) => Promise<Response>
+  /** What must answer at the host's root (RFC 8414 §3.1); `null` when it is none of ours. */
+  readonly wellKnown: (request: Request, host?: HostContext) => Promise<Response | null>
+  /** Ends a browser interaction that a page of the host has decided. */
+  readonly resume: AuthorizationServer['resume']
+  /** For the host's own code: one decision of the policy in force. */
+  decide(action: string, facts: Facts): Promise<Decision>
+  /** Ships what a crash left in the outbox and removes what expired; the only work in the background. */
+  sweep(now: number, budgetMs: number): Promise<{ readonly shipped: number; readonly removed: number }>
+  close(): Promise<void>
+}
+
+const HOUR_MS = 3_600_000
+
+/**
+ * Assembles the platform. Publishes `policy` where none is in force.
+ * @throws PosternError `platform.config` | `policy.publish_refused` | `store.refused_guarantee`
+ */
+export async function createPlatform(options: PlatformOptions): Promise<Platform> {
+  const { issuer, tenant, runtime, keys, acr } = options
+  const { clock, random, crypto, store } = runtime
+  const accepted = options[acceptLoss] ? { [acceptLoss]: true as const } : {}
+  for (const kind of ['Refresh families', 'PIN counters', 'Devices'])
+    requireGuarantee(store, kind, { failover: 'none' }, accepted)
+  const ceilingLevel = options.unverifiedAcr === undefined ? 1 : acr.indexOf(options.unverifiedAcr) + 1
+  if (ceilingLevel === 0)
+    throw new PosternError('platform.config', { publicMessage: '`unverifiedAcr` must be one of the names in `acr`.' })
+
+  const place = { tenant, issuer }
+  const short = createSealer({ ring: keys.short, crypto, random, clock })
+  const long = createSealer({ ring: keys.long, crypto, random, clock })
+  const places = placesOf({ keys, crypto, tenant })
+  const userName = async (subject: string): Promise<string> => (await places.user(subject)).id.slice(4)
+  const log = createEventLog({ store, tenant, random, userName })
+  const watch = createWatch({ runtime, tenant, log })
+  const sink: EventSink = async (events: readonly PosternEvent[]) => {
+    await watch.accept(events)
+    await runtime.events(events)
+  }
+  const journal = createJournal({ runtime, tenant, sink })
+  const config = createConfigStore({ store, tenant, clock, random })
+  const policies = createPolicies({ runtime, tenant, id: 'main', schema: mobileSchema, journal })
+  const decider = createDecider({ policies, config, clock })
+  const repository = policies.repository((part, events) => journal.shipped(part, events, undefined))
+  if ((await policies.head('main')) === null)
+    await publish(options.policy(await schemaHash()), { schema: mobileSchema, crypto, repository, clock, by: 'start-up' })
+
+  // Evidence that an operating system or a vendor vouches for lifts the ceiling; what an app says of itself does not.
+  const ceiling = ({ value }: Device): number | undefined =>
+    ['vendor', 'hardware'].includes(value.evidence['device.integrity.evidence']) ? undefined : ceilingLevel
+  const challenges = createChallenges({ sealer: short, scope: place, clock, random })
+  const instances = createInstances({
+    runtime,
+    issuer,
+    tenant,
+    places,
+    challenges,
+    decider,
+    journal,
+    verifiers: options.evidence ?? [appSignature(), signals()],
+    evidenceMaxAgeMs: options.evidenceMaxAgeMs ?? { 'app-signature': HOUR_MS, signals: HOUR_MS },
+    scope: ['enrol', 'openid', 'offline_access', ...options.scopes],
+  })
+  const own: readonly Authenticator[] = [
+    createPin({ ...options.pin, keys: (suite, version) => pinKeysFrom(keys, crypto, suite, version), seal: short, runtime }),
+    createDeviceKey({ type: 'biometric', seal: short, runtime }),
+    createDeviceKey({ type: 'device-key', seal: short, runtime }),
+  ]
+  const registry = createRegistry(options.authenticators?.(own) ?? own)
+  const data = createEnrolmentData(long, place)
+  const risk = createRisk({ port: options.risk, keys, crypto, clock, random })
+  const nonces = sharedNonces({ keys, crypto, clock, tenant, issuer, role: 'as' })
+  const caller = createCaller({ runtime, issuer, nonces, places, instances })
+  const challenge = createLogin({
+    runtime,
+    issuer,
+    tenant,
+    places,
+    registry,
+    instances,
+    decider,
+    journal,
+    data,
+    risk,
+    acr,
+    ceiling,
+    sessions: createSessions({ sealer: short, place, clock }),
+  })
+
+  const defaultResource = Object.keys(options.resources)[0] ?? issuer
+  const context: IssuerContext = {
+    issuer,
+    tenant,
+    runtime,
+    keys,
+    challenge,
+    config: parseConfig({
+      scopes: ['openid', 'enrol', 'offline_access', ...options.scopes],
+      acrValues: acr,
+      resources: { ...options.resources, [issuer]: { scopes: ['enrol', 'openid', 'offline_access'] } },
+      defaultResource,
+    }),
+    clients: joined(instances, clientsInConfig(options.clients ?? [])),
+    recheck: createRecheck({ instances, decider, clock, ceiling }),
+    ...(options.identity === undefined ? {} : { interaction: options.identity }),
+  }
+  const server = createAuthorizationServer({ resolveIssuer: (_, host) => (host === undefined ? context : { ...context, host }) })
+  const verifierOptions = {
+    issuer,
+    audience: issuer,
+    origin: issuer,
+    keys: localKeys(keys, crypto, clock),
+    clock,
+    crypto,
+    nonces,
+    acrOrder: acr,
+    replay: { mode: 'shared' as const, store, places },
+  }
+  const verify = createVerifier(verifierOptions)
+  const enrolments = createEnrolments({
+    runtime,
+    issuer,
+    tenant,
+    places,
+    registry,
+    instances,
+    decider,
+    journal,
+    data,
+    verify,
+    devicesPerUser: options.limits?.devicesPerUser ?? 8,
+    freshSec: options.limits?.freshSec ?? 300,
+  })
+  const registrations = createRegistrations({
+    registrars: options.registrars ?? {},
+    caller,
+    decider,
+    journal,
+    clock,
+    acr: acr[0],
+    resource: issuer,
+  })
+  const bundle = createBundle({ issuer, keys, clock, pinPolicy: options.pinPolicy ?? defaultPinPolicy, registry, acr })
+  const admin: Admin | null =
+    options.operators === undefined
+      ? null
+      : createAdmin({
+          runtime,
+          tenant,
+          operators: options.operators,
+          config,
+          policies,
+          repository,
+          decider,
+          journal,
+          instances,
+          places,
+          log,
+          watch,
+          issuer,
+        })
+
+  return {
+    fetch: (request, host) =>
+      route(request, host, {
+        issuer,
+        server,
+        context,
+        challenges,
+        enrolments,
+        registrations,
+        bundle,
+        admin,
+        nonces,
+        verifierOptions,
+      }),
+    wellKnown: (request, host) => server.wellKnown(request, host),
+    resume: server.resume,
+    decide: (action, facts) => decider.decide(action as Parameters<typeof decider.decide>[0], facts),
+    async sweep(now, budgetMs) {
+      const shipped = await shipOutbox(store, sink, { now })
+      await watch.flush(now)
+      return { shipped, removed: (await store.sweep?.(now, budgetMs)) ?? 0 }
+    },
+    async close() {
+      await watch.flush(clock())
+      await store.close()
+    },
+  }
+
+  async function schemaHash(): Promise<string> {
+    const { hashSchema } = await import('@postern/policy/schema')
+    return hashSchema(mobileSchema, crypto)
+  }
+}
+
+/** Instances first, then the clients of configuration. */
+function joined(instances: ClientPort, shared: ClientPort): ClientPort {
+  return { ...instances, find: async (id) => (await instances.find(id)) ?? shared.find(id) }
+}
