@@ -92,6 +92,8 @@ export interface Refusal {
   readonly ops: readonly Op[]
   readonly event: EventDraft | null
   readonly next: 'retry' | 'again' | 'removed'
+  /** Tries left; known only where the device key was proved in the same request. */
+  readonly attemptsLeft?: number
   lost(at: number, current: Rec | null): Refusal
 }
 

@@ -21,6 +21,8 @@ export interface Enrolment {
   readonly cause: EnrolmentCause | null
   /** PIN generation; 0 where unused. */
   readonly generation: number
+  /** PIN suite; empty where unused. */
+  readonly suite: string
   /** ms */
   readonly createdAt: number
   /** Last success, ms; 0 for none yet. */

@@ -1,14 +1,14 @@
-/** The app's half of key/v1. */
-import type { CryptoPort, Now, Signer } from '@postern/core/cryptoPort'
+/** The app's half of key/v1: a key of the device's keystore signs, with or without biometrics in front of it. */
+import { decodeBase64url, encodeBase64url } from '@postern/core/base64url'
+import type { CryptoPort, Now } from '@postern/core/cryptoPort'
+import { PosternError } from '@postern/core/errors'
+import { publicJwk, thumbprint } from '@postern/core/jwk'
 import type { Purpose } from '../authenticator.js'
+import { type KeyAnswer, type KeyStep, keyContext, keyEnrolStatement, keyStatement } from './messages.js'
 
-/** Server → app. */
-export type KeyStep = { readonly ask: 'key' | 'signature'; readonly enrolment: string; readonly nonce: string }
-/** App → server. */
-export type KeyAnswer =
-  | { readonly key: JsonWebKey; readonly signature: string; readonly deviceSignature: string }
-  | { readonly signature: string }
+export type { KeyAnswer, KeyStep } from './messages.js'
 
+/** What both answers need. */
 export interface KeyClientOptions {
   readonly issuer: string
   readonly tenant: string
@@ -16,24 +16,49 @@ export interface KeyClientOptions {
   /** The `client_id`. */
   readonly device: string
   readonly crypto: CryptoPort
-  readonly purpose: Purpose
-  readonly bind?: Uint8Array
 }
 
-/** The answer that enrols `key` (ES256): both keys sign. */
+/** Signs bytes with ES256: 64 bytes r‖s. The platform asks for presence here, where the key demands it. */
+export type SignEs256 = (data: Uint8Array) => Now<Uint8Array>
+
+/**
+ * The answer that enrols a key: it and the device key sign.
+ * @throws PosternError `key.refused` for a step that is none | whatever the keystore throws
+ */
 export async function answerKeyEnrolment(
-  step: KeyStep,
-  o: KeyClientOptions & { readonly key: Signer; readonly deviceSign: (data: Uint8Array) => Now<Uint8Array> },
+  step: unknown,
+  o: KeyClientOptions & {
+    readonly key: { readonly publicJwk: JsonWebKey; readonly sign: SignEs256 }
+    readonly deviceSign: SignEs256
+  },
 ): Promise<KeyAnswer> {
-  void [step, o]
-  throw new Error('not yet')
+  const { context, nonce } = read(step, 'key', o, 'enrol', null)
+  const { kty, crv, x, y } = publicJwk(o.key.publicJwk)
+  const statement = keyEnrolStatement(context, nonce, await thumbprint(o.crypto, { kty: kty!, crv: crv!, x: x!, y: y! }))
+  return {
+    key: { kty: 'EC', crv: 'P-256', x: x!, y: y! },
+    signature: encodeBase64url(await o.key.sign(statement)),
+    deviceSignature: encodeBase64url(await o.deviceSign(statement)),
+  }
 }
 
-/** The answer that proves `key`. */
+/**
+ * The answer that proves the key for a purpose, and for `bind` if given.
+ * @throws PosternError `key.refused` for a step that is none | whatever the keystore throws
+ */
 export async function answerKey(
-  step: KeyStep,
-  o: KeyClientOptions & { readonly sign: (data: Uint8Array) => Now<Uint8Array> },
+  step: unknown,
+  o: KeyClientOptions & { readonly purpose: Exclude<Purpose, 'enrol'>; readonly bind?: Uint8Array; readonly sign: SignEs256 },
 ): Promise<KeyAnswer> {
-  void [step, o]
-  throw new Error('not yet')
+  const { context, nonce } = read(step, 'signature', o, o.purpose, o.bind ?? null)
+  return { signature: encodeBase64url(await o.sign(keyStatement(context, nonce))) }
+}
+
+function read(step: unknown, ask: KeyStep['ask'], o: KeyClientOptions, purpose: Purpose, bind: Uint8Array | null) {
+  const { enrolment, nonce: text, ...rest } = (typeof step === 'object' && step !== null ? step : {}) as Partial<KeyStep>
+  const nonce = typeof text === 'string' ? decodeBase64url(text) : null
+  if (rest.ask !== ask || typeof enrolment !== 'string' || nonce?.length !== 32)
+    throw new PosternError('key.refused', { reason: 'step' })
+  const { issuer, tenant, app, device } = o
+  return { context: keyContext({ issuer, tenant, app, device, enrolment, purpose, bind }), nonce }
 }

@@ -36,7 +36,11 @@ export function tripleDhKeys(s: OpaqueSuite, ikm: Uint8Array, transcript: Uint8A
 }
 
 /** What the envelope's tag covers: the server's key and both identities, absent ones standing for the public keys (§4.1.1). */
-export function cleartextCredentials(serverPublicKey: Uint8Array, serverIdentity: Uint8Array, clientIdentity: Uint8Array): Uint8Array {
+export function cleartextCredentials(
+  serverPublicKey: Uint8Array,
+  serverIdentity: Uint8Array,
+  clientIdentity: Uint8Array,
+): Uint8Array {
   return concat(serverPublicKey, lp(serverIdentity), lp(clientIdentity))
 }
 

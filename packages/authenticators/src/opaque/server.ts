@@ -45,7 +45,11 @@ export function expandSeedOf(s: OpaqueSuite, oprfSeed: Uint8Array): (info: Uint8
  */
 export async function createRegistrationResponse(
   s: OpaqueSuite,
-  i: { readonly request: Uint8Array; readonly credentialIdentifier: Uint8Array; readonly keys: Pick<OpaqueServerKeys, 'publicKey' | 'expandSeed'> },
+  i: {
+    readonly request: Uint8Array
+    readonly credentialIdentifier: Uint8Array
+    readonly keys: Pick<OpaqueServerKeys, 'publicKey' | 'expandSeed'>
+  },
 ): Promise<Uint8Array> {
   const key = await oprfKey(s, i.keys, i.credentialIdentifier)
   return concat(s.oprf.blindEvaluate(key, i.request), i.keys.publicKey)
@@ -89,7 +93,11 @@ export function finishLogin(s: OpaqueSuite, state: Uint8Array, ke3: Uint8Array):
   return equal(state.subarray(0, s.Nh), ke3) ? state.slice(s.Nh) : null
 }
 
-async function oprfKey(s: OpaqueSuite, keys: Pick<OpaqueServerKeys, 'expandSeed'>, credentialIdentifier: Uint8Array): Promise<Uint8Array> {
+async function oprfKey(
+  s: OpaqueSuite,
+  keys: Pick<OpaqueServerKeys, 'expandSeed'>,
+  credentialIdentifier: Uint8Array,
+): Promise<Uint8Array> {
   const seed = await keys.expandSeed(concat(credentialIdentifier, utf8('OprfKey')))
   return s.oprf.deriveKey(seed, utf8('OPAQUE-DeriveKeyPair'))
 }

@@ -4,9 +4,10 @@
  * Wire elements are checked on the way in: length, canonical encoding, not the identity, no low-order point.
  * @see RFC 9807 §4, §7; RFC 9497 §3.2, §4
  */
-import { p256, p256_hasher } from '@noble/curves/nist.js'
-import { ristretto255, ristretto255_hasher, x25519 } from '@noble/curves/ed25519.js'
+
 import { invertCt } from '@noble/curves/abstract/modular.js'
+import { ristretto255, ristretto255_hasher, x25519 } from '@noble/curves/ed25519.js'
+import { p256, p256_hasher } from '@noble/curves/nist.js'
 import { bytesToNumberBE, bytesToNumberLE } from '@noble/curves/utils.js'
 import { expand, extract } from '@noble/hashes/hkdf.js'
 import { hmac } from '@noble/hashes/hmac.js'
@@ -30,6 +31,8 @@ export interface Oprf {
   randomScalar(random: Random): Uint8Array
   blind(input: Uint8Array, blind: Uint8Array): Uint8Array
   /** @throws PosternError `opaque.refused` for an element that is none */
+  check(element: Uint8Array): void
+  /** @throws PosternError `opaque.refused` for an element that is none */
   blindEvaluate(key: Uint8Array, element: Uint8Array): Uint8Array
   /** @throws PosternError `opaque.refused` */
   finalize(input: Uint8Array, blind: Uint8Array, evaluated: Uint8Array): Uint8Array
@@ -43,6 +46,8 @@ export interface DhGroup {
   readonly Npk: number
   /** DeriveDiffieHellmanKeyPair of 32 bytes. */
   deriveKeyPair(seed: Uint8Array): Now<KeyPair>
+  /** @throws PosternError `opaque.refused` for a public key that is none */
+  check(publicKey: Uint8Array): void
   /** Both shared secrets of one public key at once, since the server needs two. @throws PosternError `opaque.refused` */
   dh(privateKeys: readonly Uint8Array[], publicKey: Uint8Array): Now<readonly Uint8Array[]>
 }
@@ -93,7 +98,14 @@ export const p256Sha256: OpaqueSuite = /* @__PURE__ */ suite(
 )
 
 /** Bytes of each message of a suite; anything else is refused before it is parsed. */
-export function sizes(s: OpaqueSuite): { readonly request: number; readonly response: number; readonly record: number; readonly ke1: number; readonly ke2: number; readonly ke3: number } {
+export function sizes(s: OpaqueSuite): {
+  readonly request: number
+  readonly response: number
+  readonly record: number
+  readonly ke1: number
+  readonly ke2: number
+  readonly ke3: number
+} {
   const { Noe } = s.oprf
   const { Npk } = s.group
   const envelope = Nn + s.Nh
@@ -164,15 +176,19 @@ function primeOrder(name: string, Point: Group, hasher: Hasher, H: Hash, size: n
         }
       },
       blind: (input, blind) => hasher.hashToCurve(input, toGroup).multiply(Fn.fromBytes(blind)).toBytes(),
+      check: (bytes) => void element(bytes),
       blindEvaluate: (key, bytes) => element(bytes).multiply(Fn.fromBytes(key)).toBytes(),
       finalize(input, blind, evaluated) {
-        const unblinded = element(evaluated).multiply(invertCt(Fn.fromBytes(blind), Fn.ORDER)).toBytes()
+        const unblinded = element(evaluated)
+          .multiply(invertCt(Fn.fromBytes(blind), Fn.ORDER))
+          .toBytes()
         return H(concat(u16(input.length), input, u16(unblinded.length), unblinded, utf8('Finalize')))
       },
       deriveKey: (seed, info) => Fn.toBytes(deriveScalar(seed, info)),
     },
     group: {
       Npk: size,
+      check: (bytes) => void element(bytes),
       deriveKeyPair(seed) {
         const scalar = deriveScalar(seed, dhInfo)
         return { privateKey: Fn.toBytes(scalar), publicKey: Point.BASE.multiply(scalar).toBytes() }
@@ -187,16 +203,19 @@ function primeOrder(name: string, Point: Group, hasher: Hasher, H: Hash, size: n
 
 /** X25519 (RFC 7748 §5): the seed is the private key, clamped by the function. */
 function montgomery(): DhGroup {
+  const dh = (privateKeys: readonly Uint8Array[], publicKey: Uint8Array): readonly Uint8Array[] => {
+    if (publicKey.length !== 32) throw opaqueRefused('key size')
+    try {
+      return privateKeys.map((key) => x25519.getSharedSecret(key, publicKey))
+    } catch {
+      throw opaqueRefused('low-order point')
+    }
+  }
   return {
     Npk: 32,
+    // A low-order point gives zero whatever the scalar; there is no other way to be invalid.
+    check: (publicKey) => void dh([new Uint8Array(32).fill(64)], publicKey),
+    dh,
     deriveKeyPair: (seed) => ({ privateKey: seed, publicKey: x25519.getPublicKey(seed) }),
-    dh(privateKeys, publicKey) {
-      if (publicKey.length !== 32) throw opaqueRefused('key size')
-      try {
-        return privateKeys.map((key) => x25519.getSharedSecret(key, publicKey))
-      } catch {
-        throw opaqueRefused('low-order point')
-      }
-    },
   }
 }

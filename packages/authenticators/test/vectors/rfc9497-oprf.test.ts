@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
+import { p256Sha256, ristretto255Sha512 } from '@postern/authenticators/opaque/suite'
 import { fromHex, hex } from '@postern/core/bytes'
 import { describe, expect, it } from 'vitest'
-import { p256Sha256, ristretto255Sha512 } from '@postern/authenticators/opaque/suite'
 import { vectorsAt } from '../vectorsAt.js'
 
 const file = vectorsAt('auth/oprf/allVectors.json')
@@ -12,7 +12,13 @@ interface Suite {
   readonly seed: string
   readonly keyInfo: string
   readonly skSm: string
-  readonly vectors: readonly { readonly Blind: string; readonly BlindedElement: string; readonly EvaluationElement: string; readonly Input: string; readonly Output: string }[]
+  readonly vectors: readonly {
+    readonly Blind: string
+    readonly BlindedElement: string
+    readonly EvaluationElement: string
+    readonly Input: string
+    readonly Output: string
+  }[]
 }
 const all: readonly Suite[] = present ? JSON.parse(readFileSync(file, 'utf8')) : []
 const used = { 'ristretto255-SHA512': ristretto255Sha512, 'P256-SHA256': p256Sha256 } as const

@@ -1,0 +1,54 @@
+/** sig_kd(m): ES256 by the device key, 64 bytes r‖s. */
+import type { CryptoPort, VerifyKey } from '@postern/core/cryptoPort'
+import { isPosternError } from '@postern/core/errors'
+
+/** Prepared keys of one authenticator: importing a key costs more than verifying with it. Bounded; the oldest goes first. */
+export interface KeyCache {
+  /** Whether `signature` is the key's. An unusable key verifies nothing. */
+  verify(key: JsonWebKey, data: Uint8Array, signature: Uint8Array): Promise<boolean>
+}
+
+// A device that is unknown is verified against this point, so that it costs what a known one does; the answer is no either way.
+const decoy: JsonWebKey = {
+  kty: 'EC',
+  crv: 'P-256',
+  x: 'axfR8uEsQkf4vOblY6RA8ncDfYEt6zOg9KE5RdiYwpY',
+  y: 'T-NC4v4af5uO5-tKfA-eFivOM1drMV7Oy7ZAaDe_UfU',
+}
+
+/** A cache of up to `size` keys. */
+export function keyCache(crypto: CryptoPort, size = 4096): KeyCache {
+  const keys = new Map<string, VerifyKey>()
+  async function prepared(jwk: JsonWebKey): Promise<VerifyKey | null> {
+    const { kty, crv, x, y } = jwk
+    const name = `${kty}.${crv}.${x}.${y}`
+    const known = keys.get(name)
+    if (known !== undefined) return known
+    try {
+      const key = await crypto.verifyKey('ES256', jwk)
+      if (keys.size >= size) keys.delete(keys.keys().next().value!)
+      keys.set(name, key)
+      return key
+    } catch (error) {
+      if (isPosternError(error, 'crypto.invalid_key')) return null
+      throw error
+    }
+  }
+  return {
+    async verify(jwk, data, signature) {
+      const key = await prepared(jwk)
+      return key !== null && signature.length === 64 && (await crypto.verify(key, data, signature))
+    },
+  }
+}
+
+/** Whether the device of a ceremony signed; an unknown one never did, at the same cost. */
+export async function signedByDevice(
+  keys: KeyCache,
+  device: { readonly key: JsonWebKey } | null,
+  data: Uint8Array,
+  signature: Uint8Array,
+): Promise<boolean> {
+  const good = await keys.verify(device?.key ?? decoy, data, signature)
+  return good && device !== null
+}
