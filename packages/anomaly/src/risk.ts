@@ -85,7 +85,7 @@ function unreadable(config: ParsedConfig, timeless: boolean): Reason {
   return {
     code: 'profile.unreadable',
     units: config.chains.reduce((sum, chain) => sum + chainCap(chain), hours + velocity),
-    detail: {},
+    detail: timeless ? { missing: ['at'] } : {},
   }
 }
 

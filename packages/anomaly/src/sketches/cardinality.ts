@@ -42,6 +42,11 @@ export function mergeCardinality(a: Cardinality, b: Cardinality): Cardinality {
   return { exact: null, registers: a.registers!.map((r, i) => Math.max(r, b.registers![i]!)) }
 }
 
+/** The same members as an estimate: 4,097 bytes encoded, however many there are. */
+export function estimated(c: Cardinality): Cardinality {
+  return c.exact === null ? c : { exact: null, registers: withHashes(new Uint8Array(REGISTERS), c.exact) }
+}
+
 /** Exact while the set is, then the estimate, with linear counting where many registers are empty. @see Flajolet et al. 2007, §4 */
 export function countMembers(c: Cardinality): { readonly count: number; readonly exact: boolean } {
   if (c.exact !== null) return { count: c.exact.length, exact: true }
