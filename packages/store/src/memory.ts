@@ -1,7 +1,7 @@
 /** The memory driver: for tests, for development, and for markers that may die with the process. */
 import { PosternError } from '@postern/core/errors'
 import type { Rec, Store } from './contract.js'
-import { judge, type Kept, liveKept, shown } from './internal/judge.js'
+import { answerOf, judge, type Kept, liveKept, shown } from './internal/judge.js'
 import { checkedKeys, checkedNow, checkedOps, checkedPage, type Page, partOf, placeOf } from './internal/validate.js'
 
 export interface MemoryOptions {
@@ -64,7 +64,7 @@ export function memoryStore({ graceMs = 60_000 }: MemoryOptions = {}): Store {
           if (op !== 'check') keep(place, key, judged.recs[i]!)
         })
       }
-      return judged.answer
+      return answerOf(judged, shown)
     },
 
     async list(part, prefix, o) {

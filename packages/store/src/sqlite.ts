@@ -4,7 +4,7 @@
  */
 import { PosternError } from '@postern/core/errors'
 import type { Store } from './contract.js'
-import { shown } from './internal/judge.js'
+import { told } from './internal/judge.js'
 import { groupCommit } from './internal/sqlite/groupCommit.js'
 import { keptOf, openTable, type Row, type Statements } from './internal/sqlite/schema.js'
 import { sweeper } from './internal/sqlite/sweep.js'
@@ -72,11 +72,11 @@ export function sqliteStore(db: SqliteDatabase, o: SqliteOptions = {}): Store {
       checkedNow(now)
       if (wanted.length === 1) {
         const row = ask(() => sql.get.get(place, wanted[0]!, now))
-        return [row ? shown(keptOf(row as Row)) : null]
+        return [row ? told(keptOf(row as Row)) : null]
       }
       const rows = ask(() => sql.getAll.all(place, JSON.stringify(wanted), now)) as Row[]
       const byKey = new Map(rows.map((row) => [row.k, row]))
-      return wanted.map((key) => (byKey.has(key) ? shown(keptOf(byKey.get(key)!)) : null))
+      return wanted.map((key) => (byKey.has(key) ? told(keptOf(byKey.get(key)!)) : null))
     },
 
     async commit(part, ops, { now, rev }) {
@@ -90,14 +90,14 @@ export function sqliteStore(db: SqliteDatabase, o: SqliteOptions = {}): Store {
       const { now, after, limit } = checkedPage(prefix, o)
       // '\x7f' sorts behind every character of a key.
       const rows = ask(() => sql.list.all(place, prefix, after, `${prefix}\x7f`, now, limit)) as Row[]
-      return rows.map((row) => shown(keptOf(row)))
+      return rows.map((row) => told(keptOf(row)))
     },
 
     async outbox(o) {
       usable()
       const { now, after, limit } = checkedPage('e/', o)
       const rows = ask(() => sql.outbox.all(after, now, limit)) as Row[]
-      return rows.map((row) => ({ ...shown(keptOf(row)), part: partOf(row.p) }))
+      return rows.map((row) => ({ ...told(keptOf(row)), part: partOf(row.p) }))
     },
 
     async sweep(now, budgetMs) {

@@ -34,20 +34,30 @@ export function after(op: CheckedOp, current: Kept | null, rev: string): Kept | 
  */
 export function judge(ops: readonly CheckedOp[], currents: readonly (Kept | null)[], rev: string): Judged {
   const at = ops.findIndex((op, i) => !holds(op, currents[i]!))
-  if (at >= 0) return { ok: false, answer: { ok: false, at, current: shown(currents[at]!) } }
-  const recs = ops.map((op, i) => after(op, currents[i]!, rev))
-  return { ok: true, recs, answer: { ok: true, recs: recs.map(shown) } }
+  if (at >= 0) return { ok: false, at, current: currents[at]! }
+  return { ok: true, recs: ops.map((op, i) => after(op, currents[i]!, rev)) }
 }
 
+/** A {@link Commit} over kept records, which are not for callers to see. */
 export type Judged =
-  | { readonly ok: true; readonly recs: readonly (Kept | null)[]; readonly answer: Commit }
-  | { readonly ok: false; readonly answer: Commit }
+  | { readonly ok: true; readonly recs: readonly (Kept | null)[] }
+  | { readonly ok: false; readonly at: number; readonly current: Kept | null }
 
-/** The record as callers see it: bytes of their own, 0 for never. */
+/** The record as callers see it: 0 for never. The bytes are handed over, so they must be kept nowhere else. */
+export function told(kept: Kept): Rec
+export function told(kept: Kept | null): Rec | null
+export function told(kept: Kept | null): Rec | null {
+  return kept !== null && kept.expiresAt === NEVER ? { ...kept, expiresAt: 0 } : kept
+}
+
+/** The record as callers see it, with bytes of their own. */
 export function shown(kept: Kept): Rec
 export function shown(kept: Kept | null): Rec | null
 export function shown(kept: Kept | null): Rec | null {
-  if (kept === null) return null
-  const { key, value, n, rev, expiresAt } = kept
-  return { key, value: new Uint8Array(value), n, rev, expiresAt: expiresAt === NEVER ? 0 : expiresAt }
+  return kept === null ? null : told({ ...kept, value: new Uint8Array(kept.value) })
+}
+
+/** The answer to a commit, each record through `tell`. */
+export function answerOf(judged: Judged, tell: (kept: Kept | null) => Rec | null): Commit {
+  return judged.ok ? { ok: true, recs: judged.recs.map(tell) } : { ok: false, at: judged.at, current: tell(judged.current) }
 }

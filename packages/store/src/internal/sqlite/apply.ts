@@ -1,6 +1,6 @@
 /** One commit inside an open transaction. Conditions come before writes, so that a losing commit has written nothing. */
 import type { Commit } from '../../contract.js'
-import { holds, judge, type Kept, shown } from '../judge.js'
+import { answerOf, holds, judge, type Kept, told } from '../judge.js'
 import type { CheckedOp } from '../validate.js'
 import { keptOf, type Row, type Statements } from './schema.js'
 
@@ -20,10 +20,10 @@ export function apply(sql: Statements, commit: Queued): Commit {
 /** One op is one conditional statement, and a read when it fails. */
 function applyOne(sql: Statements, { place, now, rev }: Queued, op: CheckedOp): Commit {
   const written = op.op === 'check' ? undefined : write(sql, place, op, now, rev)
-  if (written !== undefined) return { ok: true, recs: [written === null ? null : shown(written)] }
+  if (written !== undefined) return { ok: true, recs: [told(written)] }
   const current = getKept(sql, place, op.key, now)
-  if (op.op === 'check' && holds(op, current)) return { ok: true, recs: [current && shown(current)] }
-  return { ok: false, at: 0, current: current && shown(current) }
+  if (op.op === 'check' && holds(op, current)) return { ok: true, recs: [told(current)] }
+  return { ok: false, at: 0, current: told(current) }
 }
 
 /** Several ops are judged over what stands there, as in memory, and then written. */
@@ -33,14 +33,14 @@ function applyAll(sql: Statements, { place, ops, now, rev }: Queued): Commit {
     ops.map(({ key }) => getKept(sql, place, key, now)),
     rev,
   )
-  if (!judged.ok) return judged.answer
+  if (!judged.ok) return answerOf(judged, told)
   ops.forEach(({ op, key }, i) => {
     const rec = judged.recs[i]!
     if (op === 'check') return
     if (rec === null) sql.del.run(place, key)
     else sql.put.run(place, key, rec.value, rec.rev, rec.n, rec.expiresAt)
   })
-  return judged.answer
+  return answerOf(judged, told)
 }
 
 type WriteOp = Exclude<CheckedOp, { readonly op: 'check' }>
@@ -59,7 +59,7 @@ function write(sql: Statements, place: string, op: WriteOp, now: number, rev: st
     else {
       const { changes } =
         op.rev === null
-          ? sql.create.run(place, key, value, rev, 0, expiresAt, now)
+          ? sql.create.run(place, key, value, rev, expiresAt, now)
           : sql.swap.run(value, rev, expiresAt, place, key, op.rev, now)
       if (Number(changes) === 0) return undefined
     }

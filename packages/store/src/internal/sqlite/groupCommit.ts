@@ -89,10 +89,10 @@ export function groupCommit(sql: Statements, schedule: Schedule, maxQueue: numbe
   }
 
   return {
-    async push(commit) {
+    push({ place, ops, now, rev }) {
       if (queue.length >= maxQueue) throw new PosternError('store.overloaded')
       return new Promise((resolve, reject) => {
-        queue.push({ ...commit, resolve, reject })
+        queue.push({ place, ops, now, rev, resolve, reject })
         later(0)
       })
     },

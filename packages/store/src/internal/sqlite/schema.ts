@@ -46,8 +46,8 @@ function texts(table: string) {
     outbox: `select ${columns} from ${table} indexed by ${table}_outbox where k >= 'e/' and k < 'e0' and k > ? and x > ? order by k, p limit ?`,
     /** p, k, v, r, n, x */
     put: `${insert} ${replaced}`,
-    /** p, k, v, r, n, x, now: over nothing, or over what is expired */
-    create: `${insert} ${replaced} where ${table}.x <= ?`,
+    /** p, k, v, r, x, now: over nothing, or over what is expired */
+    create: `insert into ${table} (${columns}) values (?, ?, ?, ?, 0, ?) on conflict (p, k) do update set ${replaced} where ${table}.x <= ?`,
     /** v, r, x, p, k, rev, now */
     swap: `update ${table} set v = ?, r = ?, n = 0, x = ? where p = ? and k = ? and r = ? and x > ?`,
     /** p, k */
