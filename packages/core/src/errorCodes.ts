@@ -118,6 +118,7 @@ export const errorCodes = {
   'hpke.exhausted': { status: 500, retryable: false, message: 'This HPKE context has sealed all it may; set up another.' },
   'bhttp.malformed': { status: 400, retryable: false, message: 'The Binary HTTP message is not well-formed.' },
   'bhttp.limit': { status: 400, retryable: false, message: 'The Binary HTTP message is larger than allowed.' },
+  'payload.config': { status: 500, retryable: false, message: 'The options of the sealed channel do not fit together.' },
   'payload.refused': { status: 400, retryable: false, message: 'The sealed request was not accepted.' },
   'payload.key_unknown': {
     status: 400,

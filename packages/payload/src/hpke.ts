@@ -4,7 +4,11 @@
  * @see RFC 9180
  */
 import type { CryptoPort, Now } from '@postern/core/cryptoPort'
+import { PosternError } from '@postern/core/errors'
 import type { Random } from '@postern/core/runtime'
+import { contextOf, senderWith } from './internal/context.js'
+import { ephemeral, handleOf, SECRET_BYTES } from './internal/dhkem.js'
+import { andThen, orElse } from './internal/now.js'
 
 /** KEM ids of RFC 9180 §7.1: DHKEM(P-256, HKDF-SHA256) and DHKEM(X25519, HKDF-SHA256). */
 export type KemId = 0x0010 | 0x0020
@@ -55,23 +59,37 @@ export interface HpkeContext {
 }
 
 /** A private key handle around raw bytes (32). @throws PosternError `hpke.invalid_key` */
-export declare function kemPrivateKey(crypto: CryptoPort, kem: KemId, secret: Uint8Array): Now<KemPrivateKey>
+export function kemPrivateKey(crypto: CryptoPort, kem: KemId, secret: Uint8Array): Now<KemPrivateKey> {
+  const group = kem === 0x0020 ? 'X25519' : kem === 0x0010 ? 'P-256' : null
+  if (group === null || secret.length !== SECRET_BYTES) throw new PosternError('hpke.invalid_key', { reason: 'KEM or length' })
+  return orElse(
+    () => andThen(crypto.dhKeyPair(group, secret.slice()), (pair) => handleOf(crypto, kem, pair)),
+    (cause) => {
+      throw new PosternError('hpke.invalid_key', { cause })
+    },
+  )
+}
 
-/** A context to send with, and the `enc` that its receiver needs. @throws PosternError `hpke.invalid_key` */
-export declare function setupSender(
-  ports: HpkePorts,
+/** A context to send with, and the `enc` that its receiver needs. @throws PosternError `hpke.invalid_key` @see RFC 9180 §5.1 */
+export function setupSender(
+  { crypto, random }: HpkePorts,
   suite: Suite,
   publicKey: KemPublicKey,
   info: Uint8Array,
   psk?: Psk,
-): Now<{ readonly enc: Uint8Array; readonly context: HpkeContext }>
+): Now<{ readonly enc: Uint8Array; readonly context: HpkeContext }> {
+  return andThen(ephemeral(crypto, suite.kem, random), (pair) => senderWith(crypto, suite, publicKey, info, pair, psk))
+}
 
-/** The context of a sender's `enc`. @throws PosternError `hpke.invalid_key` */
-export declare function setupReceiver(
+/** The context of a sender's `enc`. @throws PosternError `hpke.invalid_key` @see RFC 9180 §5.1 */
+export function setupReceiver(
   crypto: CryptoPort,
   suite: Suite,
   privateKey: KemPrivateKey,
   enc: Uint8Array,
   info: Uint8Array,
   psk?: Psk,
-): Now<HpkeContext>
+): Now<HpkeContext> {
+  if (privateKey.kem !== suite.kem) throw new PosternError('hpke.invalid_key', { reason: 'a key of another KEM' })
+  return andThen(privateKey.decap(enc), (secret) => contextOf(crypto, suite, secret, info, psk))
+}

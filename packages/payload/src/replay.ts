@@ -1,7 +1,9 @@
-/** No request runs twice: guards over the sealed request's `enc`. */
-
+/** No sealed request runs twice: guards over its `enc`, which is fresh for every sealing. */
+import { hex } from '@postern/core/bytes'
+import { isPosternError } from '@postern/core/errors'
 import type { Clock, Random } from '@postern/core/runtime'
-import type { Store } from '@postern/store'
+import { newRev, OutcomeUnknown, type Store } from '@postern/store'
+import { settle } from '@postern/store/settle'
 
 /** What is asked of a guard: the name of one sealed request, and until when (ms) the name must be remembered. */
 export interface ReplayQuestion {
@@ -21,20 +23,73 @@ export interface ReplayGuard {
   claim(question: ReplayQuestion): Promise<ReplayVerdict>
 }
 
-/** A guard over a store: one commit a request, decided across all nodes. */
-export declare function storeReplayGuard(o: {
+/** What {@link storeReplayGuard} needs. */
+export interface StoreReplayGuardOptions {
   readonly store: Store
   readonly tenant: string
   readonly clock: Clock
   readonly random: Random
-}): ReplayGuard
+}
 
-/** A guard in this process's memory. @param o.singleNode - no other process serves the same keys; then unsafe methods are served too */
-export declare function localReplayGuard(o: {
+/** What {@link localReplayGuard} needs. */
+export interface LocalReplayGuardOptions {
   readonly clock: Clock
+  /** Names held at once, default 100,000; when full of live names the verdict is `unknown`. */
   readonly maxEntries?: number
+  /** No other process serves the same keys, so this memory is all there is to ask. A restart forgets it; then the window is what is left. */
   readonly singleNode?: boolean
-}): ReplayGuard
+}
 
 /** No guard at all: whoever records a sealed request can run it again within the window. Safe methods alone are served at level `single`. */
 export const noReplayGuard: unique symbol = Symbol('postern.noReplayGuard')
+
+const WINDOW_MS = 120_000
+const LOSSY_WINDOW_MS = 30_000
+const NOTHING: Uint8Array = /* @__PURE__ */ new Uint8Array(0)
+
+/**
+ * A guard over a store: one commit a request, `put m rev:null` in a partition of its own, decided across all nodes. An unknown outcome
+ * is settled; what stays unknown runs nothing.
+ */
+export function storeReplayGuard({ store, tenant, clock, random }: StoreReplayGuardOptions): ReplayGuard {
+  return {
+    shared: true,
+    windowMs: store.guarantees.failover === 'may-lose' ? LOSSY_WINDOW_MS : WINDOW_MS,
+    async claim({ name, expiresAt }) {
+      const part = { tenant, id: `pr:${hex(name.subarray(0, 16))}` }
+      const ops = [{ op: 'put', key: 'm', value: NOTHING, rev: null, expiresAt }] as const
+      const sending = { now: clock(), rev: newRev(random) }
+      try {
+        const answer = await store.commit(part, ops, sending).catch((error: unknown) => {
+          if (error instanceof OutcomeUnknown) return settle(store, part, ops, sending)
+          throw error
+        })
+        return answer.ok ? 'first' : 'replayed'
+      } catch (error) {
+        if (error instanceof OutcomeUnknown || isPosternError(error, 'store.unavailable', 'store.overloaded')) return 'unknown'
+        throw error
+      }
+    },
+  }
+}
+
+/** A guard in this process's memory. */
+export function localReplayGuard(options: LocalReplayGuardOptions): ReplayGuard {
+  const { clock, maxEntries = 100_000, singleNode = false } = options
+  const names = new Map<string, number>()
+  return {
+    shared: singleNode,
+    windowMs: WINDOW_MS,
+    async claim({ name, expiresAt }) {
+      const now = clock()
+      const key = hex(name)
+      const standing = names.get(key)
+      if (standing !== undefined && standing > now) return 'replayed'
+      if (names.size >= maxEntries) for (const [old, end] of names) if (end <= now) names.delete(old)
+      // Full of names that still count: forgetting one would let it run again.
+      if (names.size >= maxEntries) return 'unknown'
+      names.set(key, expiresAt)
+      return 'first'
+    },
+  }
+}

@@ -1,0 +1,154 @@
+/** The HPKE key schedule and the contexts that come of it. @see RFC 9180 §5.1–5.3 */
+import { concat, u16, utf8 } from '@postern/core/bytes'
+import type { AeadAlg, AeadKey, CryptoPort, DhKeyPair, HmacKey, Now } from '@postern/core/cryptoPort'
+import { PosternError } from '@postern/core/errors'
+import type { AeadId, HpkeContext, KemPublicKey, Psk, Suite } from '../hpke.js'
+import { encapWith } from './dhkem.js'
+import { EMPTY, expand, extract, ikmHead, infoHead, mac, oneBlock } from './labels.js'
+import { andThen } from './now.js'
+
+export const NONCE_BYTES = 12
+/** Keeps AES-GCM's advantage below 2^-56 at 64 KiB a message. */
+const MAX_MESSAGES = 2 ** 24
+const MIN_PSK_BYTES = 32
+const MAX_REMEMBERED = 64
+
+const AEADS: Readonly<Record<AeadId, { readonly alg: AeadAlg; readonly keyBytes: number }>> = {
+  1: { alg: 'A128GCM', keyBytes: 16 },
+  2: { alg: 'A256GCM', keyBytes: 32 },
+  3: { alg: 'C20P', keyBytes: 32 },
+}
+
+/** The port's name of an AEAD and its key length. */
+export function aeadOf(id: AeadId): { readonly alg: AeadAlg; readonly keyBytes: number } {
+  return AEADS[id]
+}
+
+/** What follows from suite, mode and info: the whole HMAC inputs of the schedule. */
+interface Layout {
+  readonly suite: Suite
+  readonly suiteId: Uint8Array
+  readonly key: Uint8Array
+  readonly baseNonce: Uint8Array
+  readonly exporter: Uint8Array
+}
+
+// What the schedule computes from public constants and `info` alone, kept by port: bounded, and without any secret.
+const layouts: WeakMap<CryptoPort, Map<string, Layout>> = /* @__PURE__ */ new WeakMap()
+
+/** The sender's context over a given ephemeral pair. */
+export function senderWith(
+  crypto: CryptoPort,
+  suite: Suite,
+  publicKey: KemPublicKey,
+  info: Uint8Array,
+  pair: DhKeyPair,
+  psk?: Psk,
+): Now<{ readonly enc: Uint8Array; readonly context: HpkeContext }> {
+  if (publicKey.kem !== suite.kem) throw new PosternError('hpke.invalid_key', { reason: 'a key of another KEM' })
+  return andThen(encapWith(crypto, pair, publicKey), ({ enc, secret }) =>
+    andThen(contextOf(crypto, suite, secret, info, psk), (context) => ({ enc, context })),
+  )
+}
+
+/** The context of a KEM shared secret. */
+export function contextOf(crypto: CryptoPort, suite: Suite, shared: Uint8Array, info: Uint8Array, psk?: Psk): Now<HpkeContext> {
+  if (psk !== undefined && (psk.psk.length < MIN_PSK_BYTES || psk.id.length === 0))
+    //              RFC 9180 §5.1, VerifyPSKInputs, §9.5
+    throw new PosternError('hpke.invalid_key', { reason: 'a psk below 32 bytes, or without a name' })
+  return andThen(layoutOf(crypto, suite, info, psk), (layout) =>
+    andThen(mac(crypto, shared, concat(ikmHead(layout.suiteId, 'secret'), psk?.psk ?? EMPTY)), (secret) =>
+      andThen(crypto.hmacKey('SHA-256', secret), (prk) => keysOf(crypto, layout, prk)),
+    ),
+  )
+}
+
+function layoutOf(crypto: CryptoPort, suite: Suite, info: Uint8Array, psk: Psk | undefined): Now<Layout> {
+  if (psk !== undefined || info.length > 64) return layOut(crypto, suite, info, psk)
+  let known = layouts.get(crypto)
+  if (known === undefined) layouts.set(crypto, (known = new Map()))
+  const name = `${suite.kem}.${suite.aead}.${String.fromCharCode(...info)}`
+  const layout = known.get(name)
+  if (layout !== undefined) return layout
+  return andThen(layOut(crypto, suite, info, undefined), (fresh) => {
+    if (known.size >= MAX_REMEMBERED) known.clear()
+    known.set(name, fresh)
+    return fresh
+  })
+}
+
+function layOut(crypto: CryptoPort, suite: Suite, info: Uint8Array, psk: Psk | undefined): Now<Layout> {
+  const suiteId = concat(utf8('HPKE'), u16(suite.kem), u16(suite.kdf), u16(suite.aead))
+  const keyBytes = suite.aead === 0xffff ? 0 : AEADS[suite.aead].keyBytes
+  return andThen(extract(crypto, concat(ikmHead(suiteId, 'psk_id_hash'), psk?.id ?? EMPTY)), (pskIdHash) =>
+    andThen(extract(crypto, concat(ikmHead(suiteId, 'info_hash'), info)), (infoHash) => {
+      const context = concat(Uint8Array.of(psk === undefined ? 0 : 1), pskIdHash, infoHash)
+      return {
+        suite: { ...suite },
+        suiteId,
+        key: oneBlock(infoHead(suiteId, 'key', keyBytes), context),
+        baseNonce: oneBlock(infoHead(suiteId, 'base_nonce', NONCE_BYTES), context),
+        exporter: oneBlock(infoHead(suiteId, 'exp', 32), context),
+      }
+    }),
+  )
+}
+
+function keysOf(crypto: CryptoPort, layout: Layout, prk: HmacKey): Now<HpkeContext> {
+  const { aead } = layout.suite
+  if (aead === 0xffff) return makeContext(crypto, layout, prk, null)
+  const { alg, keyBytes } = AEADS[aead]
+  return andThen(crypto.hmac(prk, layout.key), (key) =>
+    andThen(crypto.aeadKey(alg, key.subarray(0, keyBytes)), (cipher) =>
+      andThen(crypto.hmac(prk, layout.baseNonce), (nonce) =>
+        makeContext(crypto, layout, prk, { cipher, baseNonce: nonce.slice(0, NONCE_BYTES) }),
+      ),
+    ),
+  )
+}
+
+interface Keys {
+  readonly cipher: AeadKey
+  readonly baseNonce: Uint8Array
+}
+
+function makeContext(crypto: CryptoPort, layout: Layout, prk: HmacKey, keys: Keys | null): HpkeContext {
+  let sequence = 0
+  let exporter: Now<HmacKey> | undefined
+
+  function next(): Keys {
+    if (keys === null)
+      throw new PosternError('crypto.unsupported', { publicMessage: 'An export-only suite neither seals nor opens.' })
+    if (sequence >= MAX_MESSAGES) throw new PosternError('hpke.exhausted')
+    return keys
+  }
+
+  return {
+    seal(aad, plaintext) {
+      const { cipher, baseNonce } = next()
+      // Taken before anything can wait: two seals at once never share a nonce.
+      return crypto.seal(cipher, nonceAt(baseNonce, sequence++), aad, plaintext)
+    },
+    open(aad, ciphertext) {
+      const { cipher, baseNonce } = next()
+      const at = sequence
+      return andThen(crypto.open(cipher, nonceAt(baseNonce, at), aad, ciphertext), (plaintext) => {
+        if (plaintext === null) throw new PosternError('hpke.open_failed')
+        sequence = at + 1
+        return plaintext
+      })
+    },
+    export(context, length) {
+      // Computed when first asked for: a call without reply key or binding does not pay for it.
+      exporter ??= andThen(crypto.hmac(prk, layout.exporter), (secret) => crypto.hmacKey('SHA-256', secret))
+      return andThen(exporter, (key) => expand(crypto, key, concat(infoHead(layout.suiteId, 'sec', length), context), length))
+    },
+  }
+}
+
+/** base_nonce XOR seq. @see RFC 9180 §5.2 */
+function nonceAt(base: Uint8Array, sequence: number): Uint8Array {
+  const nonce = base.slice()
+  for (let i = 0; i < 4; i++) nonce[11 - i]! ^= (sequence >>> (8 * i)) & 255
+  return nonce
+}

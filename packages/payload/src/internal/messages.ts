@@ -1,0 +1,94 @@
+/** Between Fetch objects and Binary HTTP messages. */
+import { PosternError } from '@postern/core/errors'
+import type { BhttpRequest, BhttpResponse, FieldLine } from '../bhttp.js'
+import { HOP_FIELDS } from './fieldRules.js'
+
+/** Dropped on the way in and out: fields of one hop, of the outer message, and of this layer. */
+function stays(name: string): boolean {
+  return (
+    !HOP_FIELDS.has(name) &&
+    name !== 'te' &&
+    name !== 'trailer' &&
+    name !== 'host' &&
+    name !== 'content-length' &&
+    !name.startsWith('payload-')
+  )
+}
+
+/** Field lines of headers; `set-cookie` stays several. */
+export function linesOf(headers: Headers): readonly FieldLine[] {
+  const lines: FieldLine[] = []
+  headers.forEach((value, name) => {
+    if (stays(name) && name !== 'set-cookie') lines.push([name, value])
+  })
+  for (const cookie of headers.getSetCookie()) lines.push(['set-cookie', cookie])
+  return lines
+}
+
+/** The inner request as handlers see it. @throws PosternError `bhttp.malformed` for what Fetch cannot say: TRACE, content on GET and HEAD */
+export function toRequest(inner: BhttpRequest, signal: AbortSignal): Request {
+  const headers = new Headers()
+  // Compression inside would leak by length what sealing hides (C15): no handler is asked for it.
+  for (const [name, value] of inner.fields) if (stays(name) && name !== 'accept-encoding') headers.append(name, value)
+  const body = inner.content.length === 0 ? null : (inner.content as Uint8Array<ArrayBuffer>)
+  try {
+    return new Request(`${inner.scheme}://${inner.authority}${inner.path}`, { method: inner.method, headers, body, signal })
+  } catch (cause) {
+    throw new PosternError('bhttp.malformed', { reason: 'a request that Fetch cannot say', cause })
+  }
+}
+
+const NULL_BODY: ReadonlySet<number> = /* @__PURE__ */ new Set([204, 205, 304])
+
+/** The reply as the caller of the sealed fetch sees it. */
+export function toResponse(inner: BhttpResponse, url: string): Response {
+  const headers = new Headers()
+  for (const [name, value] of inner.fields) if (stays(name)) headers.append(name, value)
+  const body = NULL_BODY.has(inner.status) ? null : (inner.content as Uint8Array<ArrayBuffer>)
+  const response = new Response(body, { status: inner.status, headers })
+  Object.defineProperty(response, 'url', { value: url })
+  return response
+}
+
+/** The value of a field that must stand once, or `null`. */
+export function onlyValue(lines: readonly FieldLine[], name: string): string | null {
+  const found = lines.filter((line) => line[0] === name)
+  return found.length === 1 ? found[0]![1] : null
+}
+
+/** Milliseconds of an IMF-fixdate, or `null`. @see RFC 9110 §5.6.7 */
+export function parseDate(text: string | null): number | null {
+  if (text === null || !/^[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2} GMT$/.test(text)) return null
+  const at = Date.parse(text)
+  return Number.isNaN(at) ? null : at
+}
+
+/** The media type of a message, lower-case and without parameters. */
+export function mediaType(headers: Headers): string {
+  return (headers.get('content-type') ?? '').split(';', 1)[0]!.trim().toLowerCase()
+}
+
+/** The whole body, or `null` when it is larger than `maxBytes`: the rest is not read. */
+export async function readAll(body: ReadableStream<Uint8Array> | null, maxBytes: number): Promise<Uint8Array | null> {
+  if (body === null) return new Uint8Array(0)
+  const reader = body.getReader()
+  const chunks: Uint8Array[] = []
+  let length = 0
+  for (;;) {
+    const { done, value } = await reader.read()
+    if (done) break
+    length += value.length
+    if (length > maxBytes) {
+      await reader.cancel().catch(() => undefined)
+      return null
+    }
+    chunks.push(value)
+  }
+  const out = new Uint8Array(length)
+  let at = 0
+  for (const chunk of chunks) {
+    out.set(chunk, at)
+    at += chunk.length
+  }
+  return out
+}

@@ -1,0 +1,75 @@
+/** Grows a message. The last step lays it into an array of exactly the padded length, zero behind it. */
+import type { FieldLine } from './fieldRules.js'
+
+export interface Writer {
+  varint(value: number): void
+  /** Bytes as they are. */
+  bytes(data: Uint8Array): void
+  /** Length, then one byte a character; characters were checked to be bytes. */
+  latin1(text: string): void
+  /** A known-length field section. */
+  fields(lines: readonly FieldLine[]): void
+  finish(padded: (length: number) => number): Uint8Array
+}
+
+export function varintLength(value: number): number {
+  return value < 64 ? 1 : value < 16_384 ? 2 : value < 1_073_741_824 ? 4 : 8
+}
+
+export function writerOf(capacity: number = 1024): Writer {
+  let out = new Uint8Array(capacity)
+  let at = 0
+
+  function room(more: number): void {
+    if (at + more <= out.length) return
+    const grown = new Uint8Array(Math.max(2 * out.length, at + more))
+    grown.set(out.subarray(0, at))
+    out = grown
+  }
+
+  function varint(value: number): void {
+    const length = varintLength(value)
+    room(length)
+    let rest = value
+    for (let i = length - 1; i >= 0; i--) {
+      out[at + i] = rest % 256
+      rest = Math.floor(rest / 256)
+    }
+    out[at]! |= length === 1 ? 0 : length === 2 ? 0x40 : length === 4 ? 0x80 : 0xc0
+    at += length
+  }
+
+  function latin1(text: string): void {
+    varint(text.length)
+    room(text.length)
+    for (let i = 0; i < text.length; i++) out[at + i] = text.charCodeAt(i)
+    at += text.length
+  }
+
+  return {
+    varint,
+    bytes(data) {
+      room(data.length)
+      out.set(data, at)
+      at += data.length
+    },
+    latin1,
+    fields(lines) {
+      let length = 0
+      for (const [name, value] of lines)
+        length += varintLength(name.length) + name.length + varintLength(value.length) + value.length
+      varint(length)
+      for (const [name, value] of lines) {
+        latin1(name)
+        latin1(value)
+      }
+    },
+    finish(padded) {
+      const length = padded(at)
+      if (length <= out.length) return out.fill(0, at).slice(0, length)
+      const whole = new Uint8Array(length)
+      whole.set(out.subarray(0, at))
+      return whole
+    },
+  }
+}
