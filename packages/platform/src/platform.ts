@@ -5,7 +5,6 @@ import type { EvidenceVerifier, Source } from '@postern/attestation/evidence'
 import { signals } from '@postern/attestation/signals'
 import type { Authenticator } from '@postern/authenticators/authenticator'
 import { createDeviceKey } from '@postern/authenticators/deviceKey/server'
-import { pinKeysFrom } from '@postern/authenticators/pin/keys'
 import { createPin } from '@postern/authenticators/pin/server'
 import { createRegistry } from '@postern/authenticators/registry'
 import { PosternError } from '@postern/core/errors'
@@ -17,6 +16,7 @@ import type { Decision } from '@postern/policy/evaluate'
 import { mobileSchema } from '@postern/policy/mobile'
 import { defaultPinPolicy, type PinPolicy } from '@postern/policy/pin/policy'
 import { publish } from '@postern/policy/publish'
+import { hashSchema } from '@postern/policy/schema'
 import { acceptLoss, type Runtime, requireGuarantee } from '@postern/store'
 import { shipOutbox } from '@postern/store/outbox'
 import { type AuthorizationServer, createAuthorizationServer, fixedIssuer } from '@postern/tokens'
@@ -26,6 +26,7 @@ import { sharedNonces } from '@postern/tokens/dpop'
 import type { InteractionPort } from '@postern/tokens/interaction'
 import type { IssuerContext } from '@postern/tokens/issuer'
 import { places as placesOf } from '@postern/tokens/places'
+import { ringKeys } from '@postern/tokens/remoteKeys'
 import { createVerifier } from '@postern/tokens/resource'
 import type { OperatorTrust } from './admin.js'
 import { type Admin, createAdmin } from './internal/admin/admin.js'
@@ -42,9 +43,9 @@ import { createWatch } from './internal/events/watch.js'
 import type { Facts } from './internal/facts.js'
 import { createInstances } from './internal/instances.js'
 import { createJournal } from './internal/journal.js'
-import { localKeys } from './internal/localKeys.js'
 import { createLogin } from './internal/login/login.js'
 import { createSessions } from './internal/login/session.js'
+import { pinKeys } from './internal/pinKeys.js'
 import { createPolicies } from './internal/policies.js'
 import { createRecheck } from './internal/recheck.js'
 import { createRegistrations } from './internal/registrations.js'
@@ -135,7 +136,7 @@ export async function createPlatform(options: PlatformOptions): Promise<Platform
   const decider = createDecider({ policies, config, clock })
   const repository = policies.repository((part, events) => journal.shipped(part, events, undefined))
   if ((await policies.head('main')) === null)
-    await publish(options.policy(await schemaHash()), { schema: mobileSchema, crypto, repository, clock, by: 'start-up' })
+    await publish(options.policy(await hashSchema(mobileSchema, crypto)), { schema: mobileSchema, crypto, repository, clock, by: 'start-up' })
 
   // Evidence that an operating system or a vendor vouches for lifts the ceiling; what an app says of itself does not.
   const ceiling = ({ value }: Device): number | undefined =>
@@ -154,7 +155,7 @@ export async function createPlatform(options: PlatformOptions): Promise<Platform
     scope: ['enrol', 'openid', 'offline_access', ...options.scopes],
   })
   const own: readonly Authenticator[] = [
-    createPin({ ...options.pin, keys: (suite, version) => pinKeysFrom(keys, crypto, suite, version), seal: short, runtime }),
+    createPin({ ...options.pin, keys: pinKeys(keys, crypto), seal: short, runtime }),
     createDeviceKey({ type: 'biometric', seal: short, runtime }),
     createDeviceKey({ type: 'device-key', seal: short, runtime }),
   ]
@@ -200,13 +201,13 @@ export async function createPlatform(options: PlatformOptions): Promise<Platform
   const verifierOptions = {
     issuer,
     audience: issuer,
-    origin: issuer,
-    keys: localKeys(keys, crypto, clock),
+    origin: new URL(issuer).origin,
+    keys: ringKeys({ keys, crypto, clock }),
     clock,
     crypto,
     nonces,
     acrOrder: acr,
-    replay: { mode: 'shared' as const, store, places },
+    replay: { mode: 'shared' as const, store, places, random },
   }
   const verify = createVerifier(verifierOptions)
   const enrolments = createEnrolments({
@@ -278,11 +279,6 @@ export async function createPlatform(options: PlatformOptions): Promise<Platform
       await watch.flush(clock())
       await store.close()
     },
-  }
-
-  async function schemaHash(): Promise<string> {
-    const { hashSchema } = await import('@postern/policy/schema')
-    return hashSchema(mobileSchema, crypto)
   }
 }
 

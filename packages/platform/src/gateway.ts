@@ -1,0 +1,154 @@
+/**
+ * The gate in front of an API: opens what is sealed, verifies the token offline, asks policy, strips what a caller must not set, and hands the call to
+ * a handler. It needs no platform in its process: an issuer's keys, a policy and a payload server are enough.
+ */
+import { PosternError } from '@postern/core/errors'
+import { encodeBase64url } from '@postern/core/base64url'
+import type { Runtime } from '@postern/store'
+import type { SealedCall, PayloadServer } from '@postern/payload/server'
+import { type Decision, decide } from '@postern/policy/evaluate'
+import { encode } from '@postern/policy/facts'
+import type { MobileSpec } from '@postern/policy/mobile'
+import type { FactInput } from '@postern/policy/schema'
+import { clockIn } from '@postern/policy/time'
+import type { Compiled } from '@postern/policy/compile'
+import type { TokenKind } from '@postern/tokens/login'
+import { challengeResponse, createVerifier, type Verified, type VerifierOptions } from '@postern/tokens/resource'
+import { normalisePath, otherReadings } from './internal/gateway/normalise.js'
+import { stripAnswer, stripHeaders } from './internal/gateway/strip.js'
+import type { Facts } from './internal/facts.js'
+import type { HostContext } from './node.js'
+
+/** A call that passed every gate: who, on which device, how it came. */
+export interface VerifiedCall {
+  readonly verified: Verified
+  readonly sealed: SealedCall
+  readonly decision: Decision
+}
+
+/** One route of an API, as data. Patterns match a whole normalised path. */
+export interface Route {
+  readonly match: RegExp
+  readonly methods: readonly string[]
+  /** The fact `resource.type`. */
+  readonly resource: string
+  readonly scope?: readonly string[]
+  /** Token kinds; default a user's. */
+  readonly kind?: readonly TokenKind[]
+  readonly sealed: 'required' | 'allowed'
+  /** A transaction: its facts are the host's reading of the request. */
+  readonly transaction?: (request: Request) => Promise<Facts>
+  readonly handle: (request: Request, call: VerifiedCall) => Promise<Response>
+}
+
+export interface GatewayOptions {
+  readonly runtime: Runtime
+  readonly verifier: VerifierOptions
+  readonly routes: readonly Route[]
+  /** The policy in force, for example a {@link policyFeed}. */
+  readonly policy: () => Promise<Compiled<MobileSpec>>
+  /** Names of levels, weakest first. */
+  readonly acr: readonly string[]
+  readonly payload: PayloadServer
+}
+
+/** @returns one Fetch handler for the API's origin: key document, sealed requests and plain ones */
+export function createGateway(o: GatewayOptions): (request: Request, host?: HostContext) => Promise<Response> {
+  const verify = createVerifier(o.verifier)
+  const zones = new Map<string, ReturnType<typeof clockIn>>()
+  return (request) => o.payload.fetch(request, (inner, sealed) => serve(inner, sealed))
+
+  async function serve(request: Request, sealed: SealedCall): Promise<Response> {
+    const { pathname } = new URL(request.url)
+    const judged = normalisePath(pathname)
+    if (!judged.ok) return problem(400, 'request.malformed', 'The path can be read in more than one way.')
+    const found = o.routes.find(({ match }) => match.test(judged.path))
+    if (found === undefined) return problem(404, 'request.not_found', 'There is nothing at this address.')
+    if (otherReadings(judged.path).some((other) => o.routes.find(({ match }) => match.test(other)) !== found)) return problem(400, 'request.malformed', 'The path can be read in more than one way.')
+    if (!found.methods.includes(request.method)) return problem(405, 'request.method', 'This address does not take that method.', { allow: found.methods.join(', ') })
+    if (found.sealed === 'required' && sealed.level === 'plain') return problem(403, 'payload.required', 'Calls to this address must be sealed.')
+    const need = { ...(found.scope === undefined ? {} : { scope: found.scope }), ...(found.kind === undefined ? {} : { kind: found.kind }) }
+    try {
+      const verified = await verify(request, need)
+      await bound(verified, sealed)
+      const decision = await judge(found, request, verified)
+      if (decision.outcome === 'require') throw new PosternError('token.stepup')
+      const answer = decision.outcome === 'deny' ? denial(decision) : await found.handle(forwarded(request), { verified, sealed, decision })
+      return withNonce(answer, verified.nonce)
+    } catch (error) {
+      return (await challengeResponse(error, o.verifier, stepUpNeed(error) ?? need)) ?? problem(500, 'server_error', 'Something went wrong here.')
+    }
+  }
+
+  /** A proof made for one sealed request serves no other: its `ekm` must be this request's, when it has one. */
+  async function bound(verified: Verified, sealed: SealedCall): Promise<void> {
+    const claimed = verified.proof?.ekm ?? null
+    if (claimed === null) return
+    if (sealed.ekm === null || claimed !== encodeBase64url(sealed.ekm)) throw new PosternError('dpop.proof', { reason: 'ekm of another request' })
+  }
+
+  const needs = new WeakMap<PosternError, { acr: readonly string[]; maxAge?: number }>()
+  const stepUpNeed = (error: unknown) => (error instanceof PosternError ? needs.get(error) : undefined)
+
+  async function judge(found: Route, request: Request, verified: Verified): Promise<Decision> {
+    const policy = await o.policy()
+    const level = verified.acr === null ? 0 : o.acr.indexOf(verified.acr) + 1
+    const now = o.runtime.clock()
+    const timeIn = zones.get(policy.document.zone) ?? clockIn(policy.document.zone)
+    zones.set(policy.document.zone, timeIn)
+    const told = (verified.claims['facts'] ?? {}) as Facts
+    const facts = {
+      ...timeIn(now),
+      ...told,
+      ...(found.transaction === undefined ? {} : await found.transaction(request.clone())),
+      action: 'resource.call',
+      'resource.type': found.resource,
+      'resource.scope': [...verified.scope],
+      'resource.transaction': found.transaction !== undefined,
+      'authenticator.acr': level,
+      ...(verified.authTime === null ? {} : { 'authenticator.ageSec': Math.max(0, Math.floor((now - verified.authTime) / 1000)) }),
+    } as unknown as FactInput<MobileSpec>
+    // Which authenticators a user has, the platform knows: here a step-up is asked for, and shown impossible there.
+    const decision = decide(policy, encode(policy.schema, { ...facts, ...everyAuthenticator(policy) }))
+    if (decision.outcome !== 'require' || decision.obligation === null) return decision
+    const { acr, maxAgeSec } = decision.obligation
+    const error = new PosternError('token.stepup')
+    needs.set(error, { acr: o.acr.slice(Math.max(0, acr - 1)), ...(Number.isFinite(maxAgeSec) ? { maxAge: maxAgeSec } : {}) })
+    throw error
+  }
+
+  function everyAuthenticator(policy: Compiled<MobileSpec>): Facts {
+    const types = [...new Set(Object.keys(policy.levels).flatMap((set) => set.split('+')))]
+    return { 'authenticator.enrolled': types, 'authenticator.usable': types, 'authenticator.locked': [] } as unknown as Facts
+  }
+}
+
+/** The call as a handler may see it: without credentials and without headers that only a gateway writes. */
+function forwarded(request: Request): Request {
+  return new Request(request.url, {
+    method: request.method,
+    headers: stripHeaders(request.headers),
+    signal: request.signal,
+    ...(request.body === null ? {} : { body: request.body, duplex: 'half' }),
+  } as RequestInit)
+}
+
+function withNonce(answer: Response, nonce: string | null): Response {
+  const headers = stripAnswer(answer.headers)
+  if (nonce !== null) headers.set('dpop-nonce', nonce)
+  headers.set('cache-control', headers.get('cache-control') ?? 'no-store')
+  return new Response(answer.body, { status: answer.status, headers })
+}
+
+function denial(decision: Decision): Response {
+  return problem(403, decision.reason ?? 'policy.denied', 'This is not permitted.')
+}
+
+/** @see RFC 9457 */
+function problem(status: number, code: string, title: string, headers: Readonly<Record<string, string>> = {}): Response {
+  return new Response(JSON.stringify({ type: 'about:blank', status, title, code }), {
+    status,
+    headers: { 'content-type': 'application/problem+json', 'cache-control': 'no-store', ...headers },
+  })
+}
+
