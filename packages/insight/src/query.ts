@@ -17,6 +17,8 @@ export interface Series {
   readonly values: readonly (number | null)[]
   /** Over the whole range: the sum of counts, or the number of different members. */
   readonly total: number
+  /** What `total` is a share of: all series of its source together, different members counted once. */
+  readonly of: number
   /** An estimate: more than 1,024 different members, or members that no longer fitted a row. */
   readonly approx: boolean
 }
@@ -99,6 +101,7 @@ function seriesOf(graph: Graph, source: Source, buckets: readonly (Cells | null)
   const [shown, rest] =
     ordered.length > MAX_SERIES ? [ordered.slice(0, MAX_SERIES - 1), ordered.slice(MAX_SERIES - 1)] : [ordered, []]
   const lines = [...shown.map((name) => [name]), ...(rest.length === 0 ? [] : [rest])]
+  const whole = measure([...totals.values()].reduce(joined, undefined as Sum | undefined))
   return lines.map((names) => {
     const total = names
       .map((name) => totals.get(name))
@@ -118,6 +121,7 @@ function seriesOf(graph: Graph, source: Source, buckets: readonly (Cells | null)
       group: graph.sources.length > 1 ? source.title : '',
       values,
       total: measure(total),
+      of: whole,
       approx,
     }
   })
