@@ -5,18 +5,18 @@
  * for (const { name, run } of storeConformance(async () => memoryStore())) it(name, run)
  */
 import type { Store } from '@postern/store'
-import { allOrNothingSuite } from './conformance/allOrNothing.js'
-import { isolationSuite } from './conformance/isolation.js'
-import { type Capability, type Case, type KitContext, kitOf, type Suite } from './conformance/kit.js'
-import { limitSuite } from './conformance/limits.js'
-import { listSuite } from './conformance/list.js'
-import { modelSuite } from './conformance/model.js'
-import { outboxSuite } from './conformance/outbox.js'
-import { outcomeSuite } from './conformance/outcome.js'
-import { stormSuite } from './conformance/storms.js'
-import { sweepSuite, timeSuite } from './conformance/time.js'
+import { allOrNothingSuite } from './internal/conformance/allOrNothing.js'
+import { isolationSuite } from './internal/conformance/isolation.js'
+import { type Capability, type Case, type KitContext, kitOf, type Suite } from './internal/conformance/kit.js'
+import { limitSuite } from './internal/conformance/limits.js'
+import { listSuite } from './internal/conformance/list.js'
+import { modelSuite } from './internal/conformance/model.js'
+import { outboxSuite } from './internal/conformance/outbox.js'
+import { outcomeSuite } from './internal/conformance/outcome.js'
+import { stormSuite } from './internal/conformance/storms.js'
+import { sweepSuite, timeSuite } from './internal/conformance/time.js'
 
-export type { Capability, Case, KitContext } from './conformance/kit.js'
+export type { Capability, Case, KitContext } from './internal/conformance/kit.js'
 
 /** A store and the means to lose the answer of its next commit, before or after it took effect. */
 export interface Cuttable {

@@ -1,9 +1,9 @@
 /** Suite 1: whatever the order of calls, the store answers as the reference model does. */
 import type { Op, Part, Store } from '@postern/store'
 import fc from 'fast-check'
-import { equal } from '../internal/check.js'
-import { type Model, referenceModel } from '../model.js'
+import { equal } from '../check.js'
 import { type Kit, NOW, type Suite } from './kit.js'
+import { type Model, referenceModel } from './reference.js'
 
 const PARTS: readonly Part[] = [
   { tenant: 'bank', id: 'u' },

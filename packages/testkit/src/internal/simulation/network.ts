@@ -1,6 +1,6 @@
 /** A network without a wire: hosts are functions, and replies get lost, doubled and late as the seed says. */
 import type { Fetch } from '@postern/core/runtime'
-import { between, drawsOf, fraction } from './internal/prng.js'
+import { between, drawsOf, fraction } from '../prng.js'
 
 /** What answers for a host; the same shape as the suite's own Fetch handlers. */
 export type Handler = (request: Request) => Response | Promise<Response>

@@ -1,6 +1,6 @@
 /** A clock that stands still and bytes that look random, both told what to do by a test. */
 import type { Clock, Random } from '@postern/core/runtime'
-import { drawsOf } from './internal/prng.js'
+import { drawsOf } from '../prng.js'
 
 /** A clock that stands until it is told to move. */
 export interface SimClock {

@@ -1,6 +1,6 @@
 /** Suite 3: many at once, over one key. Whoever loses is told what stands there. */
 import type { Rec, Store } from '@postern/store'
-import { equal, holds } from '../internal/check.js'
+import { equal, holds } from '../check.js'
 import { bytes, type Kit, NOW, PART, type Suite } from './kit.js'
 
 const MANY = 200

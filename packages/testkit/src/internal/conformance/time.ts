@@ -1,6 +1,6 @@
 /** Suite 5: expired means absent, judged by the `now` that is passed in and by nothing else. */
 import type { Op, Rec, Store } from '@postern/store'
-import { equal, refused } from '../internal/check.js'
+import { equal, refused } from '../check.js'
 import { bytes, type Kit, NOW, PART, type Suite } from './kit.js'
 
 export const timeSuite: Suite = (kit) => [

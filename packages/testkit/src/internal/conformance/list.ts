@@ -1,6 +1,6 @@
 /** Suite 9: pages are in order, whole, and show what is live alone. */
 import type { Op, Rec, Store } from '@postern/store'
-import { equal, holds } from '../internal/check.js'
+import { equal, holds } from '../check.js'
 import { bytes, type Kit, NOW, PART, type Suite } from './kit.js'
 
 export const listSuite: Suite = (kit) => [

@@ -1,6 +1,6 @@
 /** What every suite is given, and what it gives back. */
 import type { Part, Store } from '@postern/store'
-import { seededRandom } from '../time.js'
+import { seededRandom } from '../simulation/time.js'
 
 /** What a driver may lack. Leaving one out is said aloud by `skip`. */
 export type Capability = 'list' | 'outbox' | 'sweep'

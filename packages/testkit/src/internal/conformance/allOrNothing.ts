@@ -1,6 +1,6 @@
 /** Suite 4: a commit that fails anywhere has done nothing anywhere. */
 import type { Op, Store } from '@postern/store'
-import { equal } from '../internal/check.js'
+import { equal } from '../check.js'
 import { bytes, type Kit, NOW, PART, type Suite } from './kit.js'
 
 const PLACES = 16

@@ -1,6 +1,6 @@
 /** The limits of the contract: what breaks one is refused before anything happens. */
 import type { Op, Part } from '@postern/store'
-import { equal, refused } from '../internal/check.js'
+import { equal, refused } from '../check.js'
 import { bytes, NOW, PART, type Suite } from './kit.js'
 
 const REV = 'AAAAAAAAAAAAAAAA'

@@ -1,8 +1,8 @@
 /** Suite 12, the store's part: a lost answer is told as what it is. */
 import { isPosternError } from '@postern/core/errors'
 import { type Op, OutcomeUnknown } from '@postern/store'
-import type { Cuttable } from '../conformance.js'
-import { equal, holds } from '../internal/check.js'
+import type { Cuttable } from '../../conformance.js'
+import { equal, holds } from '../check.js'
 import { bytes, type Case, type Kit, NOW, PART } from './kit.js'
 
 /** For drivers whose answers can be lost; `open` gives a fresh store and the means to lose them. */

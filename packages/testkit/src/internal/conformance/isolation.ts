@@ -1,6 +1,6 @@
 /** Suite 8: partitions, tenants and keys never reach each other, and bytes are bytes. */
 import type { Op, Part, Store } from '@postern/store'
-import { equal, refused } from '../internal/check.js'
+import { equal, refused } from '../check.js'
 import { bytes, type Kit, NOW, PART, type Suite } from './kit.js'
 
 /** Partitions that a careless driver would take for one another. */

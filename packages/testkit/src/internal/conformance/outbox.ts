@@ -1,6 +1,6 @@
 /** The outbox: events of all partitions, oldest first, until they are shipped. */
 import type { Op, Part, Store } from '@postern/store'
-import { equal } from '../internal/check.js'
+import { equal } from '../check.js'
 import { bytes, type Kit, NOW, type Suite } from './kit.js'
 
 const PARTS: readonly Part[] = [
