@@ -3,8 +3,11 @@
  * Parsing is strict and closed; the version id is the hash of the RFC 8785 form, so neither member order nor white space matters.
  */
 import { encodeBase64url } from '@postern/core/base64url'
+import { canonicalJson } from '@postern/core/canonicalJson'
 import type { CryptoPort } from '@postern/core/cryptoPort'
+import { isPosternError, PosternError } from '@postern/core/errors'
 import type { JsonValue } from '@postern/core/json'
+import { readDocument } from './internal/readDocument.js'
 
 /** Why an app is told no. Closed, in the order in which one is chosen when several rules deny. */
 export const reasons = [
@@ -145,10 +148,24 @@ export interface ParsedDocument {
 }
 
 /**
- * Parses strict JSON (text, bytes, or a value already parsed) into a document.
+ * Parses strict JSON (text, bytes, or a value already parsed) into a document. Whether its facts and operators fit a schema is `compile`'s.
  * @throws PosternError `policy.document_invalid` with a JSON pointer in `reason`; `policy.too_large`
  */
-export declare function parseDocument(input: string | Uint8Array | JsonValue | PolicyDocument): ParsedDocument
+export function parseDocument(input: string | Uint8Array | JsonValue | PolicyDocument): ParsedDocument {
+  const text = typeof input === 'string' || input instanceof Uint8Array
+  const value = readDocument(text ? input : canonical(input as JsonValue))
+  return { document: value, bytes: canonical(value as unknown as JsonValue) }
+}
+
+function canonical(value: JsonValue): Uint8Array {
+  try {
+    return canonicalJson(value)
+  } catch (cause) {
+    throw isPosternError(cause, 'json.too_large')
+      ? new PosternError('policy.too_large', { cause })
+      : new PosternError('policy.document_invalid', { reason: '', cause })
+  }
+}
 
 /** The version id of canonical bytes: `sha256:` + base64url. */
 export async function hashDocument(bytes: Uint8Array, crypto: CryptoPort): Promise<string> {

@@ -94,6 +94,131 @@ export interface StarterOptions {
   readonly acceptUnchecked?: readonly ('ios' | 'android' | 'web' | 'other')[]
 }
 
-/** A document that refuses blocked users, locked devices, disabled versions, old systems and unsound devices, and asks for the levels named. */
-export declare function starterDocument(o: StarterOptions): PolicyDocument
-export type { Rule }
+/**
+ * A document that refuses blocked users, locked devices, disabled versions, old systems and unsound devices, and asks for the levels named.
+ * Every missing signal counts as the worst one. Edit it as fields from there on.
+ */
+export function starterDocument(o: StarterOptions): PolicyDocument {
+  const { osMinimum = {}, acceptUnchecked = [] } = o
+  const attested = (['ios', 'android', 'web', 'other'] as const).filter((platform) => !acceptUnchecked.includes(platform))
+  const enforced = { mode: 'enforce' } as const
+  const systems = (['ios', 'android'] as const).filter((platform) => osMinimum[platform] !== undefined)
+  const integrity = ['rooted', 'debugger', 'emulator', 'hooked', 'tampered'] as const
+  const rules: Rule[] = [
+    ...systems.map(
+      (platform): Rule => ({
+        ...enforced,
+        id: `os-minimum-${platform}`,
+        effect: 'deny',
+        reason: 'os.outdated',
+        when: { 'os.platform': platform, 'os.version': { lt: osMinimum[platform]! } },
+        message: 'os.update',
+        messageUnknown: 'app.update',
+      }),
+    ),
+    {
+      ...enforced,
+      id: 'version-disabled',
+      effect: 'deny',
+      reason: 'app.disabled',
+      when: { 'app.versionStatus': ['disabled', 'unregistered'] },
+      message: 'app.update',
+    },
+    {
+      ...enforced,
+      id: 'version-login-only',
+      effect: 'deny',
+      reason: 'app.registration_closed',
+      when: { action: ['device.register', 'user.register'], 'app.versionStatus': 'login-only' },
+      message: 'app.update',
+    },
+    { ...enforced, id: 'app-not-ours', effect: 'deny', reason: 'app.integrity', when: { 'app.signature': 'mismatch' } },
+    ...(attested.length === 0
+      ? []
+      : [
+          {
+            ...enforced,
+            id: 'app-not-attested',
+            effect: 'deny',
+            reason: 'app.integrity',
+            when: { 'os.platform': attested, 'app.signature': 'unchecked' },
+          } as const,
+        ]),
+    ...integrity.map(
+      (signal): Rule => ({
+        ...enforced,
+        id: `device-${signal}`,
+        effect: 'deny',
+        reason: 'device.integrity',
+        when: { [`device.integrity.${signal}`]: true },
+      }),
+    ),
+    {
+      ...enforced,
+      id: 'device-locked',
+      effect: 'deny',
+      reason: 'policy.denied',
+      when: { action: { not: 'device.register' }, 'device.locked': true },
+    },
+    {
+      ...enforced,
+      id: 'user-not-active',
+      effect: 'deny',
+      reason: 'user.blocked',
+      when: { action: { not: ['device.register', 'device.update', 'user.register'] }, 'user.status': { not: 'active' } },
+    },
+    {
+      ...enforced,
+      id: 'login-level',
+      effect: 'require',
+      reason: 'step_up',
+      when: { action: ['login', 'token.issue', 'authenticator.change', 'authenticator.remove'] },
+      require: { acr: o.login },
+    },
+    {
+      ...enforced,
+      id: 'confirm-level',
+      effect: 'require',
+      reason: 'step_up',
+      when: { action: 'confirm' },
+      require: { acr: o.confirm, maxAgeSec: 120 },
+    },
+    { ...enforced, id: 'use', effect: 'allow', when: { 'app.versionStatus': ['enabled', 'login-only'] } },
+  ]
+  return {
+    format: 1,
+    id: o.id,
+    parent: null,
+    schema: o.schema,
+    zone: o.zone ?? 'UTC',
+    acr: { levels: o.levels },
+    fallback: [
+      {
+        from: 'biometric',
+        to: ['pin'],
+        on: ['not-enrolled', 'unavailable', 'cancelled', 'failed', 'os-lockout', 'key-invalidated', 'user-choice'],
+      },
+    ],
+    rules,
+    invariants: [
+      { never: 'allow', when: { 'device.integrity.rooted': true } },
+      { never: 'allow', when: { action: 'login', 'user.status': 'blocked' } },
+      { never: 'allow', when: { 'app.signature': 'mismatch' } },
+    ],
+    fixtures: [
+      { name: 'a request that tells nothing is refused', facts: { action: 'login' }, expect: { outcome: 'deny' } },
+      {
+        name: 'a sound device registers',
+        facts: {
+          action: 'device.register',
+          'app.versionStatus': 'enabled',
+          'app.signature': 'match',
+          'os.platform': 'ios',
+          ...(osMinimum.ios === undefined ? {} : { 'os.version': osMinimum.ios }),
+          ...Object.fromEntries(integrity.map((signal) => [`device.integrity.${signal}`, false])),
+        },
+        expect: { outcome: 'allow' },
+      },
+    ],
+  }
+}

@@ -8,6 +8,7 @@ import type { CryptoPort } from '@postern/core/cryptoPort'
 import type { JsonObject } from '@postern/core/json'
 import type { Box } from './document.js'
 import { checkSchema } from './internal/checkSchema.js'
+import { planOf } from './internal/slots.js'
 
 /** Who can change a fact: the user (a remedy may propose it), the operator, or nobody. */
 export type Mutability = 'user' | 'operator' | 'fixed'
@@ -90,6 +91,8 @@ export interface Schema<S extends SchemaSpec = SchemaSpec> {
   readonly spec: S
   readonly names: readonly string[]
   readonly index: ReadonlyMap<string, number>
+  /** Prepared for `encode`; opaque. */
+  readonly plan: unknown
 }
 
 type Flat<T> = T extends readonly (infer U)[] ? U : T
@@ -128,9 +131,9 @@ export type FactInput<S extends SchemaSpec> = {
  */
 export function defineSchema<const S extends SchemaSpec>(spec: S): Schema<S> {
   const names = Object.keys(spec.facts).sort()
-  const schema: Schema<S> = { spec, names, index: new Map(names.map((name, slot) => [name, slot])) }
+  const schema: Schema<S> = { spec, names, index: new Map(names.map((name, slot) => [name, slot])), plan: null }
   checkSchema(schema)
-  return schema
+  return { ...schema, plan: planOf(schema) }
 }
 
 /** `sha256:` + base64url of the RFC 8785 form of the schema's data: what a document's `schema` member must say. */

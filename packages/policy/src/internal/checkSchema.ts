@@ -1,2 +1,32 @@
+/** What a schema must be before anything is compiled against it. */
 import type { Schema } from '../schema.js'
-export function checkSchema(_schema: Schema): void {}
+import { flatten } from './conditions.js'
+import { invalid, under } from './read.js'
+
+const NAME = /^[a-z][a-zA-Z0-9]*(?:\.[a-z][a-zA-Z0-9]*)*$/
+
+/** @throws PosternError `policy.document_invalid` */
+export function checkSchema(schema: Schema): void {
+  const { facts, constraints = [] } = schema.spec
+  for (const [name, spec] of Object.entries(facts)) {
+    const at = under('/facts', name)
+    if (!NAME.test(name)) throw invalid(at, 'must be dotted words')
+    if (spec.mandatory && spec.type !== 'enum') throw invalid(at, 'only a closed enum can be mandatory')
+    if (spec.mandatory && (spec.scope || spec.derive)) throw invalid(at, 'a mandatory fact has no scope and is not derived')
+    const values = spec.type === 'enum' ? spec.values : spec.type === 'ordered' ? spec.ranks.flat() : []
+    if ((spec.type === 'enum' || spec.type === 'ordered') && values.length === 0) throw invalid(at, 'has no values')
+    if (new Set(values).size !== values.length) throw invalid(at, 'names a value twice')
+    if (spec.type === 'int' && (spec.min ?? 0) > (spec.max ?? Number.MAX_SAFE_INTEGER)) throw invalid(at, 'has min above max')
+    for (const box of spec.scope ?? [])
+      for (const other of Object.keys(box))
+        if (facts[other]?.scope || facts[other]?.derive) throw invalid(`${at}/scope`, `${other} has a scope or is derived`)
+    spec.scope?.forEach((box, i) => {
+      flatten(schema, [{ box, at: under(`${at}/scope`, i) }])
+    })
+    for (const other of spec.derive?.from ?? [])
+      if (!Object.hasOwn(facts, other) || facts[other]?.derive) throw invalid(`${at}/derive`, `${other} is no fact that is sent`)
+  }
+  constraints.forEach((box, i) => {
+    flatten(schema, [{ box, at: under('/constraints', i) }])
+  })
+}
