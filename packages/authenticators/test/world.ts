@@ -1,6 +1,7 @@
 /// <reference types="node" />
 /** One bank in memory: a store, a clock, keys, and devices that enrol and log in through the stand-alone driver. */
 import {
+  type Authenticator,
   type Ceremony,
   type Purpose,
   type Refusal,
