@@ -230,6 +230,13 @@ export const errorCodes = {
   'config.invalid': { status: 0, retryable: false, message: 'The app configuration is not valid.' },
   'profile.removed': { status: 403, retryable: false, message: 'This profile has been removed.' },
   'pin.rejected': { status: 400, retryable: false, message: 'This PIN is not allowed; choose another.' },
+  'profile.too_many': {
+    status: 0,
+    retryable: false,
+    message: 'There are as many profiles on this device as it keeps; remove one.',
+  },
+  'authenticator.unsupported': { status: 0, retryable: false, message: 'This device does not offer this way to log in.' },
+  'token.kind_disabled': { status: 403, retryable: false, message: 'This kind of session is switched off.' },
   'login.web_required': { status: 403, retryable: false, message: 'This login has to be done in the browser.' },
 } as const
 

@@ -1,0 +1,123 @@
+/** The front door: the app's side of the platform, without a screen of its own. */
+import type { JsonValue } from '@postern/core/json'
+import type { AppConfig, ClientRuntime, EvidencePort, KeystorePort, SecureStoragePort } from './ports.js'
+import type { Prompts } from './prompts.js'
+import type {
+  AnonymousCode,
+  DeregisterCode,
+  EnrolCode,
+  LoginCode,
+  LogoutCode,
+  RegisterCode,
+  Result,
+  StartCode,
+} from './result.js'
+
+export interface ClientOptions {
+  readonly app: AppConfig
+  readonly keystore: KeystorePort
+  readonly storage: SecureStoragePort
+  readonly runtime: ClientRuntime
+  readonly evidence?: EvidencePort
+  /** Opens the system's browser; resolves with the redirect URL it ended on, rejects when the user closes it. */
+  readonly browser?: (url: string, signal: AbortSignal) => Promise<string>
+  /** Lets `fetch` answer a demand for a stronger login by itself, and repeat the call once. */
+  readonly prompts?: Prompts
+}
+
+/** Names a user's enrolments on this device; never a subject. */
+export type ProfileId = string
+
+export interface Profile {
+  readonly id: ProfileId
+  /** Ways to log in that this device keeps: `pin`, `device-key`, `biometric`. */
+  readonly authenticators: readonly string[]
+}
+
+/** What an operation may be told. */
+export interface OperationOptions {
+  /** Ends the operation with `client.cancelled` and the state of before. */
+  readonly signal?: AbortSignal
+}
+
+export interface Started {
+  readonly clientId: string
+  /** `registered` now, `updated` after an update of app or system, `known` already. */
+  readonly instance: 'registered' | 'updated' | 'known'
+  readonly profiles: readonly Profile[]
+}
+
+/** A user's session. After `register` it is good for enrolling alone (`acr` null); `login` yields one for the API. */
+export interface Session {
+  /** `null`: the app's own, of `anonymous`. */
+  readonly profile: ProfileId | null
+  readonly acr: string | null
+  readonly scope: readonly string[]
+  /** End of the access token, ms; `fetch` refreshes before it. */
+  readonly expiresAt: number
+  /** Failed tries since the last login, for the app to show. */
+  readonly failures: number
+}
+
+/** How a user proves to the host who he is: a page in the browser, or a registrar by name. */
+export type RegisterHow = 'browser' | { readonly custom: string; readonly data?: JsonValue }
+
+/** Digits that must not be in the PIN: birthday, telephone, account number. They stay on the device. */
+export interface RegisterOptions extends OperationOptions {
+  readonly userData?: readonly string[]
+}
+
+/** A level of login, as RFC 9470 asks for it. */
+export interface AcrRequest {
+  readonly acr?: string
+  /** Seconds. */
+  readonly maxAge?: number
+}
+
+export interface LoginOptions extends OperationOptions, AcrRequest {
+  readonly scope?: readonly string[]
+  /** The authenticator type to begin with, where it is among the choices. */
+  readonly prefer?: string
+}
+
+/** `told`: the server knows. `queued`: it hears at a later `start`. */
+export interface Told {
+  readonly server: 'told' | 'queued'
+}
+
+export interface Enrolment {
+  readonly id: string
+  readonly type: string
+}
+
+/**
+ * One operation runs at a time: a second gets `client.busy`. `fetch`, `profiles` and `session` are no operations and always at hand.
+ */
+export interface Client {
+  /** Registers this installation, or tells the server of an update; delivers what waited in the queue. Call it at each launch. */
+  start(o?: OperationOptions): Promise<Result<Started, StartCode>>
+  /** A new user on this device: who he is, then his PIN. */
+  register(how: RegisterHow, prompts: Prompts, o?: RegisterOptions): Promise<Result<Session, RegisterCode>>
+  login(profile: ProfileId, prompts: Prompts, o?: LoginOptions): Promise<Result<Session, LoginCode>>
+  /** A stronger or fresher login of the current profile: by the 401 that a resource answered, or by level. */
+  stepUp(demand: Response | AcrRequest, prompts: Prompts, o?: OperationOptions): Promise<Result<Session, LoginCode>>
+  /** A session of the app itself, without a user. */
+  anonymous(scope?: readonly string[], o?: OperationOptions): Promise<Result<Session, AnonymousCode>>
+  /** Another way to log in for the current profile; asks for a login first where the last is too old. */
+  enrol(type: 'device-key' | 'biometric', prompts: Prompts, o?: OperationOptions): Promise<Result<Enrolment, EnrolCode>>
+  changePin(prompts: Prompts, o?: RegisterOptions): Promise<Result<Enrolment, EnrolCode>>
+  /** The way to log in that is offered first. */
+  prefer(type: string, prompts: Prompts, o?: OperationOptions): Promise<Result<Enrolment, EnrolCode>>
+  /**
+   * Calls the API: sealed, with the session's token and a proof. Statuses of 400 and above are answers.
+   * @throws PosternError {@link FetchCode}, or the signal's reason
+   */
+  fetch(input: Request | URL | string, init?: RequestInit): Promise<Response>
+  logout(): Promise<Result<Told, LogoutCode>>
+  /** Forgets a profile here at once and there as soon as the server can be told. */
+  deregister(profile: ProfileId): Promise<Result<Told, DeregisterCode>>
+  /** Forgets everything on this device; tells the server if it can. */
+  reset(): Promise<void>
+  profiles(): Promise<readonly Profile[]>
+  readonly session: Session | null
+}
