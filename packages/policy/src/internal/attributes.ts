@@ -53,7 +53,7 @@ function attribute(schema: Schema, key: string, sets: readonly ValueSet[]): Attr
   }
   const cuts: Version[] = []
   const [least, most] = domain(spec)
-  const points = sets.flatMap((set) => (set.kind === 'ranges' ? set.ranges.flatMap((r) => r) : [])).filter((p) => p !== null)
+  const points = sets.flatMap((set) => (set.kind === 'ranges' ? set.ranges.flat() : [])).filter((p) => p !== null)
   for (const p of points.sort(compareVersions))
     if (
       compareVersions(p, least) > 0 &&
