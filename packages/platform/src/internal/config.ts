@@ -17,7 +17,7 @@ export interface AppRecord {
 
 export interface VersionRecord {
   readonly status: VersionStatus
-  /** What the app must be signed with: certificate SHA-256 in hex, or `team.bundle`; empty: nothing is known, nothing is checked. */
+  /** What the app must be signed with: certificate SHA-256 in hex, or `team.bundle`; an app whose signature is not among them is refused. */
   readonly signatures: readonly string[]
   /** Whether calls of this version must be sealed. */
   readonly sealed: boolean

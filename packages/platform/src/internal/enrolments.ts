@@ -223,7 +223,7 @@ export function createEnrolments(o: EnrolmentOptions) {
         ({ value }) => value.type === type && (value.status === 'active' || value.status === 'locked'),
       )
       if (there !== undefined) throw new PosternError('authenticator.already_enrolled')
-      const step = ceremony(c, 'enrol', { id: newEnrolmentId(random), rev: null, value: null }, new Uint8Array(0), sent.handle)
+      const step = ceremony(c, 'enrol', null, new Uint8Array(0), sent.handle)
       return reply(await runner.begin(authenticator, step, sent.step ?? null, around(c, host)))
     },
 
@@ -235,7 +235,7 @@ export function createEnrolments(o: EnrolmentOptions) {
       await permitted(c, 'authenticator.enrol')
       const preferred = !(await mine(c)).some(({ value }) => value.status === 'active')
       const data = await o.data.seal(c.user.id, { subject: c.subject, profile: null, preferred })
-      const step = ceremony(c, 'enrol', { id: newEnrolmentId(random), rev: null, value: null }, data, sent.handle)
+      const step = ceremony(c, 'enrol', null, data, sent.handle)
       const verdict = await authenticator.finish(step, sent.step ?? null)
       if (!verdict.ok) return reply(await runner.refuse(step, verdict, around(c, host)))
       await claim(c)

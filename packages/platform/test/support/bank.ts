@@ -48,7 +48,7 @@ export async function createBank(over: Partial<PlatformOptions> = {}): Promise<B
   const keys = await openKeyRing(await createKeyRingDocument({ clock: ports.clock, random: ports.random, crypto }), crypto)
   const config = createConfigStore({ store, tenant: 'bank', clock: ports.clock, random: ports.random })
   await config.write(configKey.app('retail'), { id: 'retail', name: 'Retail', registration: 'open' }, null, [])
-  await config.write(configKey.version('retail', 'other', '5.2.0'), { status: 'enabled', signatures: [], sealed: true }, null, [])
+  await config.write(configKey.version('retail', 'other', '5.2.0'), { status: 'enabled', signatures: ['ab'.repeat(32)], sealed: true }, null, [])
   const platform = await createPlatform({
     issuer: ISSUER,
     tenant: 'bank',
@@ -137,12 +137,12 @@ export async function createPhone(bank: Bank, seed = 1) {
         exchange: {
           begin: async (handle, answer) => {
             const { status, body } = await send('POST', '/enrolments/pin/begin', { ...(handle === null ? {} : { handle }), ...(answer === null ? {} : { step: answer }) }, token)
-            if (status !== 200) throw Object.assign(new Error('refused'), { status, body })
+            if (status !== 200) throw new Error(`refused ${status} ${JSON.stringify(body)}`)
             return { handle: String(body['handle']), step: body['step'] as PinStep }
           },
           finish: async (handle, step) => {
             const { status, body } = await send('POST', '/enrolments/pin/finish', { handle, step }, token)
-            if (status !== 201) throw Object.assign(new Error('refused'), { status, body })
+            if (status !== 201) throw new Error(`refused ${status} ${JSON.stringify(body)}`)
             return body
           },
         },

@@ -1,0 +1,39 @@
+// @ts-check
+// The bank's rules: Postern's starting document, and what this bank wants beside it.
+import { starterDocument } from '@postern/policy/mobile'
+
+/** Cents: above this a transfer needs the device key, no more than two minutes ago. */
+export const STEP_UP_ABOVE = 100_000
+
+/** @param {string} schema @returns {import('@postern/policy/document').PolicyDocument} */
+export function bankPolicy(schema) {
+  const start = starterDocument({ id: 'main', schema, zone: 'Europe/Amsterdam', levels: { pin: 2, biometric: 2, 'device-key': 3 }, login: 2, confirm: 2, acceptUnchecked: ['other'] })
+  // What a device is, is judged whenever a token is made; the API sees tokens of five minutes and judges the call itself.
+  const atTheGate = start.rules.map((rule) => (/^(device-(?!locked)|app-not)/.test(rule.id) ? { ...rule, when: { ...rule.when, action: { not: 'resource.call' } } } : rule))
+  return {
+    ...start,
+    rules: [
+      ...atTheGate,
+      {
+        id: 'large-transfer',
+        mode: 'enforce',
+        effect: 'require',
+        reason: 'step_up',
+        when: { action: 'resource.call', 'resource.type': 'transfers', 'transaction.amount': { gt: STEP_UP_ABOVE } },
+        require: { acr: 3, maxAgeSec: 120, anyOf: [['device-key']], fallback: 'none' },
+      },
+    ],
+    invariants: [
+      { never: 'allow', when: { action: 'login', 'device.integrity.rooted': true } },
+      { never: 'allow', when: { action: 'login', 'user.status': 'blocked' } },
+    ],
+    fixtures: [
+      ...start.fixtures,
+      {
+        name: 'a small transfer needs no step-up',
+        facts: { action: 'resource.call', 'resource.type': 'transfers', 'resource.transaction': true, 'transaction.amount': 4_200, 'app.versionStatus': 'enabled', 'os.platform': 'other', 'device.locked': false, 'user.status': 'active' },
+        expect: { outcome: 'allow' },
+      },
+    ],
+  }
+}

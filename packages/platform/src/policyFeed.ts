@@ -1,0 +1,62 @@
+/** The policy in force for a resource server in another process: fetched by age from the admin API, believed only when its bytes hash to its version. */
+import { decodeBase64url } from '@postern/core/base64url'
+import type { CryptoPort } from '@postern/core/cryptoPort'
+import { PosternError } from '@postern/core/errors'
+import { anyObject } from '@postern/core/fields'
+import { parseJson } from '@postern/core/json'
+import type { Clock, Fetch } from '@postern/core/runtime'
+import type { Compiled } from '@postern/policy/compile'
+import { type MobileSpec, mobileSchema } from '@postern/policy/mobile'
+import { openPolicy } from '@postern/policy/publish'
+
+export interface PolicyFeedOptions {
+  /** `…/admin/v1/policies/{id}`. */
+  readonly url: string
+  /** An operator token with `policy:read`. */
+  readonly token: () => string | Promise<string>
+  readonly fetch: Fetch
+  readonly crypto: CryptoPort
+  readonly clock: Clock
+  /** How old a policy may be before it is asked for again; default 1,000 ms. */
+  readonly maxAgeMs?: number
+  /** How old it may be when it cannot be had; then calls are refused. Default 300,000 ms. */
+  readonly maxStaleMs?: number
+}
+
+const MAX_BYTES = 8 * 1024 * 1024
+
+/** @returns the compiled policy; rejects with `policy.version_unknown` when none fresh enough can be had */
+export function policyFeed(o: PolicyFeedOptions): () => Promise<Compiled<MobileSpec>> {
+  const { maxAgeMs = 1_000, maxStaleMs = 300_000 } = o
+  let held: { policy: Compiled<MobileSpec>; at: number } | null = null
+  let asking: Promise<void> | null = null
+
+  async function ask(): Promise<void> {
+    const headers: Record<string, string> = { authorization: `Bearer ${await o.token()}`, accept: 'application/json' }
+    if (held !== null) headers['if-none-match'] = `"${held.policy.version}"`
+    const answer = await o.fetch(o.url, { headers, redirect: 'error' })
+    if (answer.status === 304 && held !== null) {
+      held = { ...held, at: o.clock() }
+      return
+    }
+    if (answer.status !== 200) throw new PosternError('policy.version_unknown', { reason: `status ${answer.status}` })
+    const { version, bytes } = anyObject(parseJson(await answer.text(), { maxBytes: MAX_BYTES }))
+    const document = typeof bytes === 'string' ? decodeBase64url(bytes) : null
+    if (typeof version !== 'string' || document === null) throw new PosternError('policy.version_unknown', { reason: 'body' })
+    held = { policy: await openPolicy(mobileSchema, { version, bytes: document }, o.crypto), at: o.clock() }
+  }
+
+  return async () => {
+    if (held === null || o.clock() - held.at >= maxAgeMs) {
+      asking ??= ask().finally(() => {
+        asking = null
+      })
+      try {
+        await asking
+      } catch (cause) {
+        if (held === null || o.clock() - held.at >= maxStaleMs) throw new PosternError('policy.version_unknown', { cause })
+      }
+    }
+    return held!.policy
+  }
+}
