@@ -49,7 +49,7 @@ export async function sqliteCases() {
 
 /** @param {number} inFlight @param {number} count @param {boolean} [two] */
 function ours(inFlight, count, two = false) {
-  const store = sqliteStore(/** @type {any} */ (new Database(join(folder, `${++files}.db`))))
+  const store = sqliteStore(new Database(join(folder, `${++files}.db`)))
   return () =>
     timed(count, () =>
       Promise.all(

@@ -17,5 +17,5 @@ export function sqliteFiles(): () => string {
 
 /** A handle as a host opens it. */
 export function openLibsql(file: string): SqliteDatabase {
-  return new Database(file) as unknown as SqliteDatabase
+  return new Database(file)
 }

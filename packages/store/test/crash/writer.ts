@@ -5,7 +5,7 @@ import { sqliteStore } from '@postern/store/sqlite'
 import Database from 'libsql'
 
 const [file = '', round = ''] = process.argv.slice(2)
-const store = sqliteStore(new Database(file) as never)
+const store = sqliteStore(new Database(file))
 const now = 1_767_225_600_000
 let count = 0
 
