@@ -71,7 +71,7 @@ export async function beginPin(c: Ceremony, input: unknown, ports: PinPorts): Pr
   if (value?.status === 'removed') throw refuse('authenticator.removed', 'tombstone')
   if (value?.status === 'locked') throw refuse('authenticator.locked', value.cause ?? 'locked')
   if (value?.status === 'pending') throw refuse('pin.refused', 'not confirmed')
-  checkElements(ports, (value?.suite || ports.suites[0]) as PinSuite, message.ke1) // a broken KE1 costs no attempt
+  await checkElements(ports, (value?.suite || ports.suites[0]) as PinSuite, message.ke1) // a broken KE1 costs no attempt
   const attempt = await planAttempt(c, ports, challenge)
   const m1Hash = await crypto.digest('SHA-256', m1)
   const marker = burn(await markerKey(crypto, challenge.nonce), m1Hash, challenge.expiresAt)
@@ -239,9 +239,9 @@ async function openChallenge(c: Ceremony, { seal }: PinPorts): Promise<PinChalle
   return own ?? (c.purpose === 'change' ? openHandle(seal, c, 'pin.challenge', 'activate', readPinChallenge) : null)
 }
 
-function checkElements(ports: PinPorts, suite: PinSuite, ke1: Uint8Array): void {
+async function checkElements(ports: PinPorts, suite: PinSuite, ke1: Uint8Array): Promise<void> {
   try {
-    ports.engine(suite).check(ke1)
+    await ports.engine(suite).check(ke1)
   } catch (error) {
     throw isPosternError(error, 'opaque.refused') ? refuse('pin.refused', 'element') : error
   }

@@ -1,6 +1,6 @@
 /** The OPAQUE engine behind pin/v1, by default our own. */
 import { concat, utf8 } from '@postern/core/bytes'
-import type { CryptoPort } from '@postern/core/cryptoPort'
+import type { CryptoPort, Now } from '@postern/core/cryptoPort'
 import { createKe2, createRegistrationResponse, fakeRecord, finishLogin } from '../opaque/server.js'
 import { type OpaqueSuite, opaqueRefused, sizes } from '../opaque/suite.js'
 import type { PinKeys } from '../pin/keys.js'
@@ -13,9 +13,9 @@ export interface OpaqueServerEngine {
     readonly keys: PinKeys
   }): Promise<Uint8Array>
   /** Checks KE1's size and elements before an attempt is counted. */
-  check(ke1: Uint8Array): void
+  check(ke1: Uint8Array): Now<void>
   /** Checks a record's size and key before it is stored. */
-  checkRecord(record: Uint8Array): void
+  checkRecord(record: Uint8Array): Now<void>
   /** `record: null` makes RFC 9807's fake record: same work, and no KE3 fits. `seed`: 64 bytes that no other KE1 and record share. */
   ke2(i: Ke2Request): Promise<{ readonly ke2: Uint8Array; readonly state: Uint8Array }>
   /** The session key, or `null`; compared in constant time. */
@@ -38,14 +38,14 @@ export interface Ke2Request {
 export function opaqueEngine(s: OpaqueSuite, crypto: CryptoPort): OpaqueServerEngine {
   return {
     registrationResponse: (i) => createRegistrationResponse(s, i),
-    check(ke1) {
+    async check(ke1) {
       if (ke1.length !== sizes(s).ke1) throw opaqueRefused('KE1 size')
       s.oprf.check(ke1.subarray(0, s.oprf.Noe))
-      s.group.check(ke1.subarray(-s.group.Npk))
+      await s.group.check(ke1.subarray(-s.group.Npk))
     },
-    checkRecord(record) {
+    async checkRecord(record) {
       if (record.length !== sizes(s).record) throw opaqueRefused('record size')
-      s.group.check(record.subarray(0, s.group.Npk))
+      await s.group.check(record.subarray(0, s.group.Npk))
     },
     async ke2({ record, keys, seed, ...rest }) {
       const random = s.expand(seed, utf8('postern:pin/v1:ke2'), 96)

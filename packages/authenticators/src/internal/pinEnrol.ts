@@ -142,7 +142,7 @@ async function openRecord(c: Ceremony, input: unknown, ports: PinPorts) {
   const context = pinContext(contextMembers(c, handle))
   const signed = enrolRecordStatement(context, nonce, requestHash, responseHash, message.record, message.policy)
   if (!(await signedByDevice(ports.devices, c.device, signed, message.signature))) throw refuse('pin.refused', 'signature')
-  checkRecord(ports, handle, message.record)
+  await checkRecord(ports, handle, message.record)
   const key = await markerKey(crypto, concat(nonce, requestHash))
   const marker = burn(key, await crypto.digest('SHA-256', signed), handle.expiresAt)
   return { handle, record: message.record, signed, signature: message.signature, marker }
@@ -165,9 +165,9 @@ async function registration(
 }
 
 /** A record whose key is no group element would fail at every login; it is refused once instead. */
-function checkRecord(ports: PinPorts, h: RecordHandle, record: Uint8Array): void {
+async function checkRecord(ports: PinPorts, h: RecordHandle, record: Uint8Array): Promise<void> {
   try {
-    ports.engine(h.suite).checkRecord(record)
+    await ports.engine(h.suite).checkRecord(record)
   } catch (error) {
     throw isPosternError(error, 'opaque.refused') ? refuse('pin.refused', 'record') : error
   }

@@ -6,7 +6,7 @@ import { concat, equal, utf8 } from '@postern/core/bytes'
 import type { Now } from '@postern/core/cryptoPort'
 import type { Random } from '@postern/core/runtime'
 import { cleartextCredentials, maskResponse, preamble, tripleDhKeys } from '../internal/transcript.js'
-import { Nn, Nseed, type OpaqueSuite, opaqueRefused, sizes } from './suite.js'
+import { type KeyPair, Nn, Nseed, type OpaqueSuite, opaqueRefused, sizes } from './suite.js'
 
 /** Key stretching of the OPRF output; output of any length. */
 export type Stretch = (input: Uint8Array) => Now<Uint8Array>
@@ -28,7 +28,7 @@ export interface Registered {
 export interface Ke1State {
   readonly ke1: Uint8Array
   readonly blind: Uint8Array
-  readonly keyshare: Uint8Array
+  readonly keyshare: KeyPair
 }
 
 /** What a login yields. */
@@ -84,7 +84,7 @@ export async function createKe1(
   const blind = o.blind ?? s.oprf.randomScalar(o.random)
   const share = await s.group.deriveKeyPair(o.keyshareSeed ?? o.random(Nseed))
   const ke1 = concat(s.oprf.blind(password, blind), o.nonce ?? o.random(Nn), share.publicKey)
-  return { ke1, blind, keyshare: share.privateKey }
+  return { ke1, blind, keyshare: share }
 }
 
 /**
@@ -120,7 +120,7 @@ export async function createKe3(
   const cleartext = cleartextCredentials(serverPublicKey, serverIdentity, clientIdentity)
   if (!equal(s.mac(authKey, concat(envelopeNonce, cleartext)), unmasked.subarray(Npk + Nn))) return null
 
-  const [dh1, dh3] = await s.group.dh([state.keyshare, pair.privateKey], serverKeyshare)
+  const [dh1, dh3] = await s.group.dh([state.keyshare, pair], serverKeyshare)
   const [dh2] = await s.group.dh([state.keyshare], serverPublicKey)
   const transcript = preamble(i.context, clientIdentity, state.ke1, serverIdentity, inner)
   const keys = tripleDhKeys(s, concat(dh1!, dh2!, dh3!), transcript)

@@ -80,8 +80,8 @@ export async function createKe2(s: OpaqueSuite, i: Ke2Input): Promise<{ readonly
   const masked = maskResponse(s, maskingKey, i.maskingNonce, concat(keys.publicKey, envelope))
 
   const share = await s.group.deriveKeyPair(i.keyshareSeed)
-  const [dh1, dh2] = await s.group.dh([share.privateKey, keys.privateKey], clientKeyshare)
-  const [dh3] = await s.group.dh([share.privateKey], clientPublicKey)
+  const [dh1, dh2] = await s.group.dh([share, keys], clientKeyshare)
+  const [dh3] = await s.group.dh([share], clientPublicKey)
   const inner = concat(evaluated, i.maskingNonce, masked, i.serverNonce, share.publicKey)
   const transcript = preamble(i.context, i.clientIdentity ?? clientPublicKey, ke1, i.serverIdentity ?? keys.publicKey, inner)
   const { serverMac, clientMac, sessionKey } = tripleDhKeys(s, concat(dh1!, dh2!, dh3!), transcript)

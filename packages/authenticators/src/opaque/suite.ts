@@ -13,7 +13,7 @@ import { expand, extract } from '@noble/hashes/hkdf.js'
 import { hmac } from '@noble/hashes/hmac.js'
 import { sha256, sha512 } from '@noble/hashes/sha2.js'
 import { concat, u8, u16, utf8 } from '@postern/core/bytes'
-import type { Now } from '@postern/core/cryptoPort'
+import type { CryptoPort, Now } from '@postern/core/cryptoPort'
 import { PosternError } from '@postern/core/errors'
 import type { Random } from '@postern/core/runtime'
 
@@ -47,9 +47,9 @@ export interface DhGroup {
   /** DeriveDiffieHellmanKeyPair of 32 bytes. */
   deriveKeyPair(seed: Uint8Array): Now<KeyPair>
   /** @throws PosternError `opaque.refused` for a public key that is none */
-  check(publicKey: Uint8Array): void
-  /** Both shared secrets of one public key at once, since the server needs two. @throws PosternError `opaque.refused` */
-  dh(privateKeys: readonly Uint8Array[], publicKey: Uint8Array): Now<readonly Uint8Array[]>
+  check(publicKey: Uint8Array): Now<void>
+  /** The shared secret of each pair with one public key; the server needs two. @throws PosternError `opaque.refused` */
+  dh(pairs: readonly KeyPair[], publicKey: Uint8Array): Now<readonly Uint8Array[]>
 }
 
 /** One configuration. */
@@ -193,9 +193,9 @@ function primeOrder(name: string, Point: Group, hasher: Hasher, H: Hash, size: n
         const scalar = deriveScalar(seed, dhInfo)
         return { privateKey: Fn.toBytes(scalar), publicKey: Point.BASE.multiply(scalar).toBytes() }
       },
-      dh(privateKeys, publicKey) {
+      dh(pairs, publicKey) {
         const point = element(publicKey)
-        return privateKeys.map((key) => point.multiply(Fn.fromBytes(key)).toBytes())
+        return pairs.map((pair) => point.multiply(Fn.fromBytes(pair.privateKey)).toBytes())
       },
     },
   }
@@ -203,19 +203,35 @@ function primeOrder(name: string, Point: Group, hasher: Hasher, H: Hash, size: n
 
 /** X25519 (RFC 7748 §5): the seed is the private key, clamped by the function. */
 function montgomery(): DhGroup {
-  const dh = (privateKeys: readonly Uint8Array[], publicKey: Uint8Array): readonly Uint8Array[] => {
+  const dh = (pairs: readonly Pick<KeyPair, 'privateKey'>[], publicKey: Uint8Array): readonly Uint8Array[] => {
     if (publicKey.length !== 32) throw opaqueRefused('key size')
     try {
-      return privateKeys.map((key) => x25519.getSharedSecret(key, publicKey))
+      return pairs.map((pair) => x25519.getSharedSecret(pair.privateKey, publicKey))
     } catch {
       throw opaqueRefused('low-order point')
     }
   }
   return {
     Npk: 32,
-    // A low-order point gives zero whatever the scalar; there is no other way to be invalid.
-    check: (publicKey) => void dh([new Uint8Array(32).fill(64)], publicKey),
-    dh,
     deriveKeyPair: (seed) => ({ privateKey: seed, publicKey: x25519.getPublicKey(seed) }),
+    // A low-order point gives zero whatever the scalar; there is no other way to be invalid.
+    check: (publicKey) => void dh([{ privateKey: new Uint8Array(32).fill(64) }], publicKey),
+    dh,
   }
+}
+
+/** Suite 0003 with the crypto port's X25519, which is native where the runtime has it. */
+export function curve25519Over(crypto: CryptoPort): OpaqueSuite {
+  const dh = async (pairs: readonly KeyPair[], publicKey: Uint8Array): Promise<readonly Uint8Array[]> => {
+    const secrets: Uint8Array[] = []
+    for (const pair of pairs) {
+      const secret = await crypto.dh('X25519', pair, publicKey)
+      if (secret === null) throw opaqueRefused('key')
+      secrets.push(secret)
+    }
+    return secrets
+  }
+  const deriveKeyPair = (seed: Uint8Array) => crypto.dhKeyPair('X25519', seed)
+  const check = async (publicKey: Uint8Array) => void (await dh([await deriveKeyPair(new Uint8Array(32).fill(64))], publicKey))
+  return { ...curve25519Sha512, group: { Npk: 32, deriveKeyPair, check, dh } }
 }

@@ -15,6 +15,7 @@ import { finishOldPin, finishPin, wrongPin } from '../internal/pinFinish.js'
 import { failedKey, nextKey, type PinPorts, pinKey } from '../internal/pinPorts.js'
 import { opaqueSuites } from '../internal/pinSuites.js'
 import { refuse, refusing } from '../internal/refusal.js'
+import { curve25519Over } from '../opaque/suite.js'
 import type { PinKeys } from './keys.js'
 import type { PinSuite } from './messages.js'
 
@@ -92,7 +93,7 @@ function portsOf(o: PinOptions): PinPorts {
   within('maxFailures', maxFailures, 5, 100)
   within('failureDays', failureDays, 1, 365)
   const { clock, random, crypto } = o.runtime
-  const own = { '0001': opaqueEngine(opaqueSuites['0001'], crypto), '0003': opaqueEngine(opaqueSuites['0003'], crypto) }
+  const own = { '0001': opaqueEngine(opaqueSuites['0001'], crypto), '0003': opaqueEngine(curve25519Over(crypto), crypto) }
   return {
     clock,
     random,

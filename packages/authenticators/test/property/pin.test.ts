@@ -92,7 +92,11 @@ describe('the bounds of a PIN', () => {
           const seen: Seen = { ke2: [], ok: [] }
           for (const right of tries) await tryPin(w, d, slot, right ? '2718' : '0000', async () => {}, seen, store)
           await store.drain()
-          expect(seen.ke2.length).toBeLessThanOrEqual(3 * (seen.ok.length + 1) + 3)
+          const told = (await inner.outbox!({ now: w.clock(), limit: 1000 })).map((r) => decodeEvent(r.value)?.type)
+          const durable = told.filter((type) => type === 'pin.succeeded').length
+          expect(seen.ok.length).toBeLessThanOrEqual(durable)
+          expect(seen.ke2.length).toBeLessThanOrEqual(3 * (durable + 1))
+          expect(seen.ke2.length).toBeLessThanOrEqual(told.filter((type) => type === 'pin.attempted').length)
           if (seen.ok.length > 0) expect((await w.enrolled(d, slot.enrolment)).value.usedAt).toBeGreaterThan(0)
         },
       ),
