@@ -221,14 +221,21 @@ export function createPayloadServer(o: PayloadServerOptions): PayloadServer {
   }
 
   async function seal({ reply, code }: Answer, exchange: Exchange, keys: readonly FieldLine[]): Promise<Response> {
-    const content = await readAll(reply.body, limits.replyBytes).catch(() => null)
-    const fits = content !== null && reply.status >= 200 && reply.status <= 599
-    if (!fits) return seal({ reply: innerProblem('payload.failed', clock()), code: 'payload.failed' }, exchange, keys)
-    const verdict: readonly FieldLine[] = code === null ? [] : [[VERDICT_FIELD, code]]
-    const fields = [...linesOf(reply.headers), ...verdict, ...keys]
-    const message = encodeResponse({ status: reply.status, fields, content, trailers: [] })
+    const message = await encode(reply, [...(code === null ? [] : [[VERDICT_FIELD, code] as const]), ...keys])
+    if (message === null) return seal({ reply: innerProblem('payload.failed', clock()), code: 'payload.failed' }, exchange, keys)
     const sealed = (await sealResponse({ crypto, random }, exchange, message)) as Uint8Array<ArrayBuffer>
     return new Response(sealed, { status: 200, headers: { 'content-type': REPLY_TYPE, 'cache-control': 'no-store' } })
+  }
+
+  /** The padded message, or `null` for a reply that is too large, broken off or not sayable. */
+  async function encode(reply: Response, own: readonly FieldLine[]): Promise<Uint8Array | null> {
+    try {
+      const content = await readAll(reply.body, limits.replyBytes)
+      if (content === null) return null
+      return encodeResponse({ status: reply.status, fields: [...linesOf(reply.headers), ...own], content, trailers: [] })
+    } catch {
+      return null
+    }
   }
 
   /** `payload-keys: <seq>` when the client sealed to a key that is not the newest. */

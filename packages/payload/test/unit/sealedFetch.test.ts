@@ -1,0 +1,195 @@
+import { equal } from '@postern/core/bytes'
+import { describe, expect, it } from 'vitest'
+import { allowUnsignedKeys, type SealedFetchOptions } from '../../src/client.js'
+import { openKemRing, rotateKemRing } from '../../src/keys.js'
+import { localReplayGuard, noReplayGuard } from '../../src/replay.js'
+import { backends } from '../backends.js'
+import { codeOf } from '../codeOf.js'
+import { ORIGIN, random, recording, world } from '../world.js'
+
+describe('a sealed fetch', () => {
+  for (const crypto of backends)
+    it(`${crypto.name}: method, path, header, body and answer arrive; the handler is told how`, async () => {
+      const w = await world(crypto)
+      const call = w.client(w.server())
+      const answer = await call(`${ORIGIN}/transfers?x=1`, { method: 'POST', body: 'amount=2500', headers: { 'x-a': 'é' } })
+      expect([answer.status, await answer.text(), answer.url]).toEqual([200, 'hello POST', `${ORIGIN}/transfers?x=1`])
+      expect(w.seen).toHaveLength(1)
+      expect(w.seen[0]).toMatchObject({ method: 'POST', url: `${ORIGIN}/transfers?x=1`, body: 'amount=2500' })
+      expect(w.seen[0]!.headers.get('x-a')).toBe('é')
+      expect(w.seen[0]!.call).toMatchObject({ level: 'single', early: true, keyId: 1, binding: null })
+    })
+
+  it('gives the headers hook and the server the same ekm, another for each call', async () => {
+    const w = await world()
+    const ekms: Uint8Array[] = []
+    const headers: NonNullable<SealedFetchOptions['headers']> = async ({ ekm }) => {
+      ekms.push(await ekm())
+      return { authorization: 'DPoP t' }
+    }
+    const call = w.client(w.server(), { headers })
+    await call(`${ORIGIN}/a`)
+    await call(`${ORIGIN}/a`)
+    expect(w.seen.map(({ headers }) => headers.get('authorization'))).toEqual(['DPoP t', 'DPoP t'])
+    expect(equal(w.seen[0]!.call.ekm!, ekms[0]!)).toBe(true)
+    expect(equal(ekms[0]!, ekms[1]!)).toBe(false)
+  })
+
+  it('hands over several set-cookie lines, and no field of this layer in either direction', async () => {
+    const w = await world()
+    w.next = async (inner) => {
+      w.seen.push({ method: '', url: '', headers: inner.headers, body: '', call: null as never })
+      return new Response(null, {
+        status: 204,
+        headers: [
+          ['set-cookie', 'a=1'],
+          ['set-cookie', 'b=2'],
+          ['payload-error', 'payload.replayed'],
+        ],
+      })
+    }
+    const answer = await w.client(w.server())(`${ORIGIN}/a`, { headers: { 'payload-session': 'x', 'accept-encoding': 'gzip' } })
+    expect([answer.status, answer.headers.getSetCookie(), answer.headers.get('payload-error')]).toEqual([
+      204,
+      ['a=1', 'b=2'],
+      null,
+    ])
+    expect([w.seen[0]!.headers.get('payload-session'), w.seen[0]!.headers.get('accept-encoding')]).toEqual([null, null]) // C15
+  })
+
+  it('calls no other origin', async () => {
+    const w = await world()
+    expect(await codeOf(() => w.client(w.server())('https://evil.example/'))).toBe('payload.misdirected')
+  })
+
+  it('trusts TLS alone only when the symbol says so, and then reads the literal list', async () => {
+    const w = await world()
+    const answer = await w.client(w.server(), { roots: allowUnsignedKeys })(`${ORIGIN}/a`)
+    expect(answer.status).toBe(200)
+  })
+
+  it('refuses a document of another root, and never goes plain', async () => {
+    const w = await world()
+    const other = await w.crypto.signer('ES256', await w.crypto.generateKey('ES256', random))
+    expect(await codeOf(() => w.client(w.server(), { roots: [other.publicJwk] })(`${ORIGIN}/a`))).toBe('payload.keys_untrusted')
+    expect(w.seen).toEqual([])
+  })
+
+  it('persists the highest seq, and refuses a lower one', async () => {
+    const w = await world()
+    let seq = 0
+    const seen = { get: async () => seq, set: async (n: number) => void (seq = n) }
+    await w.client(w.server(), { seen })(`${ORIGIN}/a`)
+    expect(seq).toBeGreaterThan(0)
+    seq += 1
+    expect(await codeOf(() => w.client(w.server(), { seen })(`${ORIGIN}/a`))).toBe('payload.keys_rolled_back')
+  })
+
+  it('corrects its clock for one retry by an inner date alone', async () => {
+    const w = await world()
+    const server = w.server()
+    const call = w.client(server, {
+      runtime: {
+        clock: () => w.now + 3_600_000,
+        random,
+        crypto: w.crypto,
+        fetch: (input, init) => server.fetch(new Request(input, init), w.next),
+      },
+    })
+    expect((await call(`${ORIGIN}/a`, { method: 'POST', body: 'x' })).status).toBe(200)
+    expect(w.seen).toHaveLength(1)
+  })
+
+  it('after a rotation a cached key still opens, and the next call uses the new key', async () => {
+    const w = await world()
+    let ring = w.ring
+    const server = w.server({ ring: () => ring })
+    const call = w.client(server)
+    await call(`${ORIGIN}/a`)
+    const turned = await rotateKemRing(w.document, { clock: () => w.now, random, crypto: w.crypto })
+    ring = await openKemRing(turned, w.crypto)
+    w.now += 300_000
+    await call(`${ORIGIN}/a`)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    await call(`${ORIGIN}/a`)
+    expect(w.seen.map((s) => s.call.keyId)).toEqual([1, 1, 2])
+  })
+
+  it.each(['GET', 'POST'])('%s: an outer error is re-sent only where that cannot run it twice', async (method) => {
+    const w = await world()
+    let dropped = 0
+    const drop = (inner: (r: Request) => Promise<Response>) => async (input: Request | URL | string, init?: RequestInit) => {
+      const request = new Request(input, init)
+      const answer = await inner(request)
+      return request.method === 'POST' && dropped++ === 0 ? new Response('busy', { status: 502 }) : answer
+    }
+    const call = w.client(w.server(), { wire: drop as never })
+    const code = await codeOf(async () => call(`${ORIGIN}/a`, { method }))
+    expect(code).toBe(method === 'GET' ? null : 'payload.outcome_unknown')
+    expect(w.seen).toHaveLength(method === 'GET' ? 2 : 1)
+  })
+
+  it('an unsafe request with an idempotency key is sent again, sealed afresh', async () => {
+    const w = await world()
+    const kept: Parameters<typeof recording>[0] = []
+    let first = true
+    const wire: Parameters<typeof w.client>[1] = {
+      wire: (inner) => {
+        const record = recording(kept)(inner)
+        return async (input, init) => {
+          const answer = await record(input, init)
+          if (!new Request(input, init).url.endsWith('/ohttp') || !first) return answer
+          first = false
+          throw new TypeError('fetch failed')
+        }
+      },
+    }
+    const answer = await w.client(w.server(), wire)(`${ORIGIN}/a`, { method: 'POST', headers: { 'idempotency-key': 'k' } })
+    expect(answer.status).toBe(200)
+    expect(equal(kept[0]!.body, kept[1]!.body)).toBe(false)
+  })
+
+  it.each([
+    ['html with 200', () => new Response('<html>', { headers: { 'content-type': 'text/html' } }), 'payload.transport'],
+    [
+      'a sealed type with garbage',
+      () => new Response('x'.repeat(99), { headers: { 'content-type': 'message/ohttp-res' } }),
+      'payload.reply_refused',
+    ],
+    [
+      'a redirect',
+      () => new Response(null, { status: 302, headers: { location: 'https://portal.example' } }),
+      'payload.transport',
+    ],
+  ])('%s is never shown as the answer of the API', async (_, reply, code) => {
+    const w = await world()
+    const wire = (inner: (i: Request) => Promise<Response>) => async (input: Request | URL | string, init?: RequestInit) => {
+      const request = new Request(input, init)
+      return request.method === 'POST' ? reply() : inner(request)
+    }
+    expect(await codeOf(() => w.client(w.server(), { wire: wire as never })(`${ORIGIN}/a`))).toBe(code)
+  })
+
+  it('rejects with the reason of its signal', async () => {
+    const w = await world()
+    const reason = new Error('enough')
+    const call = w.client(w.server())(`${ORIGIN}/a`, { signal: AbortSignal.abort(reason) })
+    await expect(call).rejects.toBe(reason)
+  })
+
+  it('rejects a body that is larger than it may hold, before anything is sent', async () => {
+    const w = await world()
+    const call = w.client(w.server(), { maxBufferBytes: 10 })
+    expect(await codeOf(() => call(`${ORIGIN}/a`, { method: 'POST', body: 'x'.repeat(11) }))).toBe('payload.body_too_large')
+  })
+
+  it.each([
+    ['no guard', noReplayGuard],
+    ['a guard of one node among several', localReplayGuard({ clock: () => 0 })],
+  ] as const)('with %s only safe methods are served early', async (_, replay) => {
+    const w = await world()
+    const call = w.client(w.server({ replay }))
+    expect((await call(`${ORIGIN}/a`)).status).toBe(200)
+    expect((await call(`${ORIGIN}/a`, { method: 'POST' })).status).toBe(425)
+  })
+})
