@@ -68,7 +68,9 @@ export function combine(
   const signature = facts['app.signature']
   const reported = [...said.values()].flat().some((fact) => fact.source === 'signals' && fresh(fact) && bound(fact))
   const evidence = signature?.value === 'match' && !lies ? signature.strength : reported ? 'self-reported' : 'none'
-  const ages = Object.entries(facts).flatMap(([name, fact]) => (worthOf(name as FactName, fact.value) === 'bad' ? [] : [fact.at]))
+  const ages = Object.entries(facts).flatMap(([name, fact]) =>
+    name === 'device.signals' || worthOf(name as FactName, fact.value) === 'bad' ? [] : [fact.at],
+  )
   return {
     evidence,
     at: ages.length === 0 ? null : Math.min(...ages),
