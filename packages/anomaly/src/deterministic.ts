@@ -31,7 +31,7 @@ export function exp2(x: number): number {
   if (x >= 1024) return Number.POSITIVE_INFINITY
   const whole = Math.floor(x)
   const cell = (x - whole) * 1024
-  const index = Math.floor(cell)
+  const index = Math.min(1023, Math.floor(cell))
   const view = new DataView(new ArrayBuffer(8))
   view.setUint32(0, (whole + 1023) << 20)
   return between(exp2Table, index, cell - index) * view.getFloat64(0)
