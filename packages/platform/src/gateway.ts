@@ -2,21 +2,22 @@
  * The gate in front of an API: opens what is sealed, verifies the token offline, asks policy, strips what a caller must not set, and hands the call to
  * a handler. It needs no platform in its process: an issuer's keys, a policy and a payload server are enough.
  */
-import { PosternError } from '@postern/core/errors'
+
 import { encodeBase64url } from '@postern/core/base64url'
-import type { Runtime } from '@postern/store'
-import type { SealedCall, PayloadServer } from '@postern/payload/server'
+import { PosternError } from '@postern/core/errors'
+import type { PayloadServer, SealedCall } from '@postern/payload/server'
+import type { Compiled } from '@postern/policy/compile'
 import { type Decision, decide } from '@postern/policy/evaluate'
 import { encode } from '@postern/policy/facts'
 import type { MobileSpec } from '@postern/policy/mobile'
 import type { FactInput } from '@postern/policy/schema'
 import { clockIn } from '@postern/policy/time'
-import type { Compiled } from '@postern/policy/compile'
+import type { Runtime } from '@postern/store'
 import type { TokenKind } from '@postern/tokens/login'
 import { challengeResponse, createVerifier, type Verified, type VerifierOptions } from '@postern/tokens/resource'
+import type { Facts } from './internal/facts.js'
 import { normalisePath, otherReadings } from './internal/gateway/normalise.js'
 import { stripAnswer, stripHeaders } from './internal/gateway/strip.js'
-import type { Facts } from './internal/facts.js'
 import type { HostContext } from './node.js'
 
 /** A call that passed every gate: who, on which device, how it came. */
@@ -64,19 +65,29 @@ export function createGateway(o: GatewayOptions): (request: Request, host?: Host
     if (!judged.ok) return problem(400, 'request.malformed', 'The path can be read in more than one way.')
     const found = o.routes.find(({ match }) => match.test(judged.path))
     if (found === undefined) return problem(404, 'request.not_found', 'There is nothing at this address.')
-    if (otherReadings(judged.path).some((other) => o.routes.find(({ match }) => match.test(other)) !== found)) return problem(400, 'request.malformed', 'The path can be read in more than one way.')
-    if (!found.methods.includes(request.method)) return problem(405, 'request.method', 'This address does not take that method.', { allow: found.methods.join(', ') })
-    if (found.sealed === 'required' && sealed.level === 'plain') return problem(403, 'payload.required', 'Calls to this address must be sealed.')
-    const need = { ...(found.scope === undefined ? {} : { scope: found.scope }), ...(found.kind === undefined ? {} : { kind: found.kind }) }
+    if (otherReadings(judged.path).some((other) => o.routes.find(({ match }) => match.test(other)) !== found))
+      return problem(400, 'request.malformed', 'The path can be read in more than one way.')
+    if (!found.methods.includes(request.method))
+      return problem(405, 'request.method', 'This address does not take that method.', { allow: found.methods.join(', ') })
+    if (found.sealed === 'required' && sealed.level === 'plain')
+      return problem(403, 'payload.required', 'Calls to this address must be sealed.')
+    const need = {
+      ...(found.scope === undefined ? {} : { scope: found.scope }),
+      ...(found.kind === undefined ? {} : { kind: found.kind }),
+    }
     try {
       const verified = await verify(request, need)
       await bound(verified, sealed)
       const decision = await judge(found, request, verified)
       if (decision.outcome === 'require') throw new PosternError('token.stepup')
-      const answer = decision.outcome === 'deny' ? denial(decision) : await found.handle(forwarded(request), { verified, sealed, decision })
+      const answer =
+        decision.outcome === 'deny' ? denial(decision) : await found.handle(forwarded(request), { verified, sealed, decision })
       return withNonce(answer, verified.nonce)
     } catch (error) {
-      return (await challengeResponse(error, o.verifier, stepUpNeed(error) ?? need)) ?? problem(500, 'server_error', 'Something went wrong here.')
+      return (
+        (await challengeResponse(error, o.verifier, stepUpNeed(error) ?? need)) ??
+        problem(500, 'server_error', 'Something went wrong here.')
+      )
     }
   }
 
@@ -84,7 +95,8 @@ export function createGateway(o: GatewayOptions): (request: Request, host?: Host
   async function bound(verified: Verified, sealed: SealedCall): Promise<void> {
     const claimed = verified.proof?.ekm ?? null
     if (claimed === null) return
-    if (sealed.ekm === null || claimed !== encodeBase64url(sealed.ekm)) throw new PosternError('dpop.proof', { reason: 'ekm of another request' })
+    if (sealed.ekm === null || claimed !== encodeBase64url(sealed.ekm))
+      throw new PosternError('dpop.proof', { reason: 'ekm of another request' })
   }
 
   const needs = new WeakMap<PosternError, { acr: readonly string[]; maxAge?: number }>()
@@ -106,7 +118,9 @@ export function createGateway(o: GatewayOptions): (request: Request, host?: Host
       'resource.scope': [...verified.scope],
       'resource.transaction': found.transaction !== undefined,
       'authenticator.acr': level,
-      ...(verified.authTime === null ? {} : { 'authenticator.ageSec': Math.max(0, Math.floor((now - verified.authTime) / 1000)) }),
+      ...(verified.authTime === null
+        ? {}
+        : { 'authenticator.ageSec': Math.max(0, Math.floor((now - verified.authTime) / 1000)) }),
     } as unknown as FactInput<MobileSpec>
     // Which authenticators a user has, the platform knows: here a step-up is asked for, and shown impossible there.
     const decision = decide(policy, encode(policy.schema, { ...facts, ...everyAuthenticator(policy) }))
@@ -151,4 +165,3 @@ function problem(status: number, code: string, title: string, headers: Readonly<
     headers: { 'content-type': 'application/problem+json', 'cache-control': 'no-store', ...headers },
   })
 }
-

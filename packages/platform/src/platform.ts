@@ -136,7 +136,13 @@ export async function createPlatform(options: PlatformOptions): Promise<Platform
   const decider = createDecider({ policies, config, clock })
   const repository = policies.repository((part, events) => journal.shipped(part, events, undefined))
   if ((await policies.head('main')) === null)
-    await publish(options.policy(await hashSchema(mobileSchema, crypto)), { schema: mobileSchema, crypto, repository, clock, by: 'start-up' })
+    await publish(options.policy(await hashSchema(mobileSchema, crypto)), {
+      schema: mobileSchema,
+      crypto,
+      repository,
+      clock,
+      by: 'start-up',
+    })
 
   // Evidence that an operating system or a vendor vouches for lifts the ceiling; what an app says of itself does not.
   const ceiling = ({ value }: Device): number | undefined =>

@@ -1,34 +1,32 @@
 /** A bank in this process: the platform over a memory store, simulated clock and randomness, and a phone that speaks the wire by hand. */
-import { createRegistry } from '@postern/authenticators/registry'
 import { enrolPin, type Ksf, loginPin, type PinClientOptions, type PinSlot } from '@postern/authenticators/pin/client'
 import type { PinAnswer, PinStep } from '@postern/authenticators/pin/messages'
 import { encodeBase64url } from '@postern/core/base64url'
 import { utf8 } from '@postern/core/bytes'
-import type { Signer } from '@postern/core/cryptoPort'
 import { createCrypto } from '@postern/core/crypto'
+import type { Signer } from '@postern/core/cryptoPort'
 import { signJws } from '@postern/core/jws'
 import { createKeyRingDocument, openKeyRing } from '@postern/core/keyRing'
 import { createPlatform, type Platform, type PlatformOptions } from '@postern/platform'
-import { starterDocument } from '@postern/policy/mobile'
 import type { PolicyDocument } from '@postern/policy/document'
-import type { Store } from '@postern/store'
+import { starterDocument } from '@postern/policy/mobile'
+import type { Op, Store } from '@postern/store'
 import { memoryStore } from '@postern/store/memory'
-import { countingStore } from '@postern/testkit/counting'
-import { seededRandom, simClock, simPorts } from '@postern/testkit/simulation'
+import { type SimClock, type SimPorts, seededRandom, simPorts } from '@postern/testkit/simulation'
 import { configKey, createConfigStore } from '../../src/internal/config.js'
 
 export const ISSUER = 'http://127.0.0.1:9/postern'
 export const API = 'https://accounts.bank.example'
 export const ACR = ['basic', 'pin', 'strong'] as const
 export const crypto = createCrypto()
-void createRegistry
 
 export interface Bank {
   readonly platform: Platform
-  readonly clock: ReturnType<typeof simClock>
-  readonly ports: ReturnType<typeof simPorts>
+  readonly clock: SimClock
+  readonly ports: SimPorts
   readonly store: Store
-  readonly counts: ReturnType<typeof countingStore>
+  /** Commits that an answer waited for: not those that take shipped events out of the outbox. */
+  readonly trips: (readonly Op[])[]
   call(path: string, init?: RequestInit): Promise<Response>
 }
 
@@ -36,19 +34,38 @@ export interface Bank {
 export const quickKsf: Ksf = (input) => crypto.digest('SHA-512', input)
 
 export function bankPolicy(schema: string): PolicyDocument {
-  return starterDocument({ id: 'main', schema, levels: { pin: 2, biometric: 2, 'device-key': 3 }, login: 2, confirm: 2, acceptUnchecked: ['other'] })
+  return starterDocument({
+    id: 'main',
+    schema,
+    levels: { pin: 2, biometric: 2, 'device-key': 3 },
+    login: 2,
+    confirm: 2,
+    acceptUnchecked: ['other'],
+  })
 }
 
 export async function createBank(over: Partial<PlatformOptions> = {}): Promise<Bank> {
-  const clock = simClock(Date.UTC(2026, 0, 5, 9))
-  const ports = simPorts({ seed: 7, clock })
-  const counts = countingStore(memoryStore())
-  const store = counts.store
+  const ports = simPorts({ seed: 7, start: Date.UTC(2026, 0, 5, 9) })
+  const clock = ports.time
+  const memory = memoryStore()
+  const trips: (readonly Op[])[] = []
+  const store: Store = {
+    ...memory,
+    commit(part, ops, o) {
+      if (part.id.startsWith('dev:') && ops.some(({ op }) => op !== 'del')) trips.push(ops)
+      return memory.commit(part, ops, o)
+    },
+  }
   const runtime = { ...ports, crypto, store }
   const keys = await openKeyRing(await createKeyRingDocument({ clock: ports.clock, random: ports.random, crypto }), crypto)
   const config = createConfigStore({ store, tenant: 'bank', clock: ports.clock, random: ports.random })
   await config.write(configKey.app('retail'), { id: 'retail', name: 'Retail', registration: 'open' }, null, [])
-  await config.write(configKey.version('retail', 'other', '5.2.0'), { status: 'enabled', signatures: ['ab'.repeat(32)], sealed: true }, null, [])
+  await config.write(
+    configKey.version('retail', 'other', '5.2.0'),
+    { status: 'enabled', signatures: ['ab'.repeat(32)], sealed: true },
+    null,
+    [],
+  )
   const platform = await createPlatform({
     issuer: ISSUER,
     tenant: 'bank',
@@ -58,11 +75,23 @@ export async function createBank(over: Partial<PlatformOptions> = {}): Promise<B
     unverifiedAcr: 'strong',
     resources: { [API]: {} },
     scopes: ['accounts', 'payments'],
-    registrars: { letter: { complete: async ({ data }) => (data === 'right code' ? { outcome: 'done', subject: 'c-1001', amr: ['kba'] } : { outcome: 'failed' }) } },
+    registrars: {
+      letter: {
+        complete: async ({ data }) =>
+          data === 'right code' ? { outcome: 'done', subject: 'c-1001', amr: ['kba'] } : { outcome: 'failed' },
+      },
+    },
     policy: bankPolicy,
     ...over,
   })
-  return { platform, clock, ports, store, counts, call: (path, init) => platform.fetch(new Request(ISSUER + path, init), { ip: '192.0.2.7' }) }
+  return {
+    platform,
+    clock,
+    ports,
+    store,
+    trips,
+    call: (path, init) => platform.fetch(new Request(ISSUER + path, init), { ip: '192.0.2.7' }),
+  }
 }
 
 /** A phone with nothing but a key and the wire. */
@@ -79,15 +108,32 @@ export async function createPhone(bank: Bank, seed = 1) {
     return signJws(
       device,
       { typ: 'dpop+jwt', jwk: device.publicJwk },
-      { jti: encodeBase64url(random(16)), htm: method, htu: ISSUER + path, iat: Math.floor(bank.clock.clock() / 1000), ...(n === undefined ? {} : { nonce: n }), ...ath },
+      {
+        jti: encodeBase64url(random(16)),
+        htm: method,
+        htu: ISSUER + path,
+        iat: Math.floor(bank.clock.clock() / 1000),
+        ...(n === undefined ? {} : { nonce: n }),
+        ...ath,
+      },
     )
   }
 
-  async function send(method: string, path: string, body?: object | URLSearchParams, token?: string, again = true): Promise<{ status: number; body: Record<string, unknown> }> {
+  async function send(
+    method: string,
+    path: string,
+    body?: object | URLSearchParams,
+    token?: string,
+    again = true,
+  ): Promise<{ status: number; body: Record<string, unknown> }> {
     const headers = new Headers({ dpop: await proof(method, path, token) })
     if (token !== undefined) headers.set('authorization', `DPoP ${token}`)
     if (body !== undefined && !(body instanceof URLSearchParams)) headers.set('content-type', 'application/json')
-    const answer = await bank.call(path, { method, headers, ...(body === undefined ? {} : { body: body instanceof URLSearchParams ? body : JSON.stringify(body) }) })
+    const answer = await bank.call(path, {
+      method,
+      headers,
+      ...(body === undefined ? {} : { body: body instanceof URLSearchParams ? body : JSON.stringify(body) }),
+    })
     nonce = answer.headers.get('dpop-nonce') ?? nonce
     const text = await answer.text()
     const parsed = text === '' ? {} : JSON.parse(text)
@@ -97,7 +143,16 @@ export async function createPhone(bank: Bank, seed = 1) {
 
   const verifier = 'v'.repeat(43)
   const challenge = encodeBase64url(await crypto.digest('SHA-256', utf8(verifier)))
-  const options = (): Omit<PinClientOptions, 'exchange'> => ({ issuer: ISSUER, tenant: 'bank', app: 'retail', device: clientId, sign: (data) => device.sign(data), crypto, random, ksf: quickKsf })
+  const options = (): Omit<PinClientOptions, 'exchange'> => ({
+    issuer: ISSUER,
+    tenant: 'bank',
+    app: 'retail',
+    device: clientId,
+    sign: (data) => device.sign(data),
+    crypto,
+    random,
+    ksf: quickKsf,
+  })
 
   const phone = {
     send,
@@ -105,16 +160,31 @@ export async function createPhone(bank: Bank, seed = 1) {
       return clientId
     },
     async enrolInstance(over: object = {}) {
-      const { challenge: handle, nonce: own } = (await (await bank.call('/challenge', { method: 'POST' })).json()) as { challenge: string; nonce: string }
+      const { challenge: handle, nonce: own } = (await (await bank.call('/challenge', { method: 'POST' })).json()) as {
+        challenge: string
+        nonce: string
+      }
       const answer = await bank.call('/register', {
         method: 'POST',
         headers: { 'content-type': 'application/json', dpop: await proof('POST', '/register', undefined, own) },
         body: JSON.stringify({
-          app_id: 'retail', app_version: '5.2.0', app_platform: 'other', os_version: '14.1', challenge: handle,
-          jwks: { keys: [device.publicJwk] }, redirect_uris: ['com.bank.retail:/cb'], token_endpoint_auth_method: 'none',
+          app_id: 'retail',
+          app_version: '5.2.0',
+          app_platform: 'other',
+          os_version: '14.1',
+          challenge: handle,
+          jwks: { keys: [device.publicJwk] },
+          redirect_uris: ['com.bank.retail:/cb'],
+          token_endpoint_auth_method: 'none',
           evidence: [
             { format: 'app-signature', certificates: ['ab'.repeat(32)] },
-            { format: 'signals', v: 1, at: bank.clock.clock(), source: 'test', signals: { privilegedAccess: false, debug: false, simulator: false, hooks: false, appIntegrity: false } },
+            {
+              format: 'signals',
+              v: 1,
+              at: bank.clock.clock(),
+              source: 'test',
+              signals: { privilegedAccess: false, debug: false, simulator: false, hooks: false, appIntegrity: false },
+            },
           ],
           ...over,
         }),
@@ -124,10 +194,19 @@ export async function createPhone(bank: Bank, seed = 1) {
       return { status: answer.status, body }
     },
     async token(code: string, extra: Record<string, string> = {}) {
-      return send('POST', '/token', new URLSearchParams({ grant_type: 'authorization_code', client_id: clientId, code, code_verifier: verifier, ...extra }))
+      return send(
+        'POST',
+        '/token',
+        new URLSearchParams({ grant_type: 'authorization_code', client_id: clientId, code, code_verifier: verifier, ...extra }),
+      )
     },
     async register(data: unknown = 'right code') {
-      const answer = await send('POST', '/registrations/letter/complete', { client_id: clientId, data, code_challenge: challenge, code_challenge_method: 'S256' })
+      const answer = await send('POST', '/registrations/letter/complete', {
+        client_id: clientId,
+        data,
+        code_challenge: challenge,
+        code_challenge_method: 'S256',
+      })
       return answer.status === 200 ? phone.token(String(answer.body['authorization_code'])) : answer
     },
     async enrolPin(pin: string, token: string): Promise<PinSlot> {
@@ -136,7 +215,12 @@ export async function createPhone(bank: Bank, seed = 1) {
         pin: utf8(pin),
         exchange: {
           begin: async (handle, answer) => {
-            const { status, body } = await send('POST', '/enrolments/pin/begin', { ...(handle === null ? {} : { handle }), ...(answer === null ? {} : { step: answer }) }, token)
+            const { status, body } = await send(
+              'POST',
+              '/enrolments/pin/begin',
+              { ...(handle === null ? {} : { handle }), ...(answer === null ? {} : { step: answer }) },
+              token,
+            )
             if (status !== 200) throw new Error(`refused ${status} ${JSON.stringify(body)}`)
             return { handle: String(body['handle']), step: body['step'] as PinStep }
           },
@@ -149,8 +233,16 @@ export async function createPhone(bank: Bank, seed = 1) {
       })
       return slot
     },
-    challenge: (form: Record<string, string>) => send('POST', '/authorize-challenge', new URLSearchParams({ client_id: clientId, ...form })),
-    start: (form: Record<string, string> = {}) => phone.challenge({ response_type: 'code', scope: 'accounts offline_access', code_challenge: challenge, code_challenge_method: 'S256', ...form }),
+    challenge: (form: Record<string, string>) =>
+      send('POST', '/authorize-challenge', new URLSearchParams({ client_id: clientId, ...form })),
+    start: (form: Record<string, string> = {}) =>
+      phone.challenge({
+        response_type: 'code',
+        scope: 'accounts offline_access',
+        code_challenge: challenge,
+        code_challenge_method: 'S256',
+        ...form,
+      }),
     /** Logs in by PIN up to the code. */
     async loginPin(pin: string, slot: PinSlot, form: Record<string, string> = {}) {
       const first = await phone.start(form)
@@ -162,7 +254,11 @@ export async function createPhone(bank: Bank, seed = 1) {
       const step = first['step'] as { authenticator: string; handle: string; step: PinStep }
       let last: { status: number; body: Record<string, unknown> } = { status: 403, body: first }
       const post = async (handle: string, answer: PinAnswer | null, finish: boolean) => {
-        last = await phone.challenge({ auth_session: session, authenticator: step.authenticator, step: encodeBase64url(utf8(JSON.stringify({ handle, step: answer, finish }))) })
+        last = await phone.challenge({
+          auth_session: session,
+          authenticator: step.authenticator,
+          step: encodeBase64url(utf8(JSON.stringify({ handle, step: answer, finish }))),
+        })
         session = String(last.body['auth_session'] ?? session)
         return last
       }
@@ -188,7 +284,8 @@ export async function createPhone(bank: Bank, seed = 1) {
       }
       return last
     },
-    refresh: (token: string) => send('POST', '/token', new URLSearchParams({ grant_type: 'refresh_token', client_id: clientId, refresh_token: token })),
+    refresh: (token: string) =>
+      send('POST', '/token', new URLSearchParams({ grant_type: 'refresh_token', client_id: clientId, refresh_token: token })),
   }
   return phone
 }
