@@ -116,7 +116,8 @@ export function createEventLog(o: {
   }
 }
 
-function matches(event: PosternEvent, q: EventQuery): boolean {
+/** Whether an event is one that a query asks for; `from` and the place in the order are the walk's. */
+export function matches(event: PosternEvent, q: EventQuery): boolean {
   return (
     (q.types === undefined || q.types.includes(event.type)) &&
     (q.notTypes === undefined || !q.notTypes.includes(event.type)) &&
