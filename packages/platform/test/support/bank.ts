@@ -4,7 +4,7 @@ import type { PinAnswer, PinStep } from '@postern/authenticators/pin/messages'
 import { encodeBase64url } from '@postern/core/base64url'
 import { utf8 } from '@postern/core/bytes'
 import { createCrypto } from '@postern/core/crypto'
-import type { Signer } from '@postern/core/cryptoPort'
+import type { CryptoPort, Signer } from '@postern/core/cryptoPort'
 import { signJws } from '@postern/core/jws'
 import { createKeyRingDocument, openKeyRing } from '@postern/core/keyRing'
 import { createPlatform, type Platform, type PlatformOptions } from '@postern/platform'
@@ -18,7 +18,7 @@ import { configKey, createConfigStore } from '../../src/internal/config.js'
 export const ISSUER = 'http://127.0.0.1:9/postern'
 export const API = 'https://accounts.bank.example'
 export const ACR = ['basic', 'pin', 'strong'] as const
-export const crypto = createCrypto()
+export const crypto: CryptoPort = createCrypto()
 
 export interface Bank {
   readonly platform: Platform
@@ -94,8 +94,28 @@ export async function createBank(over: Partial<PlatformOptions> = {}): Promise<B
   }
 }
 
+export interface Answer {
+  readonly status: number
+  readonly body: Record<string, unknown>
+}
+
+export interface Phone {
+  readonly clientId: string
+  send(method: string, path: string, body?: object | URLSearchParams, token?: string, again?: boolean): Promise<Answer>
+  enrolInstance(over?: object): Promise<Answer>
+  token(code: string, extra?: Record<string, string>): Promise<Answer>
+  register(data?: unknown): Promise<Answer>
+  enrolPin(pin: string, token: string): Promise<PinSlot>
+  challenge(form: Record<string, string>): Promise<Answer>
+  start(form?: Record<string, string>): Promise<Answer>
+  /** Logs in by PIN up to the code. */
+  loginPin(pin: string, slot: PinSlot, form?: Record<string, string>): Promise<Answer>
+  answerPin(first: Record<string, unknown>, pin: string, slot: PinSlot): Promise<Answer>
+  refresh(token: string): Promise<Answer>
+}
+
 /** A phone with nothing but a key and the wire. */
-export async function createPhone(bank: Bank, seed = 1) {
+export async function createPhone(bank: Bank, seed = 1): Promise<Phone> {
   const random = seededRandom(seed)
   const jwk = await crypto.generateKey('ES256', random)
   const device: Signer = await crypto.signer('ES256', jwk)
@@ -154,7 +174,7 @@ export async function createPhone(bank: Bank, seed = 1) {
     ksf: quickKsf,
   })
 
-  const phone = {
+  const phone: Phone = {
     send,
     get clientId() {
       return clientId
@@ -243,7 +263,6 @@ export async function createPhone(bank: Bank, seed = 1) {
         code_challenge_method: 'S256',
         ...form,
       }),
-    /** Logs in by PIN up to the code. */
     async loginPin(pin: string, slot: PinSlot, form: Record<string, string> = {}) {
       const first = await phone.start(form)
       if (first.status !== 403 || first.body['step'] === undefined) return first
