@@ -1,0 +1,35 @@
+/** A device as operators see it: what it is and what its evidence said; nothing that could stand in for it. */
+import { decodeEnrolment } from '@postern/authenticators/enrolment'
+import type { Part, Rec, Store } from '@postern/store'
+import type { Device } from '../deviceRecord.js'
+
+/** The public members of a device. */
+export function deviceView({ id, value }: Device): object {
+  return {
+    client_id: id,
+    app: value.app,
+    app_version: value.version,
+    app_platform: value.platform,
+    os_version: value.os,
+    device_model: value.model,
+    status: value.status,
+    created_at: value.createdAt,
+    jkt: value.jkt,
+    evidence: value.evidence,
+    evidence_at: value.evidenceAt,
+  }
+}
+
+/** Enrolments on a device, optionally those of one user's partition. */
+export async function enrolmentsOf(
+  store: Store,
+  part: Part,
+  now: number,
+  owner?: string,
+): Promise<readonly { readonly id: string; readonly type: string; readonly status: string; readonly owner: string }[]> {
+  const recs: readonly Rec[] = await store.list(part, 'enr/', { now, limit: 1000 })
+  return recs
+    .map(({ key, value }) => ({ id: key.slice(4), value: decodeEnrolment(value) }))
+    .filter(({ value }) => owner === undefined || value.owner === owner)
+    .map(({ id, value: { type, status, owner: of } }) => ({ id, type, status, owner: of }))
+}
