@@ -170,7 +170,57 @@ describe('failures', () => {
   })
 })
 
+describe('the sweep', () => {
+  const fill = async (file: string, count: number) => {
+    const db = openLibsql(file)
+    const store = sqliteStore(db)
+    const puts = Array.from({ length: count }, (_, i) =>
+      store.commit({ tenant: 'bank', id: `u:${i % 3}` }, [{ ...put(`k/${i}`), ...(i % 10 ? { expiresAt: now + 1 } : {}) }], o()),
+    )
+    await Promise.all(puts)
+    const left = () => (db.prepare('select count(*) as n from postern_kv').get() as { n: number }).n
+    return { store, left }
+  }
+  const due = now + 1 + 60_000
+
+  it('goes on from where its budget ended, over many steps, and misses no row between two of them', async () => {
+    const { store, left } = await fill(nextFile(), 1300)
+    const swept: number[] = []
+    for (let i = 0; i < 3; i++) swept.push(await store.sweep!(due, 0))
+    expect([swept.every((count) => count > 200), left()]).toEqual([true, 130])
+    await store.close()
+  })
+
+  it('with budget enough goes once around from wherever it stands', async () => {
+    const { store, left } = await fill(nextFile(), 1300)
+    const first = await store.sweep!(due, 0)
+    expect(await store.sweep!(due, 10_000)).toBe(1170 - first)
+    expect([left(), await store.sweep!(due, 10_000)]).toEqual([130, 0])
+    await store.close()
+  })
+
+  it('leaves room for commits between its steps', async () => {
+    const { store } = await fill(nextFile(), 1300)
+    const order: string[] = []
+    await Promise.all([
+      store.sweep!(due, 10_000).then(() => order.push('swept')),
+      store.commit(part, [put('meanwhile')], o()).then(() => order.push('committed')),
+    ])
+    expect(order).toEqual(['committed', 'swept'])
+    await store.close()
+  })
+})
+
 describe('the file', () => {
+  it('is a write-ahead log that is synced at each commit', async () => {
+    const db = openLibsql(nextFile())
+    sqliteStore(db)
+    expect(db.prepare('pragma journal_mode').get()).toMatchObject({ journal_mode: 'wal' })
+    expect(db.prepare('pragma synchronous').get()).toMatchObject({ synchronous: 2 })
+    expect(db.prepare('pragma busy_timeout').get()).toMatchObject({ timeout: 0 })
+    db.close()
+  })
+
   it.each([
     ['FULL', 'power'],
     ['NORMAL', 'process'],

@@ -34,7 +34,7 @@ export function sweeper(
     const first = cursor
     const ending = clock() + budgetMs
     let swept = 0
-    for (let wrapped = false; ; ) {
+    for (let ends = 0; ; ) {
       try {
         swept += step(now - graceMs)
       } catch (cause) {
@@ -42,8 +42,9 @@ export function sweeper(
         if (swept > 0) return swept
         throw new PosternError('store.unavailable', { cause })
       }
-      wrapped ||= cursor === START
-      if (wrapped && !isBefore(cursor, first)) return swept
+      if (cursor === START) ends++
+      // Once around: past where it began, or, where that row is gone, at the end for the second time.
+      if (ends === 2 || (ends === 1 && (first === START || isBefore(first, cursor)))) return swept
       if (clock() >= ending) return swept
       await new Promise<void>((resolve) => schedule(resolve, 0))
     }
