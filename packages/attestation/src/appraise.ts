@@ -114,7 +114,7 @@ function counts(name: FactName, fact: AnyFact): boolean {
   const worth = worthOf(name, fact.value)
   if (worth === 'bad') return true
   if (!bound(fact) || fact.strength === 'none') return false
-  if (worth === 'neutral') return true
+  if (worth === 'neutral') return name === 'app.signature' || rankOf(fact.strength) >= rankOf('vendor')
   if (rankOf(fact.strength) >= rankOf('vendor')) return name !== 'device.keyLevel' || fact.binding.deviceKey === 'is-the-key'
   return runtimeFacts.includes(name)
 }
