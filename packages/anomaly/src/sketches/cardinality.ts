@@ -26,13 +26,13 @@ export function memberHash(key: Uint8Array, member: Uint8Array): string {
 
 /** The count with these members added. @param hashes - from {@link memberHash} */
 export function addMembers(c: Cardinality, hashes: Iterable<string>): Cardinality {
-  if (c.exact !== null) {
-    const all = new Set(c.exact)
-    for (const hash of hashes) all.add(hash)
-    if (all.size <= exactMembers) return { exact: [...all].sort(), registers: null }
-    return { exact: null, registers: withHashes(new Uint8Array(REGISTERS), all) }
-  }
-  return { exact: null, registers: withHashes(c.registers!.slice(), hashes) }
+  const fresh = [...hashes].filter((hash) => !has(c, hash))
+  if (fresh.length === 0) return c
+  if (c.exact === null) return { exact: null, registers: withHashes(c.registers!.slice(), fresh) }
+  const all = new Set([...c.exact, ...fresh])
+  return all.size <= exactMembers
+    ? { exact: [...all].sort(), registers: null }
+    : { exact: null, registers: withHashes(new Uint8Array(REGISTERS), all) }
 }
 
 /** The union. */
@@ -88,14 +88,32 @@ export function decodeCardinality(bytes: Uint8Array): Cardinality {
   return { exact, registers: null }
 }
 
-/** Register: the first 12 bits; value: zeros before the first one in the other 52, plus 1. */
+/** Whether adding the hash would change nothing. */
+function has(c: Cardinality, hash: string): boolean {
+  if (c.exact === null) {
+    const { index, rank } = place(hash)
+    return c.registers![index]! >= rank
+  }
+  let [low, high] = [0, c.exact.length]
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if (c.exact[middle]! < hash) low = middle + 1
+    else high = middle
+  }
+  return c.exact[low] === hash
+}
+
 function withHashes(registers: Uint8Array, hashes: Iterable<string>): Uint8Array {
   for (const hash of hashes) {
-    const [hi, lo] = [Number.parseInt(hash.slice(0, 8), 16), Number.parseInt(hash.slice(8), 16)]
-    const rest = hi & 0xfffff
-    const rank = rest !== 0 ? Math.clz32(rest) - 12 + 1 : 20 + Math.clz32(lo) + 1
-    const index = hi >>> 20
+    const { index, rank } = place(hash)
     registers[index] = Math.max(registers[index]!, rank)
   }
   return registers
+}
+
+/** Register: the first 12 bits; rank: zeros before the first one in the other 52, plus 1. */
+function place(hash: string): { readonly index: number; readonly rank: number } {
+  const [hi, lo] = [Number.parseInt(hash.slice(0, 8), 16), Number.parseInt(hash.slice(8), 16)]
+  const rest = hi & 0xfffff
+  return { index: hi >>> 20, rank: rest !== 0 ? Math.clz32(rest) - 12 + 1 : 20 + Math.clz32(lo) + 1 }
 }
