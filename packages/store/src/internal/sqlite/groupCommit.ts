@@ -97,7 +97,6 @@ export function groupCommit(sql: Statements, schedule: Schedule, maxQueue: numbe
       })
     },
     drain() {
-      busyTurns = BUSY_TURNS
       while (queue.length > 0) flush()
     },
     stuck: () => stuck,

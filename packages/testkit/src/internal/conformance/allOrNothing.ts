@@ -22,6 +22,19 @@ export const allOrNothingSuite: Suite = (kit) => [
       }),
   })),
   {
+    name: 'all or nothing: an op that fails among others fails alone, too, and says the same',
+    run: () =>
+      kit.over(async (store) => {
+        await furnish(kit, store)
+        const before = await everything(store)
+        for (const { what, op, current } of FAILING) {
+          const answer = await store.commit(PART, [op], { now: NOW, rev: kit.rev() })
+          equal(answer.ok ? 'ok' : [answer.at, answer.current?.key ?? null], [0, current], what)
+          equal(await everything(store), before, `after ${what}`)
+        }
+      }),
+  },
+  {
     name: 'all or nothing: of two failing ops the first is named',
     run: () =>
       kit.over(async (store) => {
@@ -29,7 +42,7 @@ export const allOrNothingSuite: Suite = (kit) => [
         for (let first = 0; first < PLACES - 1; first++) {
           const ops = Array.from({ length: PLACES }, (_, i) => {
             if (i === first) return FAILING[0]!.op
-            return i === PLACES - 1 ? FAILING[7]!.op : harmless(i, rev)
+            return i === PLACES - 1 ? FAILING.at(-1)!.op : harmless(i, rev)
           })
           const answer = await store.commit(PART, ops, { now: NOW, rev: kit.rev() })
           equal(answer.ok ? -1 : answer.at, first, 'the index')
@@ -74,6 +87,8 @@ const FAILING: readonly { what: string; op: Op; current: string | null }[] = [
   { what: 'a check of the wrong rev', op: { op: 'check', key: 'there', rev: 'wrongwrongwrong0' }, current: 'there' },
   { what: 'a del of the wrong rev', op: { op: 'del', key: 'there', rev: 'wrongwrongwrong0' }, current: 'there' },
   { what: 'an add above its max', op: { op: 'add', key: 'count', by: 1, max: 3 }, current: 'count' },
+  { what: 'an add above its max over nothing', op: { op: 'add', key: 'absent', by: 4, max: 3 }, current: null },
+  { what: 'taking from a counter that is absent', op: { op: 'add', key: 'absent', by: -1, max: 9 }, current: null },
   { what: 'an add below zero', op: { op: 'add', key: 'count', by: -4, max: 9 }, current: 'count' },
 ]
 
