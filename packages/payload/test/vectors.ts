@@ -14,3 +14,7 @@ export function absent(path: string): boolean {
 export function load<T>(path: string): T {
   return JSON.parse(readFileSync(resolve(folder, path), 'utf8')) as T
 }
+
+export function pathOf(path: string): string {
+  return resolve(folder, path)
+}

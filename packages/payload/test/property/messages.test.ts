@@ -88,21 +88,16 @@ describe('Binary HTTP', () => {
     )
   })
 
-  it('an unpadded message that is cut is refused, unless the cut leaves out whole empty sections', () => {
+  it('an unpadded message that is cut is refused, unless the cut leaves out whole sections', () => {
+    const none = { content: new Uint8Array(0), trailers: [] }
+    const size = (message: BhttpRequest) => encodeRequest(message, { pad: false }).length
     fc.assert(
       fc.property(request, fc.nat(), (a, n) => {
         const whole = encodeRequest({ ...a, trailers: [['x', 'y']] }, { pad: false })
-        const cut = whole.subarray(0, n % whole.length)
-        try {
-          const read = decodeRequest(cut)
-          expect(read.trailers).toEqual([])
-          const ends = [
-            encodeRequest({ ...a, trailers: [] }, { pad: false }),
-            encodeRequest({ ...a, content: new Uint8Array(0), trailers: [] }, { pad: false }),
-          ]
-          expect(ends.some((end) => cut.length >= end.length - 3)).toBe(true)
-        } catch (error) {
-          expect((error as PosternError).code).toBe('bhttp.malformed')
+        const ends = [size({ ...a, ...none, fields: [] }) - 3, size({ ...a, ...none }) - 2, size({ ...a, trailers: [] }) - 1]
+        for (const length of [n % whole.length, ...ends]) {
+          const code = codeOfNow(() => decodeRequest(whole.subarray(0, length)))
+          expect(code).toBe(ends.includes(length) ? null : 'bhttp.malformed')
         }
       }),
       runs,
@@ -258,6 +253,15 @@ describe('key documents', () => {
     )
   })
 })
+
+function codeOfNow(call: () => unknown): string | null {
+  try {
+    call()
+    return null
+  } catch (error) {
+    return (error as PosternError).code
+  }
+}
 
 function flip(bytes: Uint8Array, at: number, bit: number): Uint8Array {
   const out = bytes.slice()
