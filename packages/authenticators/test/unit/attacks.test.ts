@@ -4,7 +4,7 @@ import { Buffer } from 'node:buffer'
 import { type Reply, type RunResult, runBegin, runFinish } from '@postern/authenticators/authenticator'
 import { claimDevice, devicesKey, readDevices } from '@postern/authenticators/devices'
 import { enrolPin, loginPin, type PinExchange, type PinSlot } from '@postern/authenticators/pin/client'
-import { ke1Statement, pinContext } from '@postern/authenticators/pin/messages'
+import { ke1Statement, ke3Statement, pinContext } from '@postern/authenticators/pin/messages'
 import { createRegistry, factsOf } from '@postern/authenticators/registry'
 import { decodeBase64url, encodeBase64url } from '@postern/core/base64url'
 import { fromHex, fromUtf8, utf8 } from '@postern/core/bytes'
@@ -13,7 +13,7 @@ import { newRev } from '@postern/store'
 import { memoryStore } from '@postern/store/memory'
 import { faultyStore } from '@postern/testkit/faulty'
 import { describe, expect, it } from 'vitest'
-import { codeOf, createWorld, type Device, issuer, random, type World } from '../world.js'
+import { codeOf, createWorld, crypto, type Device, issuer, random, type World } from '../world.js'
 
 const login = (w: World, d: Device, slot: PinSlot, digits: string, more = {}) =>
   loginPin({
@@ -24,26 +24,31 @@ const login = (w: World, d: Device, slot: PinSlot, digits: string, more = {}) =>
     purpose: 'login',
   })
 
-/** A challenge with a KE1 for it, signed by `signer`, ready to be sent. */
-async function ke1For(w: World, d: Device, slot: PinSlot, signer = d) {
-  const { handle, step } = await w.exchange(d, 'login', slot.enrolment).begin(null, null)
-  const { nonce, generation } = step as { nonce: string; generation: number }
+async function signedKe1(d: Device, slot: PinSlot, nonce: string, signer = d) {
   const bytes = new Uint8Array(96)
   bytes.set(BASE, 0)
   bytes.set(random(32), 32)
   bytes.set(BASE, 64)
+  const { enrolment, generation } = slot
   const context = pinContext({
     issuer,
     tenant: d.tenant,
     app: 'retail',
     device: d.id,
-    enrolment: slot.enrolment,
+    enrolment,
     generation,
     purpose: 'login',
     bind: null,
   })
-  const signature = await signer.signer.sign(ke1Statement(context, decodeBase64url(nonce)!, bytes))
-  return { handle, input: { ke1: encodeBase64url(bytes), signature: encodeBase64url(signature) } }
+  const m1 = ke1Statement(context, decodeBase64url(nonce)!, bytes)
+  return { ke1: encodeBase64url(bytes), signature: encodeBase64url(await signer.signer.sign(m1)), m1, context }
+}
+
+/** A challenge with a KE1 for it, signed by `signer`, ready to be sent. */
+async function ke1For(w: World, d: Device, slot: PinSlot, signer = d) {
+  const { handle, step } = await w.exchange(d, 'login', slot.enrolment).begin(null, null)
+  const { ke1, signature } = await signedKe1(d, slot, (step as { nonce: string }).nonce, signer)
+  return { handle, input: { ke1, signature } }
 }
 /** The ristretto255 base point: an element like any other. */
 const BASE = fromHex('e2f2ae0a6abc4e71a884a961c500515f58e30b6aa582dd8db6a65945e08d2d76')!
@@ -278,6 +283,57 @@ describe('attacks on the PIN', () => {
         expect(await codeOf(swappedLogin), `${stage} ${name}`).toBe('pin.refused')
         expect(await codeOf(login(w, d, slot, '27182'))).toBe('ok')
       }
+    }
+  })
+
+  it('A07 a handle of one device opens nothing for another, though that one signs', async () => {
+    const w = createWorld()
+    const [d, other] = [await w.device('d1'), await w.device('d2')]
+    const slot = await w.withPin(d, '27182')
+    const made = await ke1For(w, d, slot, other)
+    const c = await w.ceremony(other, 'login', slot.enrolment, { handle: made.handle })
+    expect(await runBegin(w.pin, c, made.input, { runtime: w.runtime })).toMatchObject({
+      ok: false,
+      code: 'pin.refused',
+      reason: 'handle',
+    })
+  })
+
+  it('A06 the key behind the decoy, which everybody knows, proves no device', async () => {
+    const w = createWorld()
+    const d = await w.device('d1')
+    const slot = await w.withPin(d, '27182')
+    const G = { x: 'axfR8uEsQkf4vOblY6RA8ncDfYEt6zOg9KE5RdiYwpY', y: 'T-NC4v4af5uO5-tKfA-eFivOM1drMV7Oy7ZAaDe_UfU' }
+    const one = encodeBase64url(Uint8Array.of(...new Uint8Array(31), 1))
+    const decoy = await crypto.signer('ES256', { kty: 'EC', crv: 'P-256', ...G, d: one })
+    const made = await ke1For(w, d, slot, { ...d, signer: decoy })
+    const c = await w.ceremony(d, 'login', slot.enrolment, { handle: made.handle, device: null })
+    expect(await runBegin(w.pin, c, made.input, { runtime: w.runtime })).toMatchObject({
+      ok: false,
+      code: 'pin.refused',
+      reason: 'signature',
+    })
+  })
+
+  it('a KE3 that is not the client’s is one failure, told once, and gives no attempt back', async () => {
+    const w = createWorld()
+    const d = await w.device('d1')
+    for (const ghost of [false, true]) {
+      const real = await w.withPin(d, '27182')
+      const slot = ghost ? { ...real, enrolment: '1'.repeat(32) } : real
+      const { handle, step } = await w.exchange(d, 'login', slot.enrolment).begin(null, null)
+      const { ke1, signature, m1, context } = await signedKe1(d, slot, (step as { nonce: string }).nonce)
+      const second = await w.exchange(d, 'login', slot.enrolment).begin(handle, { ke1, signature })
+      const ke3 = random(64)
+      const hash = (b: Uint8Array) => crypto.digest('SHA-256', b)
+      const ke2 = decodeBase64url((second.step as { ke2: string }).ke2)!
+      const m3 = ke3Statement(context, await hash(m1), await hash(ke2), ke3)
+      const answer = { ke3: encodeBase64url(ke3), signature: encodeBase64url(await d.signer.sign(m3)) }
+      const finish = async () =>
+        runFinish(w.pin, await w.ceremony(d, 'login', slot.enrolment, { handle: second.handle }), answer, { runtime: w.runtime })
+      expect(await finish()).toMatchObject({ ok: false, code: 'pin.refused', event: { type: 'pin.failed' }, attemptsLeft: 2 })
+      expect(await finish()).toMatchObject({ ok: false, code: 'pin.refused', event: null, attemptsLeft: 2 })
+      if (!ghost) expect((await w.read(d, `pin/${slot.enrolment}`))[0]!.n).toBe(1)
     }
   })
 

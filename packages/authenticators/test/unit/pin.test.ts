@@ -1,7 +1,10 @@
+/// <reference types="node" />
+import { scryptSync } from 'node:crypto'
 import { runBegin, runFinish } from '@postern/authenticators/authenticator'
 import { changePin, enrolPin, loginPin, type PinExchange } from '@postern/authenticators/pin/client'
-import { utf8 } from '@postern/core/bytes'
+import { hex, utf8 } from '@postern/core/bytes'
 import { describe, expect, it } from 'vitest'
+import { scryptKsf } from '../../src/internal/ksf.js'
 import { codeOf, createWorld, type Refused, random } from '../world.js'
 
 const login = async (
@@ -50,6 +53,20 @@ describe('pin/v1', () => {
     const d = await w.device('d1')
     const { slot } = await enrolPin({ ...w.client(d), exchange: w.exchange(d, 'enrol', null), pin: utf8('27182') })
     expect(await codeOf(login(w, d, [slot], '27182'))).toBe('pin.refused')
+    expect((await w.read(d, `pin/${slot.enrolment}`))[0]!.n).toBe(0)
+  })
+
+  it('another server than the one of the enrolment is a wrong PIN', async () => {
+    const w = createWorld()
+    const d = await w.device('d1')
+    const slot = await w.withPin(d, '27182')
+    expect(await codeOf(login(w, d, [{ ...slot, serverPublicKey: random(32) }], '27182'))).toBe('pin.wrong')
+  })
+
+  it('the default key stretching is scrypt as the suite fixes it', async () => {
+    const input = utf8('oprf output')
+    const native = scryptSync(input, new Uint8Array(16), 64, { N: 2 ** 15, r: 8, p: 1, maxmem: 2 ** 26 })
+    expect(hex(await scryptKsf(input))).toBe(native.toString('hex'))
   })
 
   it('a PIN that is no 4 to 32 digits never leaves the client, and one that is gets wiped', async () => {
@@ -96,6 +113,7 @@ describe('pin/v1', () => {
       keep: async () => void kept++,
     })
     expect([kept, changed.slot.generation, changed.slot.enrolment === slot.enrolment]).toEqual([1, 2, true])
+    expect(await w.read(d, `pin/${slot.enrolment}/next`)).toEqual([null])
     expect(await codeOf(login(w, d, [changed.slot], '27182'))).toBe('pin.wrong')
     expect(await codeOf(login(w, d, [slot, changed.slot], '31415'))).toBe('ok')
     expect(await codeOf(login(w, d, [slot], '27182'))).toBe('pin.protocol')
