@@ -93,6 +93,7 @@ export function checkedNow(now: number): number {
 }
 
 function checkedOp(given: Op, now: number): CheckedOp {
+  if (typeof given !== 'object' || given === null) throw invalid('an op is an object')
   const kind = given.op
   if (kind === 'check') return { op: 'check', key: checkedKey(given.key), rev: checkRev(given.rev, null) }
   if (kind === 'del') return { op: 'del', key: checkedKey(given.key), rev: checkRev(given.rev, undefined) }

@@ -64,7 +64,8 @@ describe('the outbox', () => {
     await store.commit(partOf(1), [{ op: 'put', key: 'e/00', value: new Uint8Array([255]) }], o())
     await filled(store, 5)
     const events: PosternEvent[] = []
-    expect(await shipOutbox(store, (page) => void events.push(...page), { now, limit: 2 })).toBe(5)
+    // A page that it fills alone is no end and no loop.
+    expect(await shipOutbox(store, (page) => void events.push(...page), { now, limit: 1 })).toBe(5)
     expect((await store.outbox!({ now, limit: 9 })).map(({ key }) => key)).toEqual(['e/00'])
   })
 

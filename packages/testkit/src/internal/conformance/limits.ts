@@ -31,6 +31,8 @@ const OPS: readonly (readonly [string, unknown])[] = [
   ['a value that is an array', { ...PUT, value: [1] }],
   ['a del with rev null', { op: 'del', key: 'a', rev: null }],
   ['a check without rev', { op: 'check', key: 'a' }],
+  ['no op at all', null],
+  ['a hole', undefined],
   ['an unknown op', { op: 'set', key: 'a', value: bytes('a') }],
 ]
 
