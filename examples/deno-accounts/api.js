@@ -2,9 +2,9 @@
 // The bank's account API: it verifies, opens and decides; it knows no user, no session and no login page.
 import { createCrypto } from '@postern/core/crypto'
 import { systemPorts } from '@postern/core/systemRuntime'
-import { createPayloadServer } from '@postern/payload/server'
 import { openKemRing } from '@postern/payload/keys'
 import { storeReplayGuard } from '@postern/payload/replay'
+import { createPayloadServer } from '@postern/payload/server'
 import { createGateway } from '@postern/platform/gateway'
 import { policyFeed } from '@postern/platform/policyFeed'
 import { memoryStore } from '@postern/store/memory'
@@ -25,7 +25,17 @@ export async function createAccountApi({ origin, issuer, root, kemRing, acr, ope
     runtime,
     acr,
     policy: policyFeed({ url: `${issuer}/admin/v1/policies/main`, token: () => operatorToken, fetch, crypto, clock }),
-    verifier: { issuer, audience: origin, origin, keys, clock, crypto, nonces: nodeNonces({ random, crypto, clock }), acrOrder: acr, replay: { mode: 'node' } },
+    verifier: {
+      issuer,
+      audience: origin,
+      origin,
+      keys,
+      clock,
+      crypto,
+      nonces: nodeNonces({ random, crypto, clock }),
+      acrOrder: acr,
+      replay: { mode: 'node' },
+    },
     payload: createPayloadServer({
       runtime,
       tenant: 'bank',
@@ -35,8 +45,23 @@ export async function createAccountApi({ origin, issuer, root, kemRing, acr, ope
       replay: storeReplayGuard({ store: runtime.store, tenant: 'bank', clock, random }),
     }),
     routes: [
-      { match: /^\/accounts$/, methods: ['GET'], resource: 'accounts', scope: ['accounts'], sealed: 'required', handle: accounts },
-      { match: /^\/transfers$/, methods: ['POST'], resource: 'transfers', scope: ['payments'], sealed: 'required', transaction: amountOf, handle: transfer },
+      {
+        match: /^\/accounts$/,
+        methods: ['GET'],
+        resource: 'accounts',
+        scope: ['accounts'],
+        sealed: 'required',
+        handle: accounts,
+      },
+      {
+        match: /^\/transfers$/,
+        methods: ['POST'],
+        resource: 'transfers',
+        scope: ['payments'],
+        sealed: 'required',
+        transaction: amountOf,
+        handle: transfer,
+      },
     ],
   })
   return async (request) => {
@@ -47,11 +72,22 @@ export async function createAccountApi({ origin, issuer, root, kemRing, acr, ope
 }
 
 /** Balances in euro cents, by customer number. */
-const balances = new Map([['c-1001', 1_234_567], ['c-1002', 98_700]])
+const balances = new Map([
+  ['c-1001', 1_234_567],
+  ['c-1002', 98_700],
+])
 
 /** @type {import('@postern/platform/gateway').Route['handle']} */
 async function accounts(_request, { verified }) {
-  return Response.json({ accounts: [{ iban: `NL00BANK${verified.subject.slice(2).padStart(10, '0')}`, balance: balances.get(verified.subject) ?? 0, currency: 'EUR' }] })
+  return Response.json({
+    accounts: [
+      {
+        iban: `NL00BANK${verified.subject.slice(2).padStart(10, '0')}`,
+        balance: balances.get(verified.subject) ?? 0,
+        currency: 'EUR',
+      },
+    ],
+  })
 }
 
 /** @type {import('@postern/platform/gateway').Route['handle']} */
@@ -64,5 +100,7 @@ async function transfer(request, { verified }) {
 /** What policy is told of a transfer. A body that nobody can read leaves the amount missing, and missing is worst. @param {Request} request */
 async function amountOf(request) {
   const body = await request.json().catch(() => null)
-  return Number.isSafeInteger(body?.amount) ? { 'transaction.amount': body.amount, 'transaction.currency': 'EUR', 'transaction.type': 'transfer' } : {}
+  return Number.isSafeInteger(body?.amount)
+    ? { 'transaction.amount': body.amount, 'transaction.currency': 'EUR', 'transaction.type': 'transfer' }
+    : {}
 }

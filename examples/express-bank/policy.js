@@ -7,9 +7,19 @@ export const STEP_UP_ABOVE = 100_000
 
 /** @param {string} schema @returns {import('@postern/policy/document').PolicyDocument} */
 export function bankPolicy(schema) {
-  const start = starterDocument({ id: 'main', schema, zone: 'Europe/Amsterdam', levels: { pin: 2, biometric: 2, 'device-key': 3 }, login: 2, confirm: 2, acceptUnchecked: ['other'] })
+  const start = starterDocument({
+    id: 'main',
+    schema,
+    zone: 'Europe/Amsterdam',
+    levels: { pin: 2, biometric: 2, 'device-key': 3 },
+    login: 2,
+    confirm: 2,
+    acceptUnchecked: ['other'],
+  })
   // What a device is, is judged whenever a token is made; the API sees tokens of five minutes and judges the call itself.
-  const atTheGate = start.rules.map((rule) => (/^(device-(?!locked)|app-not)/.test(rule.id) ? { ...rule, when: { ...rule.when, action: { not: 'resource.call' } } } : rule))
+  const atTheGate = start.rules.map((rule) =>
+    /^(device-(?!locked)|app-not)/.test(rule.id) ? { ...rule, when: { ...rule.when, action: { not: 'resource.call' } } } : rule,
+  )
   return {
     ...start,
     rules: [
@@ -31,7 +41,16 @@ export function bankPolicy(schema) {
       ...start.fixtures,
       {
         name: 'a small transfer needs no step-up',
-        facts: { action: 'resource.call', 'resource.type': 'transfers', 'resource.transaction': true, 'transaction.amount': 4_200, 'app.versionStatus': 'enabled', 'os.platform': 'other', 'device.locked': false, 'user.status': 'active' },
+        facts: {
+          action: 'resource.call',
+          'resource.type': 'transfers',
+          'resource.transaction': true,
+          'transaction.amount': 4_200,
+          'app.versionStatus': 'enabled',
+          'os.platform': 'other',
+          'device.locked': false,
+          'user.status': 'active',
+        },
         expect: { outcome: 'allow' },
       },
     ],

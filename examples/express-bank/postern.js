@@ -2,8 +2,8 @@
 // Postern imported into the bank: ports, keys and rules in, one Fetch handler out, mounted at a prefix.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { riskModel } from '@postern/anomaly/risk'
 import { factsWithoutResolver } from '@postern/anomaly/config'
+import { riskModel } from '@postern/anomaly/risk'
 import { createCrypto } from '@postern/core/crypto'
 import { createKeyRingDocument, openKeyRing, sealKeyRingDocument, unsealKeyRingDocument } from '@postern/core/keyRing'
 import { systemPorts } from '@postern/core/systemRuntime'
@@ -20,11 +20,10 @@ export const acr = ['basic', 'pin', 'strong']
 /**
  * Mounts Postern into the bank's Express application.
  * @param {ReturnType<import('./bank.js')['createBank']>} bank
- * @param {{ origin: string, api: string, folder: string, operatorKey: JsonWebKey }} settings
+ * @param {{ origin: string, api: string, folder: string, operatorKey: JsonWebKey, store?: import('@postern/store').Store }} settings
  */
-export async function mountPostern(bank, { origin, api, folder, operatorKey }) {
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
-  const runtime = { ...systemPorts(), store: sqliteStore(new Database(join(folder, 'postern.db'))) }
+export async function mountPostern(bank, { origin, api, folder, operatorKey, store = openStore(folder) }) {
+  const runtime = { ...systemPorts(), store }
   const issuer = `${origin}/postern`
   const platform = await createPlatform({
     issuer,
@@ -44,9 +43,15 @@ export async function mountPostern(bank, { origin, api, folder, operatorKey }) {
     operators: { audience: `${issuer}/admin`, issuers: [{ issuer: 'https://operators.bank.example', keys: [operatorKey] }] },
   })
   bank.use('/postern', toNode(platform.fetch, { origin }))
-  bank.use('/.well-known', toNode(async (request) => (await platform.wellKnown(request)) ?? new Response('not found', { status: 404 }), { origin }))
+  bank.use(
+    '/.well-known',
+    toNode(async (request) => (await platform.wellKnown(request)) ?? new Response('not found', { status: 404 }), { origin }),
+  )
   // Postern runs no timer of its own: the host says when to look after the outbox and what expired.
-  const sweep = setInterval(() => platform.sweep(runtime.clock(), 50).catch((error) => console.error(`sweep: ${error.code ?? error.message}`)), 1_000)
+  const sweep = setInterval(
+    () => platform.sweep(runtime.clock(), 50).catch((error) => console.error(`sweep: ${error.code ?? error.message}`)),
+    1_000,
+  )
   return {
     platform,
     runtime,
@@ -58,13 +63,24 @@ export async function mountPostern(bank, { origin, api, folder, operatorKey }) {
   }
 }
 
+/** One SQLite file: enough for one machine. @param {string} folder */
+export function openStore(folder) {
+  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  return sqliteStore(new Database(join(folder, 'postern.db')))
+}
+
 /** The tenant's keys, sealed under a master key that a real bank would fetch from its KMS. @param {string} folder @param {import('@postern/core/runtime').Ports} ports */
 async function keysIn(folder, ports) {
   const crypto = createCrypto()
   const [masterFile, ringFile] = [join(folder, 'master.key'), join(folder, 'keys.sealed')]
   if (!existsSync(masterFile)) writeFileSync(masterFile, ports.random(32), { mode: 0o600 })
   const master = new Uint8Array(readFileSync(masterFile))
-  if (!existsSync(ringFile)) writeFileSync(ringFile, await sealKeyRingDocument(await createKeyRingDocument({ ...ports, crypto }), master, { ...ports, crypto }), { mode: 0o600 })
+  if (!existsSync(ringFile))
+    writeFileSync(
+      ringFile,
+      await sealKeyRingDocument(await createKeyRingDocument({ ...ports, crypto }), master, { ...ports, crypto }),
+      { mode: 0o600 },
+    )
   return openKeyRing(await unsealKeyRingDocument(new Uint8Array(readFileSync(ringFile)), master, { ...ports, crypto }), crypto)
 }
 
@@ -80,21 +96,47 @@ function loginPage(bank, origin) {
         const { pathname, search } = new URL(request.url)
         return Response.redirect(`${origin}/login?next=${encodeURIComponent(pathname + search)}`, 303)
       }
-      return { outcome: 'granted', login: { subject, authTime: Date.now(), acr: 'basic', amr: ['pwd'], facts: { registration: true, status: 'pending' }, refresh: false }, scope: prompt.scope }
+      return {
+        outcome: 'granted',
+        login: {
+          subject,
+          authTime: Date.now(),
+          acr: 'basic',
+          amr: ['pwd'],
+          facts: { registration: true, status: 'pending' },
+          refresh: false,
+        },
+        scope: prompt.scope,
+      }
     },
     async error({ publicMessage }) {
-      return new Response(`<!doctype html><title>Bank</title><p>${publicMessage}</p>`, { status: 400, headers: { 'content-type': 'text/html; charset=utf-8' } })
+      return new Response(`<!doctype html><title>Bank</title><p>${publicMessage}</p>`, {
+        status: 400,
+        headers: { 'content-type': 'text/html; charset=utf-8' },
+      })
     },
   }
 }
 
 /** Registration on a native screen: user name and password, checked by the bank. @param {any} data */
 function registered(data) {
-  const subject = typeof data?.user === 'string' && typeof data?.password === 'string' ? checkPassword(data.user, data.password) : null
-  return subject === null ? { outcome: /** @type {const} */ ('failed') } : { outcome: /** @type {const} */ ('done'), subject, amr: ['pwd'] }
+  const subject =
+    typeof data?.user === 'string' && typeof data?.password === 'string' ? checkPassword(data.user, data.password) : null
+  return subject === null
+    ? { outcome: /** @type {const} */ ('failed') }
+    : { outcome: /** @type {const} */ ('done'), subject, amr: ['pwd'] }
 }
 
 /** Clients besides the app: a web portal that any OpenID library can play. @returns {import('@postern/tokens/clients').ClientConfig[]} */
 function portals() {
-  return [{ id: 'portal', auth: { method: 'none' }, dpopBound: true, redirectUris: ['http://127.0.0.1:4999/cb'], scope: ['openid', 'accounts', 'offline_access'], name: 'Web portal' }]
+  return [
+    {
+      id: 'portal',
+      auth: { method: 'none' },
+      dpopBound: true,
+      redirectUris: ['http://127.0.0.1:4999/cb'],
+      scope: ['openid', 'accounts', 'offline_access'],
+      name: 'Web portal',
+    },
+  ]
 }

@@ -98,6 +98,8 @@ export interface Platform {
   readonly resume: AuthorizationServer['resume']
   /** For the host's own code: one decision of the policy in force. */
   decide(action: string, facts: Facts): Promise<Decision>
+  /** Takes over events that did not happen here: a history, or the host's own. Counted once each, by id. */
+  record(events: readonly PosternEvent[]): Promise<void>
   /** Ships what a crash left in the outbox and removes what expired; the only work in the background. */
   sweep(now: number, budgetMs: number): Promise<{ readonly shipped: number; readonly removed: number }>
   close(): Promise<void>
@@ -276,6 +278,7 @@ export async function createPlatform(options: PlatformOptions): Promise<Platform
     wellKnown: (request, host) => server.wellKnown(request, host),
     resume: server.resume,
     decide: (action, facts) => decider.decide(action as Parameters<typeof decider.decide>[0], facts),
+    record: (events) => watch.accept(events),
     async sweep(now, budgetMs) {
       const shipped = await shipOutbox(store, sink, { now })
       await watch.flush(now)
