@@ -1,0 +1,98 @@
+import { compile } from '@postern/policy/compile'
+import { decide } from '@postern/policy/evaluate'
+import { encode } from '@postern/policy/facts'
+import type { FactInput } from '@postern/policy/schema'
+import fc from 'fast-check'
+import { expect, it } from 'vitest'
+import { complete, domain, request, rules } from '../arbitraries.js'
+import { outcome } from '../oracle.js'
+import { doc, small } from '../small.js'
+
+const numRuns = Number(process.env['POSTERN_RUNS'] ?? 100)
+type Input = FactInput<(typeof small)['spec']>
+const of = (f: object): Input => f as unknown as Input
+
+it('decide is what the definition says, on complete requests', () => {
+  fc.assert(
+    fc.property(rules, fc.array(complete, { minLength: 10, maxLength: 10 }), (found, requests) => {
+      const document = doc(found)
+      const p = compile(small, document)
+      for (const f of requests) {
+        const d = decide(p, of(f))
+        expect([d.outcome, d.shadow]).toEqual([outcome(document, f), outcome(document, f, true)])
+      }
+    }),
+    { numRuns: numRuns * 5 },
+  )
+})
+
+it('fail closed: what a partial request is allowed, every completion is allowed', () => {
+  fc.assert(
+    fc.property(rules, request, fc.array(complete, { minLength: 8, maxLength: 8 }), (found, partial, others) => {
+      const p = compile(small, doc(found))
+      if (decide(p, of(partial)).outcome !== 'allow') return
+      for (const other of others) expect(decide(p, of({ ...other, ...partial })).outcome).toBe('allow')
+    }),
+    { numRuns: numRuns * 5 },
+  )
+})
+
+it('fail closed: removing facts never turns deny or require into allow', () => {
+  fc.assert(
+    fc.property(rules, request, fc.subarray(Object.keys(domain)), (found, whole, dropped) => {
+      const p = compile(small, doc(found))
+      const less = Object.fromEntries(Object.entries(whole).filter(([name]) => name === 'action' || !dropped.includes(name)))
+      if (decide(p, of(less)).outcome === 'allow') expect(decide(p, of(whole)).outcome).toBe('allow')
+    }),
+    { numRuns: numRuns * 10 },
+  )
+})
+
+it('an unusable value is as bad as none', () => {
+  fc.assert(
+    fc.property(
+      rules,
+      complete,
+      fc.constantFrom(...Object.keys(domain).filter((name) => name !== 'action')),
+      (found, f, name) => {
+        const p = compile(small, doc(found))
+        const { [name]: _, ...without } = f
+        const broken = decide(p, of({ ...f, [name]: Number.NaN }))
+        expect({ ...broken, unknown: [] }).toEqual({ ...decide(p, of(without)), unknown: [] })
+      },
+    ),
+    { numRuns },
+  )
+})
+
+it('no order changes anything: rules, conditions, facts', () => {
+  fc.assert(
+    fc.property(rules, request, fc.infiniteStream(fc.nat()), (found, f, random) => {
+      const shuffled = <T>(all: readonly T[]): T[] =>
+        all
+          .map((x) => [random.next().value, x] as const)
+          .sort(([a], [b]) => a - b)
+          .map(([, x]) => x)
+      const flip = <T extends object>(o: T): T => Object.fromEntries(shuffled(Object.entries(o))) as T
+      const other = shuffled(found).map((rule) => ({ ...rule, ...(rule.when ? { when: flip(rule.when) } : {}) }))
+      expect(decide(compile(small, doc(other)), of(flip(f)))).toEqual(decide(compile(small, doc(found)), of(f)))
+    }),
+    { numRuns },
+  )
+})
+
+it('a require names at least one alternative that is usable now, and some allow rule awaits it', () => {
+  fc.assert(
+    fc.property(rules, request, (found, f) => {
+      const p = compile(small, doc(found))
+      const facts = encode(small, of(f))
+      const d = decide(p, facts)
+      expect(d.obligation !== null).toBe(d.outcome === 'require')
+      expect(d.reason === null).toBe(d.outcome === 'allow')
+      const usable = (f['authenticator.usable'] ?? []) as readonly string[]
+      if (d.obligation)
+        expect(d.obligation.anyOf.some((set) => set.length > 0 && set.every((kind) => usable.includes(kind)))).toBe(true)
+    }),
+    { numRuns: numRuns * 3 },
+  )
+})
