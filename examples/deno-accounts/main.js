@@ -9,7 +9,8 @@ const handler = await createAccountApi(settings)
 const { hostname, port } = new URL(settings.origin)
 
 if ('Deno' in globalThis) {
-  /** @type {any} */ ;(globalThis).Deno.serve({ hostname, port: Number(port), onListen: ready }, handler)
+  /** @type {any} */
+  globalThis.Deno.serve({ hostname, port: Number(port), onListen: ready }, handler)
 } else {
   const { createServer } = await import('node:http')
   const { toNode } = await import('@postern/platform/node')

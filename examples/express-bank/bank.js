@@ -38,7 +38,7 @@ export function createBank() {
     const next = localPath(req.query.next)
     res.send(
       page(`<form method="post" action="/login">
-      <input type="hidden" name="next" value="${escape(next)}">
+      <input type="hidden" name="next" value="${escaped(next)}">
       <label>User <input name="user" autocomplete="username"></label>
       <label>Password <input name="password" type="password" autocomplete="current-password"></label>
       <button>Log in</button></form>`),
@@ -68,7 +68,7 @@ function localPath(next) {
 }
 
 /** @param {string} text */
-function escape(text) {
+function escaped(text) {
   return text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`)
 }
 

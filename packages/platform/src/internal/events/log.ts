@@ -60,7 +60,9 @@ export function createEventLog(o: {
     }
     const commit = await store.commit(partition.eventsOfHour(tenant, hour), [put], { now, rev: newRev(random) })
     if (!commit.ok) return false
-    XX store.commit(partition.eventsOfUser(tenant, await userName(event.subject)), [put], { now, rev: newRev(random) })
+    if (event.device) await store.commit(partition.eventsOfDevice(tenant, event.device), [put], { now, rev: newRev(random) })
+    if (event.subject)
+      await store.commit(partition.eventsOfUser(tenant, await userName(event.subject)), [put], { now, rev: newRev(random) })
     return true
   }
 
