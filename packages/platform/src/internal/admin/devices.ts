@@ -33,7 +33,7 @@ export function deviceRooms(o: AdminOptions, base: string): readonly Room[] {
     const part = partition.instances(tenant, app)
     const keys = await store.list(part, '', {
       now: clock(),
-      limit: limit + 1 > 1000 ? 1000 : limit + 1,
+      limit: Math.min(limit + 1, 1000),
       ...(after === undefined ? {} : { after }),
     })
     const page = keys.slice(0, limit)
