@@ -1,9 +1,11 @@
 /** The OPAQUE engine behind pin/v1, by default our own. */
+
 import { concat, utf8 } from '@postern/core/bytes'
 import type { CryptoPort, Now } from '@postern/core/cryptoPort'
 import { createKe2, createRegistrationResponse, fakeRecord, finishLogin } from '../opaque/server.js'
-import { type OpaqueSuite, opaqueRefused, sizes } from '../opaque/suite.js'
+import { type OpaqueSuite, sizes } from '../opaque/suite.js'
 import type { PinKeys } from '../pin/keys.js'
+import { opaqueRefused } from './primeOrder.js'
 
 /** Any engine that takes OPAQUE's `context` fits. All but `finish` throw PosternError `opaque.refused` for what is no message. */
 export interface OpaqueServerEngine {

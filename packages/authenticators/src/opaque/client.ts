@@ -2,11 +2,13 @@
  * OPAQUE on the client.
  * @see RFC 9807 §5.2.1, §5.2.3, §6.3.2.1, §6.3.2.3, §6.4.3
  */
+
 import { concat, equal, utf8 } from '@postern/core/bytes'
 import type { Now } from '@postern/core/cryptoPort'
 import type { Random } from '@postern/core/runtime'
+import { opaqueRefused } from '../internal/primeOrder.js'
 import { cleartextCredentials, maskResponse, preamble, tripleDhKeys } from '../internal/transcript.js'
-import { type KeyPair, Nn, Nseed, type OpaqueSuite, opaqueRefused, sizes } from './suite.js'
+import { type KeyPair, Nn, Nseed, type OpaqueSuite, sizes } from './suite.js'
 
 /** Key stretching of the OPRF output; output of any length. */
 export type Stretch = (input: Uint8Array) => Now<Uint8Array>

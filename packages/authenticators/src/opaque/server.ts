@@ -3,10 +3,12 @@
  * Deterministic in its inputs: the randomness is passed in, so that a counted attempt has one answer however often it is asked for.
  * @see RFC 9807 §5.2.2, §6.3.2.2, §6.4.4
  */
+
 import { concat, equal, utf8 } from '@postern/core/bytes'
 import type { Now } from '@postern/core/cryptoPort'
+import { opaqueRefused } from '../internal/primeOrder.js'
 import { maskResponse, preamble, tripleDhKeys } from '../internal/transcript.js'
-import { Nn, Nseed, type OpaqueSuite, opaqueRefused, sizes } from './suite.js'
+import { Nn, Nseed, type OpaqueSuite, sizes } from './suite.js'
 
 /** The server's long-term keys. */
 export interface OpaqueServerKeys {

@@ -5,17 +5,11 @@
  * @see RFC 9807 §4, §7; RFC 9497 §3.2, §4
  */
 
-import { invertCt } from '@noble/curves/abstract/modular.js'
 import { ristretto255, ristretto255_hasher, x25519 } from '@noble/curves/ed25519.js'
-import { p256, p256_hasher } from '@noble/curves/nist.js'
-import { bytesToNumberBE, bytesToNumberLE } from '@noble/curves/utils.js'
-import { expand, extract } from '@noble/hashes/hkdf.js'
-import { hmac } from '@noble/hashes/hmac.js'
-import { sha256, sha512 } from '@noble/hashes/sha2.js'
-import { concat, u8, u16, utf8 } from '@postern/core/bytes'
+import { sha512 } from '@noble/hashes/sha2.js'
 import type { CryptoPort, Now } from '@postern/core/cryptoPort'
-import { PosternError } from '@postern/core/errors'
 import type { Random } from '@postern/core/runtime'
+import { type Hasher, opaqueRefused, opaqueSuite, primeOrder } from '../internal/primeOrder.js'
 
 /** A pair for 3DH, as bytes. */
 export interface KeyPair {
@@ -70,32 +64,18 @@ export const Nn = 32
 /** Bytes of a seed. */
 export const Nseed = 32
 
-type Hash = typeof sha256 | typeof sha512
-type Group = typeof ristretto255.Point | typeof p256.Point
-interface Hasher {
-  hashToCurve(message: Uint8Array, options: { DST: Uint8Array }): { multiply(n: bigint): { toBytes(): Uint8Array } }
-  hashToScalar(message: Uint8Array, options: { DST: Uint8Array }): bigint
-}
-
 /** ristretto255-SHA512 for both: pin/v1 suite 0001. */
-export const ristretto255Sha512: OpaqueSuite = /* @__PURE__ */ suite(
+export const ristretto255Sha512: OpaqueSuite = /* @__PURE__ */ opaqueSuite(
   'ristretto255-SHA512',
   sha512,
   /* @__PURE__ */ primeOrder('ristretto255-SHA512', ristretto255.Point, ristretto255_hasher as unknown as Hasher, sha512, 32),
 )
 
 /** OPRF over ristretto255, 3DH over curve25519: pin/v1 suite 0003. */
-export const curve25519Sha512: OpaqueSuite = /* @__PURE__ */ suite('curve25519-SHA512', sha512, {
+export const curve25519Sha512: OpaqueSuite = /* @__PURE__ */ opaqueSuite('curve25519-SHA512', sha512, {
   oprf: ristretto255Sha512.oprf,
   group: /* @__PURE__ */ montgomery(),
 })
-
-/** P-256 and SHA-256, for peers that ask for it. */
-export const p256Sha256: OpaqueSuite = /* @__PURE__ */ suite(
-  'P256-SHA256',
-  sha256,
-  /* @__PURE__ */ primeOrder('P256-SHA256', p256.Point, p256_hasher as unknown as Hasher, sha256, 33),
-)
 
 /** Bytes of each message of a suite; anything else is refused before it is parsed. */
 export function sizes(s: OpaqueSuite): {
@@ -116,88 +96,6 @@ export function sizes(s: OpaqueSuite): {
     ke1: Noe + Nn + Npk,
     ke2: Noe + Nn + Npk + envelope + Nn + Npk + s.Nh,
     ke3: s.Nh,
-  }
-}
-
-/** The refusal of everything that is no message of the protocol. */
-export function opaqueRefused(reason: string): PosternError<'opaque.refused'> {
-  return new PosternError('opaque.refused', { reason })
-}
-
-function suite(name: string, H: Hash, { oprf, group }: { oprf: Oprf; group: DhGroup }): OpaqueSuite {
-  const none = new Uint8Array(0)
-  return {
-    name,
-    Nh: H.outputLen as 32 | 64,
-    oprf,
-    group,
-    hash: (data) => H(data),
-    mac: (key, data) => hmac(H, key, data),
-    extract: (ikm) => extract(H, ikm, none),
-    expand: (prk, info, length) => expand(H, prk, info, length),
-  }
-}
-
-/** OPRF and 3DH over one prime-order group (RFC 9497 §4.1, §4.3; RFC 9807 §6.4.1). */
-function primeOrder(name: string, Point: Group, hasher: Hasher, H: Hash, size: number): { oprf: Oprf; group: DhGroup } {
-  const { Fn } = Point
-  const toNumber = Fn.isLE ? bytesToNumberLE : bytesToNumberBE
-  const context = concat(utf8('OPRFV1-'), u8(0), utf8(`-${name}`))
-  const toGroup = { DST: concat(utf8('HashToGroup-'), context) }
-  const toScalar = { DST: concat(utf8('DeriveKeyPair'), context) }
-  const dhInfo = utf8('OPAQUE-DeriveDiffieHellmanKeyPair')
-
-  function element(bytes: Uint8Array): { multiply(n: bigint): { toBytes(): Uint8Array } } {
-    if (bytes.length !== size) throw opaqueRefused('element size')
-    try {
-      const point = Point.fromBytes(bytes)
-      if (!point.is0()) return point
-    } catch {
-      // Refused below, like the identity.
-    }
-    throw opaqueRefused('element')
-  }
-
-  function deriveScalar(seed: Uint8Array, info: Uint8Array): bigint {
-    for (let counter = 0; counter < 256; counter++) {
-      const scalar = hasher.hashToScalar(concat(seed, u16(info.length), info, u8(counter)), toScalar)
-      if (scalar !== 0n) return scalar
-    }
-    throw opaqueRefused('key derivation')
-  }
-
-  return {
-    oprf: {
-      Noe: size,
-      randomScalar(random) {
-        for (;;) {
-          const scalar = toNumber(random(64)) % Fn.ORDER
-          if (scalar !== 0n) return Fn.toBytes(scalar)
-        }
-      },
-      blind: (input, blind) => hasher.hashToCurve(input, toGroup).multiply(Fn.fromBytes(blind)).toBytes(),
-      check: (bytes) => void element(bytes),
-      blindEvaluate: (key, bytes) => element(bytes).multiply(Fn.fromBytes(key)).toBytes(),
-      finalize(input, blind, evaluated) {
-        const unblinded = element(evaluated)
-          .multiply(invertCt(Fn.fromBytes(blind), Fn.ORDER))
-          .toBytes()
-        return H(concat(u16(input.length), input, u16(unblinded.length), unblinded, utf8('Finalize')))
-      },
-      deriveKey: (seed, info) => Fn.toBytes(deriveScalar(seed, info)),
-    },
-    group: {
-      Npk: size,
-      check: (bytes) => void element(bytes),
-      deriveKeyPair(seed) {
-        const scalar = deriveScalar(seed, dhInfo)
-        return { privateKey: Fn.toBytes(scalar), publicKey: Point.BASE.multiply(scalar).toBytes() }
-      },
-      dh(pairs, publicKey) {
-        const point = element(publicKey)
-        return pairs.map((pair) => point.multiply(Fn.fromBytes(pair.privateKey)).toBytes())
-      },
-    },
   }
 }
 

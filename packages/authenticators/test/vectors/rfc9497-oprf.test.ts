@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
-import { p256Sha256, ristretto255Sha512 } from '@postern/authenticators/opaque/suite'
+import { p256Sha256 } from '@postern/authenticators/opaque/p256'
+import { ristretto255Sha512 } from '@postern/authenticators/opaque/suite'
 import { fromHex, hex } from '@postern/core/bytes'
 import { describe, expect, it } from 'vitest'
 import { vectorsAt } from '../vectorsAt.js'

@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { createKe1, createKe3, createRegistrationRequest, finalizeRegistration } from '@postern/authenticators/opaque/client'
+import { p256Sha256 } from '@postern/authenticators/opaque/p256'
 import {
   createKe2,
   createRegistrationResponse,
@@ -11,7 +12,6 @@ import {
   curve25519Over,
   curve25519Sha512,
   type OpaqueSuite,
-  p256Sha256,
   ristretto255Sha512,
   sizes,
 } from '@postern/authenticators/opaque/suite'
