@@ -87,7 +87,7 @@ describe('apps, versions, rules for systems', () => {
   it('a version: kept in the form in which it is compared; a signature that could match nothing is refused', async () => {
     const { call } = await createStaffed()
     const path = '/apps/retail/versions/android/6.0.0'
-    const digest = 'AB:'.repeat(31) + 'AB'
+    const digest = `${'AB:'.repeat(31)}AB`
     const headers = { 'if-none-match': '*' }
     const wrong = await call('PUT', path, { body: { status: 'enabled', signatures: ['abc'] }, headers })
     expect(wrong.body.code).toBe('json.shape')
