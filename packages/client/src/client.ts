@@ -1,5 +1,28 @@
 /** The front door: the app's side of the platform, without a screen of its own. */
+import { PosternError } from '@postern/core/errors'
 import type { JsonValue } from '@postern/core/json'
+import { createApiCalls, demandOf } from './internal/call.js'
+import {
+  anonymousCodes,
+  deregisterCodes,
+  enrolCodes,
+  fetchCodes,
+  loginCodes,
+  logoutCodes,
+  registerCodes,
+  startCodes,
+} from './internal/codes.js'
+import { changePin, enrolKey, prefer } from './internal/enrol.js'
+import { instanceOf, type Kit } from './internal/kit.js'
+import { deregister, logout, reset } from './internal/leave.js'
+import { authenticate } from './internal/login.js'
+import { createNet } from './internal/net.js'
+import { createLock, named, type Operation } from './internal/operation.js'
+import { visible } from './internal/profiles.js'
+import { register } from './internal/register.js'
+import { createSessions } from './internal/session.js'
+import { start } from './internal/start.js'
+import { createState } from './internal/state.js'
 import type { AppConfig, ClientRuntime, EvidencePort, KeystorePort, SecureStoragePort } from './ports.js'
 import type { Prompts } from './prompts.js'
 import type {
@@ -120,4 +143,89 @@ export interface Client {
   reset(): Promise<void>
   profiles(): Promise<readonly Profile[]>
   readonly session: Session | null
+}
+
+/**
+ * A client over the ports of one app on one device.
+ *
+ * @example
+ * const client = createClient({ app, keystore, storage, runtime })
+ * const started = await client.start()
+ * if (!started.ok) return explain(started.error.code)
+ */
+export function createClient(options: ClientOptions): Client {
+  const { app, keystore, storage, runtime } = options
+  const issuer = app.issuer.replace(/\/$/, '')
+  const net = createNet({ issuer, runtime, keystore })
+  const sessions = createSessions({ net, runtime })
+  const kit: Kit = { options, issuer, resource: app.resource ?? app.api, state: createState(storage, runtime), net, sessions }
+  const lock = createLock()
+  const calls = createApiCalls(kit, async (demand) => {
+    if (options.prompts === undefined || sessions.live?.session.profile == null) return false
+    return (await client.stepUp(demand, options.prompts)).ok
+  })
+
+  async function logIn(profile: string, prompts: Prompts, o: LoginOptions, op: Operation): Promise<Session> {
+    const { acr, maxAge, scope = app.scopes, prefer: first } = o
+    const level = { ...(acr === undefined ? {} : { acr }), ...(maxAge === undefined ? {} : { maxAge }) }
+    const done = await authenticate(kit, { profile, scope, resource: kit.resource, prefer: first, ...level }, prompts, op)
+    const { tokens, failures, instance } = done
+    const session: Session = { profile, acr: done.acr, scope: tokens.scope, expiresAt: tokens.expiresAt, failures }
+    sessions.set({ session, instance, api: tokens })
+    return session
+  }
+
+  const client: Client = {
+    start: ({ signal } = {}) =>
+      lock.run({ signal, codes: startCodes, otherwise: 'device.update_failed' }, (op) => start(kit, op)),
+    register: (how, prompts, { signal, userData = [] } = {}) =>
+      lock.run({ signal, codes: registerCodes, otherwise: 'registration.rejected' }, (op) =>
+        register(kit, how, prompts, userData, op),
+      ),
+    login: (profile, prompts, o = {}) =>
+      lock.run({ signal: o.signal, codes: loginCodes, otherwise: 'authenticator.failed' }, (op) =>
+        logIn(profile, prompts, o, op),
+      ),
+    stepUp: (demand, prompts, { signal } = {}) =>
+      lock.run({ signal, codes: loginCodes, otherwise: 'authenticator.failed' }, (op) => {
+        const live = sessions.live?.session
+        if (live?.profile == null) throw new PosternError('profile.unknown', { reason: 'no session' })
+        const asked = demand instanceof Response ? demandOf(demand.headers.get('www-authenticate') ?? '') : demand
+        return logIn(live.profile, prompts, { ...asked, scope: sessions.live?.api === null ? app.scopes : live.scope }, op)
+      }),
+    anonymous: (scope = [], { signal } = {}) =>
+      lock.run({ signal, codes: anonymousCodes, otherwise: 'policy.denied' }, async (op) => {
+        const instance = instanceOf(await op.wait(kit.state.read()))
+        const form = { grant_type: 'client_credentials', scope: scope.join(' '), resource: kit.resource }
+        const tokens = await sessions.redeem({ instance, form }, op)
+        const session: Session = { profile: null, acr: null, scope: tokens.scope, expiresAt: tokens.expiresAt, failures: 0 }
+        sessions.set({ session, instance, api: tokens })
+        return session
+      }),
+    enrol: (type, prompts, { signal } = {}) =>
+      lock.run({ signal, codes: enrolCodes, otherwise: 'authenticator.failed' }, (op) => enrolKey(kit, type, prompts, op)),
+    changePin: (prompts, { signal, userData = [] } = {}) =>
+      lock.run({ signal, codes: enrolCodes, otherwise: 'authenticator.failed' }, (op) => changePin(kit, prompts, userData, op)),
+    prefer: (type, prompts, { signal } = {}) =>
+      lock.run({ signal, codes: enrolCodes, otherwise: 'authenticator.failed' }, (op) => prefer(kit, type, prompts, op)),
+    async fetch(input, init) {
+      try {
+        return await calls.fetch(input, init)
+      } catch (error) {
+        throw error instanceof PosternError ? named(error, fetchCodes, 'payload.transport') : error
+      }
+    },
+    logout: () => lock.run({ codes: logoutCodes, otherwise: 'storage.unavailable' }, () => logout(kit)),
+    deregister: (profile) =>
+      lock.run({ codes: deregisterCodes, otherwise: 'storage.unavailable' }, () => deregister(kit, profile)),
+    async reset() {
+      await lock.abort()
+      await reset(kit)
+    },
+    profiles: async () => visible(await kit.state.read()),
+    get session() {
+      return sessions.live?.session ?? null
+    },
+  }
+  return client
 }

@@ -92,6 +92,8 @@ export type DeregisterCode = LogoutCode | 'profile.unknown'
 /** What `fetch` rejects with, beside the signal's own reason. An answer of the API, whatever its status, is an answer. */
 export type FetchCode =
   | NetCode
+  | GateCode
+  | 'device.removed'
   | 'login.required'
   | 'storage.unavailable'
   | 'storage.lost'
