@@ -154,6 +154,11 @@ export const errorCodes = {
     retryable: false,
     message: 'A stored state of the anomaly detector is newer than this program.',
   },
+  'anomaly.state_stale': {
+    status: 500,
+    retryable: false,
+    message: 'This state was already used; go on with the one that was returned.',
+  },
   'anomaly.merge_incompatible': {
     status: 500,
     retryable: false,
