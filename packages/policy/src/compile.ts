@@ -44,6 +44,8 @@ export interface Tables {
   readonly enforced: Uint32Array
   readonly shadows: boolean
   readonly merged: Map<string, Requirement>
+  /** Decisions by pattern of bits, where the pattern alone decides. */
+  readonly decided: Map<number, unknown>
 }
 
 /** Row kinds after the classes. */
@@ -87,6 +89,7 @@ export function compile<S extends SchemaSpec>(schema: Schema<S>, doc: PolicyDocu
     enforced: maskOf(bits, words, ({ rule }) => rule.mode === 'enforce'),
     shadows: bits.some(({ rule }) => rule.mode === 'shadow'),
     merged: new Map(),
+    decided: new Map(),
   }
   fill(schema, tables)
   return { schema, document: doc, version: o.version ?? 'draft', levels: doc.acr.levels, tables }

@@ -47,10 +47,13 @@ export interface Match {
 export function decide<S extends SchemaSpec>(p: Compiled<S>, f: Facts<S> | FactInput<S>): Decision {
   const facts = encoded(p, f)
   const t = p.tables as Tables
+  const pattern = t.words === 1 && facts.invalid.length === 0 ? wholeMatch(t, facts) : NO_PATTERN
+  const known = t.decided.get(pattern) as Decision | undefined
+  if (known !== undefined) return known
   const m = match(t, facts)
   const real = combine(p, t, m, facts, t.enforced)
   const shadow = t.shadows ? combine(p, t, m, facts, null).outcome : real.outcome
-  return {
+  const decision: Decision = {
     outcome: real.outcome,
     cause: real.cause,
     reason: real.reason,
@@ -62,6 +65,29 @@ export function decide<S extends SchemaSpec>(p: Compiled<S>, f: Facts<S> | FactI
     shadow,
     policy: p.version,
   }
+  if (pattern !== NO_PATTERN && t.decided.size < maxDecided) t.decided.set(pattern, decision)
+  return decision
+}
+
+/** No pattern of 32 bits. */
+const NO_PATTERN = -1 - 2 ** 32
+const maxDecided = 1024
+
+/**
+ * The bits of a request that lacks nothing and steps up nowhere, where one word holds them all: then they alone are the decision, and it is
+ * remembered (bounded, because requests choose the pattern). Anything else is decided the long way.
+ */
+function wholeMatch(t: Tables, f: Slots): number {
+  const { attributes, base, rows } = t
+  let word = t.bits.length === 32 ? -1 : (1 << t.bits.length) - 1
+  for (let i = 0; i < attributes.length && word !== 0; i++) {
+    const a = attributes[i]!
+    const state = f.state[a.slot]!
+    if (state === PRESENT) word &= rows[base[i]! + classOf(a, f)]!
+    else if (state === NOT_APPLICABLE) word &= rows[base[i]! + a.classes + NA_ROW]!
+    else return NO_PATTERN
+  }
+  return (word & t.require[0]!) === 0 ? word : NO_PATTERN
 }
 
 const none: readonly never[] = []
