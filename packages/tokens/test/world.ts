@@ -34,7 +34,10 @@ export interface Device {
   readonly jwk: JsonWebKey
   readonly signer: Signer
   /** A proof with a good nonce unless `claims` or `nonce` say otherwise. */
-  proof(url: string, o?: { method?: string; nonce?: string | null; accessToken?: string; claims?: JsonObject; header?: { typ: string } }): Promise<string>
+  proof(
+    url: string,
+    o?: { method?: string; nonce?: string | null; accessToken?: string; claims?: JsonObject; header?: { typ: string } },
+  ): Promise<string>
 }
 
 export interface Answer {
@@ -54,8 +57,15 @@ export interface World {
   now(): number
   device(o?: { register?: boolean }): Promise<Device>
   nonce(): Promise<string>
-  post(path: string, form: Record<string, string> | string, o?: { node?: number; headers?: Record<string, string> }): Promise<Answer>
-  code(clientId: string, o?: { login?: Partial<Login>; scope?: readonly string[]; dpopJkt?: string; redirectUri?: string | null }): Promise<string>
+  post(
+    path: string,
+    form: Record<string, string> | string,
+    o?: { node?: number; headers?: Record<string, string> },
+  ): Promise<Answer>
+  code(
+    clientId: string,
+    o?: { login?: Partial<Login>; scope?: readonly string[]; dpopJkt?: string; redirectUri?: string | null },
+  ): Promise<string>
   token(device: Device, form: Record<string, string>, node?: number): Promise<Answer>
   redeem(device: Device, code: string, node?: number, more?: Record<string, string>): Promise<Answer>
   refresh(device: Device, refreshToken: string, node?: number, more?: Record<string, string>): Promise<Answer>
@@ -103,14 +113,26 @@ export function instancesIn(store: Store, tenant: string, clock: () => number, s
     },
     async admit({ proof, serial, redirectUris }) {
       const id = `i${proof!.jkt.toLowerCase().replace(/[^a-z0-9]/g, '0')}`.slice(0, 30)
-      return admissionOf(id, { jkt: proof!.jkt, serial, scope: ['openid', 'offline_access', 'accounts', 'payments'], redirectUris: [...redirectUris] })
+      return admissionOf(id, {
+        jkt: proof!.jkt,
+        serial,
+        scope: ['openid', 'offline_access', 'accounts', 'payments'],
+        redirectUris: [...redirectUris],
+      })
     },
     update: async (client, { serial, redirectUris }) =>
       admissionOf(client.id, { jkt: client.jkt!, serial, scope: [...client.scope], redirectUris: [...redirectUris] }),
     async remove(client) {
       const now = clock()
       const rev = encodeBase64url(utf8(`${now}`.padStart(12, '0').slice(-12)))
-      await store.commit(partOf(client.id), [{ op: 'put', key: 'd', value: new Uint8Array(0), rev: client.record!.rev }, { op: 'put', key: 'ep', value: utf8(String(now)) }], { now, rev })
+      await store.commit(
+        partOf(client.id),
+        [
+          { op: 'put', key: 'd', value: new Uint8Array(0), rev: client.record!.rev },
+          { op: 'put', key: 'ep', value: utf8(String(now)) },
+        ],
+        { now, rev },
+      )
     },
   }
 }
@@ -124,10 +146,32 @@ export async function world(o: WorldOptions = {}): Promise<World> {
   const store = o.wrap?.(inner) ?? inner
   const shared = clientsInConfig(
     o.clients ?? [
-      { id: 'portal', auth: { method: 'client_secret_basic', secretHashes: [await hashSecret(crypto, SECRET)] }, redirectUris: [REDIRECT], scope: ['openid', 'offline_access', 'accounts', 'profile'], introspects: [API] },
-      { id: 'other', auth: { method: 'client_secret_post', secretHashes: [await hashSecret(crypto, SECRET)] }, redirectUris: ['https://other.example.com/cb'], scope: ['openid', 'accounts'] },
-      { id: 'spa', auth: { method: 'none' }, dpopBound: true, redirectUris: ['https://spa.example.com/cb', 'http://127.0.0.1/cb'], scope: ['openid', 'accounts'] },
-      { id: 'service', auth: { method: 'client_secret_post', secretHashes: [await hashSecret(crypto, SECRET)] }, grantTypes: ['client_credentials'], scope: ['accounts'] },
+      {
+        id: 'portal',
+        auth: { method: 'client_secret_basic', secretHashes: [await hashSecret(crypto, SECRET)] },
+        redirectUris: [REDIRECT],
+        scope: ['openid', 'offline_access', 'accounts', 'profile'],
+        introspects: [API],
+      },
+      {
+        id: 'other',
+        auth: { method: 'client_secret_post', secretHashes: [await hashSecret(crypto, SECRET)] },
+        redirectUris: ['https://other.example.com/cb'],
+        scope: ['openid', 'accounts'],
+      },
+      {
+        id: 'spa',
+        auth: { method: 'none' },
+        dpopBound: true,
+        redirectUris: ['https://spa.example.com/cb', 'http://127.0.0.1/cb'],
+        scope: ['openid', 'accounts'],
+      },
+      {
+        id: 'service',
+        auth: { method: 'client_secret_post', secretHashes: [await hashSecret(crypto, SECRET)] },
+        grantTypes: ['client_credentials'],
+        scope: ['accounts'],
+      },
     ],
   )
   const config = parseConfig({
@@ -180,7 +224,15 @@ export async function world(o: WorldOptions = {}): Promise<World> {
         async proof(url, { method = 'POST', nonce, accessToken, claims, header } = {}) {
           const ath = accessToken === undefined ? {} : { ath: encodeBase64url(await crypto.digest('SHA-256', utf8(accessToken))) }
           const good = nonce === null ? {} : { nonce: nonce ?? (await nonces.issue()) }
-          const payload = { jti: encodeBase32(random(16)), htm: method, htu: url, iat: Math.floor(clock() / 1000), ...good, ...ath, ...claims }
+          const payload = {
+            jti: encodeBase32(random(16)),
+            htm: method,
+            htu: url,
+            iat: Math.floor(clock() / 1000),
+            ...good,
+            ...ath,
+            ...claims,
+          }
           return signJws(signer, { typ: 'dpop+jwt', jwk: publicJwk(jwk), ...header }, payload)
         },
       })
@@ -194,7 +246,11 @@ export async function world(o: WorldOptions = {}): Promise<World> {
 
     async post(path, form, { node = 0, headers = {} } = {}) {
       const body = typeof form === 'string' ? form : new URLSearchParams(form).toString()
-      const request = new Request(issuer + path, { method: 'POST', body, headers: { 'content-type': 'application/x-www-form-urlencoded', ...headers } })
+      const request = new Request(issuer + path, {
+        method: 'POST',
+        body,
+        headers: { 'content-type': 'application/x-www-form-urlencoded', ...headers },
+      })
       const reply = await nodes[node]!.fetch(request)
       const text = await reply.text()
       return { status: reply.status, headers: reply.headers, body: text.startsWith('{') ? JSON.parse(text) : text }

@@ -80,7 +80,12 @@ describe('oauth4webapi over HTTP', () => {
     expect(refreshed.refresh_token).not.toBe(tokens.refresh_token)
     const introspect = async (token: string): Promise<oauth.IntrospectionResponse> =>
       oauth.processIntrospectionResponse(as, client, await oauth.introspectionRequest(as, client, auth, token, insecure))
-    expect(await introspect(refreshed.access_token)).toMatchObject({ active: true, sub: 'user-1', token_type: 'DPoP', scope: 'openid accounts profile' })
+    expect(await introspect(refreshed.access_token)).toMatchObject({
+      active: true,
+      sub: 'user-1',
+      token_type: 'DPoP',
+      scope: 'openid accounts profile',
+    })
     await oauth.processRevocationResponse(await oauth.revocationRequest(as, client, auth, refreshed.refresh_token!, insecure))
     expect(await introspect(refreshed.access_token)).toEqual({ active: false })
     expect(decodeProtectedHeader(refreshed.id_token!).typ).toBe('JWT')
@@ -88,7 +93,13 @@ describe('oauth4webapi over HTTP', () => {
 
   it('authenticates a service by client_secret_post and gets its own token', async () => {
     const client: oauth.Client = { client_id: 'service' }
-    const reply = await oauth.clientCredentialsGrantRequest(as, client, oauth.ClientSecretPost(SECRET), { scope: 'accounts' }, insecure)
+    const reply = await oauth.clientCredentialsGrantRequest(
+      as,
+      client,
+      oauth.ClientSecretPost(SECRET),
+      { scope: 'accounts' },
+      insecure,
+    )
     const { access_token } = await oauth.processClientCredentialsResponse(as, client, reply)
     const { payload } = await jwtVerify(access_token, createRemoteJWKSet(new URL(as.jwks_uri!)), { issuer: live.issuer })
     expect(payload).toMatchObject({ sub: 'service', kind: 'device', scope: 'accounts' })

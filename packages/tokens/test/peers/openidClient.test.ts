@@ -11,11 +11,23 @@ describe('openid-client over HTTP', () => {
     const jwk = { ...(await exportJWK(publicKey)), alg: 'ES256' } as JsonWebKey
     live = await listen({
       clients: [
-        { id: 'signed', auth: { method: 'private_key_jwt', keys: [jwk] }, redirectUris: ['http://localhost/cb'], scope: ['openid', 'accounts'], introspects: ['https://api.example.com'] },
+        {
+          id: 'signed',
+          auth: { method: 'private_key_jwt', keys: [jwk] },
+          redirectUris: ['http://localhost/cb'],
+          scope: ['openid', 'accounts'],
+          introspects: ['https://api.example.com'],
+        },
       ],
-      decide: () => ({ outcome: 'granted', login: { subject: 'user-2', authTime: Date.now(), acr: 'level1', amr: ['pwd'] }, scope: ['openid', 'accounts'] }),
+      decide: () => ({
+        outcome: 'granted',
+        login: { subject: 'user-2', authTime: Date.now(), acr: 'level1', amr: ['pwd'] },
+        scope: ['openid', 'accounts'],
+      }),
     })
-    configuration = await client.discovery(new URL(live.issuer), 'signed', undefined, client.PrivateKeyJwt(privateKey), { execute: [client.allowInsecureRequests] })
+    configuration = await client.discovery(new URL(live.issuer), 'signed', undefined, client.PrivateKeyJwt(privateKey), {
+      execute: [client.allowInsecureRequests],
+    })
   })
   afterAll(() => live.close())
 
@@ -25,17 +37,34 @@ describe('openid-client over HTTP', () => {
     const expectedState = client.randomState()
     const url = await client.buildAuthorizationUrlWithPAR(
       configuration,
-      { redirect_uri: 'http://localhost/cb', scope: 'openid accounts', code_challenge: await client.calculatePKCECodeChallenge(pkceCodeVerifier), code_challenge_method: 'S256', state: expectedState },
+      {
+        redirect_uri: 'http://localhost/cb',
+        scope: 'openid accounts',
+        code_challenge: await client.calculatePKCECodeChallenge(pkceCodeVerifier),
+        code_challenge_method: 'S256',
+        state: expectedState,
+      },
       { DPoP },
     )
     const login = await fetch(url, { redirect: 'manual' })
-    const tokens = await client.authorizationCodeGrant(configuration, new URL(login.headers.get('location')!), { pkceCodeVerifier, expectedState }, undefined, { DPoP })
+    const tokens = await client.authorizationCodeGrant(
+      configuration,
+      new URL(login.headers.get('location')!),
+      { pkceCodeVerifier, expectedState },
+      undefined,
+      { DPoP },
+    )
     expect(tokens.claims()).toMatchObject({ sub: 'user-2', aud: 'signed' })
     const refreshed = await client.refreshTokenGrant(configuration, tokens.refresh_token!, undefined, { DPoP })
-    expect(await client.tokenIntrospection(configuration, refreshed.access_token)).toMatchObject({ active: true, client_id: 'signed' })
+    expect(await client.tokenIntrospection(configuration, refreshed.access_token)).toMatchObject({
+      active: true,
+      client_id: 'signed',
+    })
     await client.tokenRevocation(configuration, refreshed.access_token)
     expect(await client.tokenIntrospection(configuration, refreshed.access_token)).toEqual({ active: false })
     await client.tokenRevocation(configuration, refreshed.refresh_token!)
-    await expect(client.refreshTokenGrant(configuration, refreshed.refresh_token!, undefined, { DPoP })).rejects.toMatchObject({ error: 'invalid_grant' })
+    await expect(client.refreshTokenGrant(configuration, refreshed.refresh_token!, undefined, { DPoP })).rejects.toMatchObject({
+      error: 'invalid_grant',
+    })
   })
 })

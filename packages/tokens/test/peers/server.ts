@@ -26,6 +26,11 @@ export async function listen(o: WorldOptions = {}): Promise<Live> {
   })
   await new Promise<void>((done) => server.listen(0, 'localhost', done))
   const issuer = `http://localhost:${(server.address() as AddressInfo).port}`
-  w = await world({ ...o, issuer, start: Date.now(), context: (context) => ({ runtime: { ...context.runtime, clock: Date.now }, ...o.context?.(context) }) })
+  w = await world({
+    ...o,
+    issuer,
+    start: Date.now(),
+    context: (context) => ({ runtime: { ...context.runtime, clock: Date.now }, ...o.context?.(context) }),
+  })
   return { w, issuer, close: () => new Promise((done) => server.close(() => done())) }
 }

@@ -1,6 +1,6 @@
 import { slowStore } from '@postern/testkit/latency'
-import { revoke } from '@postern/tokens/revoke'
 import { places } from '@postern/tokens/places'
+import { revoke } from '@postern/tokens/revoke'
 import { describe, expect, it } from 'vitest'
 import { type Answer, type World, world } from '../world.js'
 
@@ -17,7 +17,9 @@ describe.each([0, 2, 10])('with %i ms a store call, two nodes', (ms) => {
     const answers = await fifty((i) => w.redeem(device, code, i % 2))
     const won = answers.filter(({ status }) => status === 200)
     expect(won).toHaveLength(1)
-    expect(new Set(answers.filter((a) => a.status !== 200).map((a) => `${a.status} ${a.body.error}`))).toEqual(new Set(['400 invalid_grant']))
+    expect(new Set(answers.filter((a) => a.status !== 200).map((a) => `${a.status} ${a.body.error}`))).toEqual(
+      new Set(['400 invalid_grant']),
+    )
     expect((await w.refresh(device, won[0]!.body.refresh_token)).body.error).toBe('invalid_grant')
     expect((await w.introspect(won[0]!.body.access_token)).body).toEqual({ active: false })
   })
@@ -105,7 +107,9 @@ describe('one family', () => {
     const [one, two] = [await w.device(), await w.device()]
     const { refresh_token } = (await w.redeem(one, await w.code(one.id))).body
     expect((await w.refresh(two, refresh_token)).body.error).toBe('invalid_grant')
-    expect((await w.token({ ...two, id: one.id }, { grant_type: 'refresh_token', refresh_token })).body.error).toBe('invalid_dpop_proof')
+    expect((await w.token({ ...two, id: one.id }, { grant_type: 'refresh_token', refresh_token })).body.error).toBe(
+      'invalid_dpop_proof',
+    )
     expect((await w.refresh(one, refresh_token)).status).toBe(200)
   })
 

@@ -1,0 +1,135 @@
+import { describe, expect, it } from 'vitest'
+import { isRegistered } from '../../src/internal/redirect.js'
+import { basic, CHALLENGE, ISSUER, REDIRECT, SECRET, VERIFIER, type World, type WorldOptions, world } from '../world.js'
+
+const good = {
+  client_id: 'portal',
+  redirect_uri: REDIRECT,
+  response_type: 'code',
+  scope: 'openid accounts',
+  code_challenge: CHALLENGE,
+  code_challenge_method: 'S256',
+  state: 's1',
+}
+const authorize = (w: World, parameters: Record<string, string> | string, cookie?: string) =>
+  w.nodes[0]!.fetch(
+    new Request(`${ISSUER}/authorize?${new URLSearchParams(parameters)}`, { headers: cookie === undefined ? {} : { cookie } }),
+  )
+const errorAt = (reply: Response) => new URL(reply.headers.get('location')!).searchParams
+const granted = (w: { now(): number }) =>
+  ({
+    outcome: 'granted',
+    login: { subject: 'user-1', authTime: w.now(), acr: 'level2', amr: ['pin'] },
+    scope: ['openid'],
+  }) as const
+const push = (w: World, more: Record<string, string> = {}) =>
+  w.post('/par', { ...good, ...more }, { headers: { authorization: basic('portal', SECRET) } })
+
+describe('/authorize', () => {
+  it('binds the login to the browser, gives one code, and its state and iss (T12, T48)', async () => {
+    const w = await world()
+    const page = await authorize(w, good)
+    const handle = await page.text()
+    const cookie = page.headers.get('set-cookie')!
+    expect(cookie).toMatch(/^__Host-postern=[\w-]{22}; Path=\/; Secure; HttpOnly; SameSite=Lax$/)
+    const resume = (value: string | null) =>
+      w.nodes[1]!.resume(handle, granted(w), new Request(`${ISSUER}/login`, { headers: value === null ? {} : { cookie: value } }))
+    expect((await resume(null)).status).toBe(400)
+    expect((await resume('__Host-postern=AAAAAAAAAAAAAAAAAAAAAA')).status).toBe(400)
+    const [first, second] = await Promise.all([resume(cookie.split(';')[0]!), resume(cookie.split(';')[0]!)])
+    expect([first.status, second.status].sort()).toEqual([303, 400])
+    const back = errorAt(first.status === 303 ? first : second)
+    expect([back.get('state'), back.get('iss')]).toEqual(['s1', ISSUER])
+    const form = { grant_type: 'authorization_code', code: back.get('code')!, code_verifier: VERIFIER, redirect_uri: REDIRECT }
+    expect((await w.post('/token', form, { headers: { authorization: basic('portal', SECRET) } })).body.scope).toBe('openid')
+  })
+
+  it.each([
+    ['T06 no challenge', { code_challenge: '', code_challenge_method: '' }, 'invalid_request'],
+    ['T08 method plain', { code_challenge_method: 'plain' }, 'invalid_request'],
+    ['T14 response_type token', { response_type: 'token' }, 'unsupported_response_type'],
+    ['T14 response_type code id_token', { response_type: 'code id_token' }, 'unsupported_response_type'],
+    ['T14 response_mode fragment', { response_mode: 'fragment' }, 'invalid_request'],
+    ['a scope it may not have', { scope: 'payments' }, 'invalid_scope'],
+    ['another resource', { resource: 'https://other.example' }, 'invalid_target'],
+    ['a negative max_age', { max_age: '-1' }, 'invalid_request'],
+    ['a request object', { request: 'x.y.z' }, 'request_not_supported'],
+  ])('%s is told to the client', async (_what, change, error) => {
+    const w = await world()
+    const back = errorAt(await authorize(w, { ...good, ...change }))
+    expect([back.get('error'), back.get('state'), back.get('iss')]).toEqual([error, 's1', ISSUER])
+  })
+
+  it.each([
+    `${REDIRECT}x`,
+    `${REDIRECT}/`,
+    `${REDIRECT}/../evil`,
+    REDIRECT.replace('cb', '%63b'),
+    REDIRECT.replace('//', '//user@'),
+    `${REDIRECT}#f`,
+    REDIRECT.replace('.com', '.com:444'),
+    REDIRECT.toUpperCase(),
+    'https://portal.example.com.evil.net/cb',
+    'com.evil:/cb',
+    'https://sub.portal.example.com/cb',
+    'javascript:alert(1)',
+    `${REDIRECT}?a=1`,
+  ])('T10 T11 with redirect_uri %s there is no redirect at all', async (redirect_uri) => {
+    const w = await world()
+    const reply = await authorize(w, { ...good, redirect_uri })
+    expect([reply.status, reply.headers.get('location')]).toEqual([400, null])
+  })
+
+  it('T10 only the port of a loopback IP may vary', () => {
+    const registered = ['http://127.0.0.1/cb', 'http://localhost/cb']
+    expect(isRegistered('http://127.0.0.1:4711/cb', registered)).toBe(true)
+    for (const uri of [
+      'http://localhost:4711/cb',
+      'http://127.0.0.1:4711/cbx',
+      'http://127.0.0.1:4711@evil/cb',
+      'http://127.0.0.1.evil/cb',
+      'https://127.0.0.1:1/cb',
+    ])
+      expect(isRegistered(uri, registered), uri).toBe(false)
+  })
+
+  it('T11 an unknown client gets the error page, and so does a duplicate parameter', async () => {
+    const w = await world()
+    expect((await authorize(w, { ...good, client_id: 'nobody' })).headers.get('location')).toBeNull()
+    const reply = await w.nodes[0]!.fetch(new Request(`${ISSUER}/authorize?${new URLSearchParams(good)}&state=2`))
+    expect([reply.status, reply.headers.get('location')]).toEqual([400, null])
+  })
+
+  it('T37 a request_uri of another client, altered, expired or used is refused', async () => {
+    const w = await world({
+      decide: () => ({ outcome: 'granted', login: { subject: 'u', authTime: 0, acr: 'level1', amr: [] }, scope: [] }),
+    } satisfies WorldOptions)
+    const { body } = await push(w)
+    const at = (request_uri: string, client_id = 'portal') =>
+      authorize(w, { client_id, request_uri }).then(({ status }) => status)
+    expect(await at(body.request_uri, 'other')).toBe(400)
+    expect(await at(`${body.request_uri.slice(0, -2)}AA`)).toBe(400)
+    expect(await at('https://evil.example/request.jwt')).toBe(400)
+    expect(await at(body.request_uri)).toBe(303)
+    expect(await at(body.request_uri)).toBe(400)
+    const late = (await push(w)).body.request_uri
+    w.advance(90_000)
+    expect(await at(late)).toBe(400)
+  })
+
+  it('a pushed request too large for its handle is stored', async () => {
+    const w = await world()
+    const { body } = await push(w, { state: 'x'.repeat(1000), nonce: 'n'.repeat(500) })
+    expect(body.request_uri.length).toBeLessThan(1500)
+    expect((await authorize(w, { client_id: 'portal', request_uri: body.request_uri })).status).toBe(200)
+  })
+
+  it('max_age and an essential acr that are missed end in unmet_authentication_requirements', async () => {
+    const decision = { outcome: 'granted', login: { subject: 'u', authTime: 1, acr: 'level1', amr: [] }, scope: [] } as const
+    const w = await world({ decide: () => decision })
+    const claims = JSON.stringify({ id_token: { acr: { essential: true, values: ['level2'] } } })
+    for (const change of [{ max_age: '60' }, { claims }])
+      expect(errorAt(await authorize(w, { ...good, ...change })).get('error')).toBe('unmet_authentication_requirements')
+    expect(errorAt(await authorize(w, good)).get('code')).toBeTypeOf('string')
+  })
+})
