@@ -5,7 +5,8 @@ import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import ts from 'typescript'
 
-export const root = fileURLToPath(new URL('..', import.meta.url))
+/** The checkout, or another tree that a test planted a breach in. */
+export const root = process.env.POSTERN_TREE ?? fileURLToPath(new URL('..', import.meta.url))
 
 /** Short names of all packages. */
 export function packages() {
