@@ -6,7 +6,7 @@ import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { complete, domain, request, rules } from '../arbitraries.js'
 import { outcome } from '../oracle.js'
-import { doc, small } from '../small.js'
+import { deny, doc, small } from '../small.js'
 
 const numRuns = Number(process.env['POSTERN_RUNS'] ?? 100)
 type Input = FactInput<(typeof small)['spec']>
@@ -94,5 +94,20 @@ it('a require names at least one alternative that is usable now, and some allow 
         expect(d.obligation.anyOf.some((set) => set.length > 0 && set.every((kind) => usable.includes(kind)))).toBe(true)
     }),
     { numRuns: numRuns * 3 },
+  )
+})
+
+it('more rules than one word holds decide the same', () => {
+  const padding = Array.from({ length: 40 }, (_, i) => ({
+    ...deny(`a${i}`, { amount: 0, action: 'login' }),
+    reason: 'app.outdated' as const,
+  }))
+  fc.assert(
+    fc.property(rules, fc.array(request, { minLength: 8, maxLength: 8 }), (found, requests) => {
+      const [few, many] = [compile(small, doc(found)), compile(small, doc([...padding, ...found]))]
+      // The padding never applies: `amount` has no meaning at login.
+      for (const f of requests) expect(decide(many, of(f))).toEqual(decide(few, of(f)))
+    }),
+    { numRuns },
   )
 })
