@@ -1,8 +1,8 @@
 /** Stored rows of a range, merged to the steps of a query: sealed hours where there are any, live minutes elsewhere. */
 import type { Rec, Store } from '@postern/store'
-import { type FamilyId, familyIds } from '../families.js'
+import type { FamilyId } from '../families.js'
 import { type Cells, mergeCells } from './cells.js'
-import { DAY, HOUR, hourKey, MINUTE, partOf } from './place.js'
+import { DAY, HOUR, hourKey, MINUTE, partOf, two } from './place.js'
 import { decodeRow } from './row.js'
 
 export type Bucket = ReadonlyMap<FamilyId, Cells>
@@ -61,21 +61,24 @@ async function readLive(
   now: number,
   put: (at: number, id: FamilyId, cells: Cells) => void,
 ): Promise<void> {
-  let after: string | undefined
-  for (;;) {
-    const page: readonly Rec[] = await store.list(partOf(tenant, day), 'm/', {
-      now,
-      limit: 1000,
-      ...(after === undefined ? {} : { after }),
-    })
-    for (const rec of page) {
-      const [, hhmm = '', id = ''] = rec.key.split('/')
-      const at = day + Number(hhmm.slice(0, 2)) * HOUR + Number(hhmm.slice(2)) * MINUTE
-      if (!hours.has(Math.floor(at / HOUR) * HOUR) || !ids.includes(id as FamilyId) || !familyIds.includes(id as FamilyId))
-        continue
-      put(at, id as FamilyId, decodeRow(rec.value).cells)
+  // A few open hours are listed by themselves; a day of them in one go.
+  const prefixes = hours.size <= 4 ? [...hours].map((hour) => `m/${two(new Date(hour).getUTCHours())}`) : ['m/']
+  for (const prefix of prefixes) {
+    let after: string | undefined
+    for (;;) {
+      const page: readonly Rec[] = await store.list(partOf(tenant, day), prefix, {
+        now,
+        limit: 1000,
+        ...(after === undefined ? {} : { after }),
+      })
+      for (const rec of page) {
+        const [, hhmm = '', id = ''] = rec.key.split('/')
+        const at = day + Number(hhmm.slice(0, 2)) * HOUR + Number(hhmm.slice(2)) * MINUTE
+        if (hours.has(Math.floor(at / HOUR) * HOUR) && ids.includes(id as FamilyId))
+          put(at, id as FamilyId, decodeRow(rec.value).cells)
+      }
+      if (page.length < 1000) break
+      after = page[page.length - 1]!.key
     }
-    if (page.length < 1000) return
-    after = page[page.length - 1]!.key
   }
 }
