@@ -7,7 +7,7 @@ import type { PosternError } from '@postern/core/errors'
 import { checkControl, checkFields, checkGrowth, type FieldLine, tooLarge } from './internal/fieldRules.js'
 import { paddedLength } from './internal/padme.js'
 import { malformed, type Reader, readerOf } from './internal/reader.js'
-import { writerOf } from './internal/writer.js'
+import { sectionLength, textLength, varintLength, type Writer, writerOf } from './internal/writer.js'
 
 export type { FieldLine } from './internal/fieldRules.js'
 
@@ -66,10 +66,16 @@ export function encodeRequest(request: BhttpRequest, { pad = DEFAULT_PAD }: Enco
   checkControl({ method, scheme, authority, path }, ['https', 'http'])
   checkFields(fields, { authority, contentLength: content.length })
   checkFields(trailers, {})
-  const out = writerOf()
+  const control = 1 + textLength(method) + textLength(scheme) + textLength(authority) + textLength(path)
+  const length = (size: number): number => paddedLength(size, pad)
+  const out = writerOf(length(control + sectionsLength(fields, content, trailers)))
   out.varint(KNOWN_REQUEST)
-  for (const text of [method, scheme, authority, path]) out.latin1(text)
-  return finish(out, fields, content, trailers, pad)
+  out.latin1(method)
+  out.latin1(scheme)
+  out.latin1(authority)
+  out.latin1(path)
+  writeSections(out, fields, content, trailers)
+  return out.finish(length)
 }
 
 /** A response as known-length message. @throws PosternError `bhttp.malformed` | `bhttp.limit` @see RFC 9292 §3.1 */
@@ -78,24 +84,26 @@ export function encodeResponse(response: BhttpResponse, { pad = DEFAULT_PAD }: E
   if (!Number.isInteger(status) || status < 200 || status > 599) throw malformed('status')
   checkFields(fields, {})
   checkFields(trailers, {})
-  const out = writerOf()
+  const length = (size: number): number => paddedLength(size, pad)
+  const out = writerOf(length(3 + sectionsLength(fields, content, trailers)))
   out.varint(KNOWN_RESPONSE)
   out.varint(status)
-  return finish(out, fields, content, trailers, pad)
+  writeSections(out, fields, content, trailers)
+  return out.finish(length)
 }
 
-function finish(
-  out: ReturnType<typeof writerOf>,
-  fields: readonly FieldLine[],
-  content: Uint8Array,
-  trailers: readonly FieldLine[],
-  pad: Pad,
-): Uint8Array {
+type Lines = readonly FieldLine[]
+
+function sectionsLength(fields: Lines, { length }: Uint8Array, trailers: Lines): number {
+  const [head, tail] = [sectionLength(fields), sectionLength(trailers)]
+  return varintLength(head) + head + varintLength(length) + length + varintLength(tail) + tail
+}
+
+function writeSections(out: Writer, fields: Lines, content: Uint8Array, trailers: Lines): void {
   out.fields(fields)
   out.varint(content.length)
   out.bytes(content)
   out.fields(trailers)
-  return out.finish((length) => paddedLength(length, pad))
 }
 
 /**

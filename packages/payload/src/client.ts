@@ -1,16 +1,16 @@
 /** A `fetch` that seals: one origin, never plaintext. */
 import { fromUtf8 } from '@postern/core/bytes'
 import type { CryptoPort, Now } from '@postern/core/cryptoPort'
-import { PosternError } from '@postern/core/errors'
+import { isPosternError, PosternError } from '@postern/core/errors'
 import type { Clock, Fetch, Random } from '@postern/core/runtime'
 import { type BhttpRequest, type BhttpResponse, DEFAULT_PAD, decodeResponse, encodeRequest, type FieldLine } from './bhttp.js'
-import type { KemId } from './hpke.js'
+import type { AeadId, KemId } from './hpke.js'
 import { ekmContext } from './internal/ekm.js'
 import { knownKeys } from './internal/knownKeys.js'
 import { linesOf, mediaType, onlyValue, parseDate, readAll, toResponse } from './internal/messages.js'
 import { normalOrigin } from './internal/origin.js'
 import { KEYS_FIELD, OHTTP_KEY_PROBLEM, PROBLEM_TYPE, VERDICT_FIELD } from './internal/problems.js'
-import { beginRequest, type Exchange, openResponse, REPLY_TYPE, REQUEST_TYPE } from './ohttp.js'
+import { beginRequest, type Exchange, type KeyConfig, openResponse, REPLY_TYPE, REQUEST_TYPE, type Sealing } from './ohttp.js'
 
 /** Trust key configurations by TLS alone: whoever ends TLS on the way can read every call. For tests and third parties. */
 export const allowUnsignedKeys: unique symbol = Symbol('postern.allowUnsignedKeys')
@@ -47,7 +47,7 @@ export type SealedFetch = ((input: Request | URL | string, init?: RequestInit) =
   close(): void
 }
 
-/** Every code that a sealed fetch rejects with, beside the signal's own reason. */
+/** Every code that a sealed fetch rejects with, beside the signal's own reason; `bhttp.*` for fields that cannot be said. */
 export type SealedFetchCode =
   | 'payload.transport'
   | 'payload.reply_refused'
@@ -57,6 +57,8 @@ export type SealedFetchCode =
   | 'payload.outcome_unknown'
   | 'payload.body_too_large'
   | 'payload.misdirected'
+  | 'bhttp.malformed'
+  | 'bhttp.limit'
 
 const DEFAULT_BUFFER_BYTES = 16 * 1024 * 1024
 const MAX_RESENDS = 2
@@ -119,7 +121,7 @@ export function createSealedFetch(o: SealedFetchOptions): SealedFetch {
   async function send(call: Call, signal: AbortSignal, offset: number): Promise<Told> {
     const { gateway, config, aead } = await keys.current(signal)
     const sealedAt = clock()
-    const sealing = await beginRequest(runtime, config, aead)
+    const sealing = await begin(config, aead)
     const message = encodeRequest(await messageOf(call, sealing, sealedAt + offset), { pad })
     const sealed = (await sealing.seal(message)) as Uint8Array<ArrayBuffer>
     const outer = await post(fetch, gateway, sealed, signal)
@@ -130,6 +132,16 @@ export function createSealedFetch(o: SealedFetchOptions): SealedFetch {
     if (bytes instanceof Error) return { kind: 'unproved', reason: 'connection', cause: bytes }
     if (bytes === null) throw new PosternError('payload.reply_refused', { reason: 'too large' })
     return innerVerdict(await openReply(sealing, bytes), sealedAt)
+  }
+
+  async function begin(config: KeyConfig, aead: AeadId): Promise<Sealing> {
+    try {
+      return await beginRequest(runtime, config, aead)
+    } catch (cause) {
+      if (isPosternError(cause, 'hpke.invalid_key'))
+        throw new PosternError('payload.keys_untrusted', { reason: cause.code, cause })
+      throw cause
+    }
   }
 
   async function messageOf(call: Call, { context }: Exchange, now: number): Promise<BhttpRequest> {

@@ -28,6 +28,7 @@ export function aeadOf(id: AeadId): { readonly alg: AeadAlg; readonly keyBytes: 
 interface Layout {
   readonly suite: Suite
   readonly suiteId: Uint8Array
+  readonly secret: Uint8Array
   readonly key: Uint8Array
   readonly baseNonce: Uint8Array
   readonly exporter: Uint8Array
@@ -57,7 +58,7 @@ export function contextOf(crypto: CryptoPort, suite: Suite, shared: Uint8Array, 
     //              RFC 9180 §5.1, VerifyPSKInputs, §9.5
     throw new PosternError('hpke.invalid_key', { reason: 'a psk below 32 bytes, or without a name' })
   return andThen(layoutOf(crypto, suite, info, psk), (layout) =>
-    andThen(mac(crypto, shared, concat(ikmHead(layout.suiteId, 'secret'), psk?.psk ?? EMPTY)), (secret) =>
+    andThen(mac(crypto, shared, layout.secret), (secret) =>
       andThen(crypto.hmacKey('SHA-256', secret), (prk) => keysOf(crypto, layout, prk)),
     ),
   )
@@ -86,6 +87,7 @@ function layOut(crypto: CryptoPort, suite: Suite, info: Uint8Array, psk: Psk | u
       return {
         suite: { ...suite },
         suiteId,
+        secret: concat(ikmHead(suiteId, 'secret'), psk?.psk ?? EMPTY),
         key: oneBlock(infoHead(suiteId, 'key', keyBytes), context),
         baseNonce: oneBlock(infoHead(suiteId, 'base_nonce', NONCE_BYTES), context),
         exporter: oneBlock(infoHead(suiteId, 'exp', 32), context),

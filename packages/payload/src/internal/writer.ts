@@ -16,6 +16,19 @@ export function varintLength(value: number): number {
   return value < 64 ? 1 : value < 16_384 ? 2 : value < 1_073_741_824 ? 4 : 8
 }
 
+/** Bytes of the lines of a section, its own length prefix left out. */
+export function sectionLength(lines: readonly FieldLine[]): number {
+  let length = 0
+  for (const [name, value] of lines) length += textLength(name) + textLength(value)
+  return length
+}
+
+/** Bytes of a length-prefixed text. */
+export function textLength(text: string): number {
+  return varintLength(text.length) + text.length
+}
+
+/** @param capacity - the final length where it is known: then nothing is copied */
 export function writerOf(capacity: number = 1024): Writer {
   let out = new Uint8Array(capacity)
   let at = 0
@@ -28,6 +41,11 @@ export function writerOf(capacity: number = 1024): Writer {
   }
 
   function varint(value: number): void {
+    if (value < 64) {
+      room(1)
+      out[at++] = value
+      return
+    }
     const length = varintLength(value)
     room(length)
     let rest = value
@@ -35,7 +53,7 @@ export function writerOf(capacity: number = 1024): Writer {
       out[at + i] = rest % 256
       rest = Math.floor(rest / 256)
     }
-    out[at]! |= length === 1 ? 0 : length === 2 ? 0x40 : length === 4 ? 0x80 : 0xc0
+    out[at]! |= length === 2 ? 0x40 : length === 4 ? 0x80 : 0xc0
     at += length
   }
 
@@ -55,10 +73,7 @@ export function writerOf(capacity: number = 1024): Writer {
     },
     latin1,
     fields(lines) {
-      let length = 0
-      for (const [name, value] of lines)
-        length += varintLength(name.length) + name.length + varintLength(value.length) + value.length
-      varint(length)
+      varint(sectionLength(lines))
       for (const [name, value] of lines) {
         latin1(name)
         latin1(value)
@@ -66,7 +81,9 @@ export function writerOf(capacity: number = 1024): Writer {
     },
     finish(padded) {
       const length = padded(at)
-      if (length <= out.length) return out.fill(0, at).slice(0, length)
+      // Sized right, it is the message already: fresh arrays are zero behind what was written.
+      if (length === out.length) return out
+      if (length < out.length) return out.slice(0, length)
       const whole = new Uint8Array(length)
       whole.set(out.subarray(0, at))
       return whole
