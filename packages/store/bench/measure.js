@@ -1,11 +1,11 @@
 // @ts-check
 /**
- * Runs both sides in turn and takes the median of each, so that what else the machine does falls on both.
+ * Runs both sides in turn, in many short rounds, and takes the median of each: what else the machine does falls on both.
  * @param {string} name
  * @param {{ postern(): Promise<number>, peer(): Promise<number>, peerName: string, limit_us?: number | null, rounds?: number, note?: object }} o
  *   - each side runs one round and gives µs an operation
  */
-export async function compare(name, { postern, peer, peerName, limit_us = null, rounds = 7, note = {} }) {
+export async function compare(name, { postern, peer, peerName, limit_us = null, rounds = 21, note = {} }) {
   /** @type {number[]} */ const ours = []
   /** @type {number[]} */ const theirs = []
   await postern()

@@ -2,7 +2,7 @@
 import { memoryStore } from '@postern/store/memory'
 import { compare, timed } from './measure.js'
 
-const COUNT = 20_000
+const COUNT = 10_000
 const now = 1_767_225_600_000
 const value = new Uint8Array(300)
 

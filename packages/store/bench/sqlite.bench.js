@@ -19,24 +19,24 @@ export async function sqliteCases() {
     const note = { fdatasync_us: Math.round(sync_us) }
     const upserts = { peerName: 'libsql: raw upserts, one FULL transaction for as many' }
     return [
-      await compare('sqlite.commit.1', { postern: ours(1, 1500), peer: raw(1, 1500), ...upserts, limit_us: sync_us, note }),
+      await compare('sqlite.commit.1', { postern: ours(1, 400), peer: raw(1, 400), ...upserts, limit_us: sync_us, note }),
       await compare('sqlite.commit.32', {
-        postern: ours(32, 12_800),
-        peer: raw(32, 12_800),
+        postern: ours(32, 3200),
+        peer: raw(32, 3200),
         ...upserts,
         limit_us: sync_us / 32,
         note,
       }),
       await compare('sqlite.commit.32.two-op', {
-        postern: ours(32, 6400, true),
-        peer: raw(32, 6400, true),
+        postern: ours(32, 1600, true),
+        peer: raw(32, 1600, true),
         ...upserts,
         limit_us: sync_us / 32,
         note,
       }),
       await compare('sqlite.commit.256', {
-        postern: ours(256, 25_600),
-        peer: raw(256, 25_600),
+        postern: ours(256, 6400),
+        peer: raw(256, 6400),
         ...upserts,
         limit_us: sync_us / 256,
         note,
