@@ -4,6 +4,7 @@
  * An authenticator reads and writes no store. It answers with the ops of one commit and with what follows from it: the caller commits, merges
  * its own ops and the event into the same commit, and asks for the reply only with the records of an applied one.
  */
+import { PosternError } from '@postern/core/errors'
 import type { EventType, PosternEvent } from '@postern/core/events'
 import { ulid } from '@postern/core/ids'
 import type { Op, Part, Rec, Runtime } from '@postern/store'
@@ -197,7 +198,7 @@ export async function runBegin(
     if (done.ok) return { ok: true, value: await step.reply(done.recs) }
     step = step.lost(done.at, done.current)
   }
-  if (step.ok) throw new Error('a step was lost three times')
+  if (step.ok) throw new PosternError('store.overloaded', { reason: 'a step was lost three times' })
   return commitRefusal(c, step, o)
 }
 

@@ -28,6 +28,7 @@ export async function challengePin(c: Ceremony, ports: PinPorts): Promise<Step> 
   const device = deviceOf(c)
   if (device === null || c.enrolment === null || !isEnrolmentId(c.enrolment.id)) throw refuse('pin.refused', 'enrolment')
   const { id, value } = c.enrolment
+  if (value !== null && value.type !== 'pin') throw refuse('pin.refused', 'another type')
   const suite = (value?.suite || ports.suites[0]) as PinSuite
   const challenge: PinChallenge = {
     device,
@@ -68,6 +69,7 @@ export async function beginPin(c: Ceremony, input: unknown, ports: PinPorts): Pr
   if (!(await signedByDevice(ports.devices, c.device, m1, message.signature))) throw refuse('pin.refused', 'signature')
   if (c.enrolment === null) throw refuse('pin.refused', 'enrolment')
   const { value } = c.enrolment
+  if (value !== null && value.type !== 'pin') throw refuse('pin.refused', 'another type')
   if (value?.status === 'removed') throw refuse('authenticator.removed', 'tombstone')
   if (value?.status === 'locked') throw refuse('authenticator.locked', value.cause ?? 'locked')
   if (value?.status === 'pending') throw refuse('pin.refused', 'not confirmed')

@@ -149,7 +149,7 @@ async function openKe2(c: Ceremony, ports: PinPorts): Promise<Ke2Handle> {
 function confirmed(c: Ceremony): Enrolment | { readonly generation: number } {
   if (c.enrolment === null) throw refuse('pin.refused', 'enrolment')
   const { value } = c.enrolment
-  if (value !== null && value.status !== 'active') throw refuse('pin.refused', value.status)
+  if (value !== null && (value.status !== 'active' || value.type !== 'pin')) throw refuse('pin.refused', value.status)
   return value ?? { generation: 1 }
 }
 

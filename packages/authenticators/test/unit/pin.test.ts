@@ -3,6 +3,8 @@ import { scryptSync } from 'node:crypto'
 import { runBegin, runFinish } from '@postern/authenticators/authenticator'
 import { changePin, enrolPin, loginPin, type PinExchange } from '@postern/authenticators/pin/client'
 import { hex, utf8 } from '@postern/core/bytes'
+import { memoryStore } from '@postern/store/memory'
+import { countingStore } from '@postern/testkit/counting'
 import { describe, expect, it } from 'vitest'
 import { scryptKsf } from '../../src/internal/ksf.js'
 import { codeOf, createWorld, type Refused, random } from '../world.js'
@@ -54,6 +56,35 @@ describe('pin/v1', () => {
     const { slot } = await enrolPin({ ...w.client(d), exchange: w.exchange(d, 'enrol', null), pin: utf8('27182') })
     expect(await codeOf(login(w, d, [slot], '27182'))).toBe('pin.refused')
     expect((await w.read(d, `pin/${slot.enrolment}`))[0]!.n).toBe(0)
+  })
+
+  it('a login is two commits, no reads of its own, whatever went before', async () => {
+    const counting = countingStore(memoryStore())
+    const w = createWorld({ store: counting.store })
+    const d = await w.device('d1')
+    const slot = await w.withPin(d, '27182')
+    for (const digits of ['27182', '00000', '27182']) {
+      counting.reset()
+      await codeOf(login(w, d, [slot], digits))
+      expect(counting.counts().commit).toBe(2)
+      // The test host reads once a call, as a platform without a cache does.
+      expect(counting.counts().read).toBe(3)
+    }
+  })
+
+  it('an enrolment of another type is no PIN, and is not counted as one', async () => {
+    const w = createWorld()
+    const d = await w.device('d1')
+    const slot = await w.withPin(d, '27182')
+    const { handle } = await w.exchange(d, 'login', slot.enrolment).begin(null, null)
+    const c = await w.ceremony(d, 'login', slot.enrolment)
+    const other = { ...c, enrolment: { ...c.enrolment!, value: { ...c.enrolment!.value!, type: 'biometric' } } }
+    expect(await runBegin(w.pin, other, null, { runtime: w.runtime })).toMatchObject({ ok: false, code: 'pin.refused' })
+    const input = { ke1: 'A'.repeat(128), signature: 'A'.repeat(86) }
+    expect(await runBegin(w.pin, { ...other, handle }, input, { runtime: w.runtime })).toMatchObject({
+      ok: false,
+      code: 'pin.refused',
+    })
   })
 
   it('another server than the one of the enrolment is a wrong PIN', async () => {
