@@ -123,7 +123,7 @@ export function ulidAt(at: number, n: number): string {
 }
 
 /** Text of a compact JWS with a payload of somebody's choice. */
-export function forged(header: object, payload: object, signature = 'A'.repeat(86)): string {
+export function forged(header: object, payload: object, signature: string = 'A'.repeat(86)): string {
   const part = (value: object): string => encodeBase64url(utf8(JSON.stringify(value)))
   return `${part(header)}.${part(payload)}.${signature}`
 }
