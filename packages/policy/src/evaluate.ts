@@ -161,7 +161,7 @@ function combine(p: Compiled, t: Tables, m: Match, f: Slots, only: Uint32Array |
     if (answer === null) return { ...refusal(due[0]!, 'no-usable-authenticator', due), reason: 'authenticator.none_usable' }
     if (answer !== 'satisfied') {
       if (!couldAllow(t, m, only)) return refusal(due[0]!, 'futile-step-up', due)
-      const sure = due.some((bit) => has(m.must, t.bits.indexOf(bit)))
+      const sure = sharesBit(m.must, m.may, t.require, only)
       return { ...refusal(due[0]!, sure ? 'rule' : 'unknown-fact', due), outcome: 'require', obligation: answer }
     }
   }
@@ -236,6 +236,11 @@ function first(bits: Uint32Array, mask: Uint32Array, only: Uint32Array | null): 
 
 function has(bits: Uint32Array, b: number): boolean {
   return (bits[b >>> 5]! & (1 << (b & 31))) !== 0
+}
+
+/** Whether some demand that may be due certainly is. */
+function sharesBit(must: Uint32Array, may: Uint32Array, mask: Uint32Array, only: Uint32Array | null): boolean {
+  return must.some((word, w) => (word & may[w]! & mask[w]! & (only === null ? -1 : only[w]!)) !== 0)
 }
 
 function select(t: Tables, bits: Uint32Array, mask: Uint32Array, only: Uint32Array | null): readonly Bit[] {

@@ -51,7 +51,7 @@ const conditions: Readonly<Record<string, fc.Arbitrary<Condition>>> = {
     fc.record({ hasNone: some('a', 'b') }),
   ),
   platform: fc.constantFrom<Condition>('ios', 'android', { not: 'ios' }),
-  boot: fc.constantFrom<Condition>(true, false, { not: true }),
+  boot: fc.constantFrom<Condition>(true, false, [true, false], { not: true }),
   'authenticator.acr': fc.constantFrom<Condition>({ gte: 1 }, { gte: 2 }),
   'authenticator.methods': fc.constantFrom<Condition>({ has: 'pin' }, { hasNone: ['biometric'] }),
 }

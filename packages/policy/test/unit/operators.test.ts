@@ -126,6 +126,13 @@ it('outside its scope a fact matches nothing, not even a negation; where the sco
   expect(decide(p, { action: 'login', boot: false }).cause).toBe('unknown-fact')
 })
 
+it('where the scope is unknown, even a condition that takes every value does not certainly hold', () => {
+  const p = compile(small, doc([allow('any', { boot: [true, false] })]))
+  expect(decide(p, { action: 'login', platform: 'android' }).outcome).toBe('allow')
+  expect(decide(p, { action: 'login', platform: 'ios' }).outcome).toBe('deny')
+  for (const facts of [{}, { boot: true }]) expect(decide(p, { action: 'login', ...facts }).outcome).toBe('deny')
+})
+
 it('the reason shown is the first of the enum, then of the ids, however the document is written', () => {
   const rules = [
     deny('b', {}, { reason: 'user.blocked' }),
