@@ -9,42 +9,39 @@ const now = 1_767_225_600_000
 const value = new Uint8Array(300).fill(7)
 // A disk, where there is one: a file system in memory would make every sync free.
 const folder = mkdtempSync(join(process.env['POSTERN_BENCH_DIR'] ?? process.cwd(), '.bench-'))
+process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
 let files = 0
 let keys = 0
 
 /** Put-if-absent of 300 bytes, against raw upserts in FULL transactions of the same size, same client, same file system. */
 export async function sqliteCases() {
-  try {
-    const sync_us = fdatasync()
-    const note = { fdatasync_us: Math.round(sync_us) }
-    const upserts = { peerName: 'libsql: raw upserts, one FULL transaction for as many' }
-    return [
-      await compare('sqlite.commit.1', { postern: ours(1, 400), peer: raw(1, 400), ...upserts, limit_us: sync_us, note }),
-      await compare('sqlite.commit.32', {
-        postern: ours(32, 3200),
-        peer: raw(32, 3200),
-        ...upserts,
-        limit_us: sync_us / 32,
-        note,
-      }),
-      await compare('sqlite.commit.32.two-op', {
-        postern: ours(32, 1600, true),
-        peer: raw(32, 1600, true),
-        ...upserts,
-        limit_us: sync_us / 32,
-        note,
-      }),
-      await compare('sqlite.commit.256', {
-        postern: ours(256, 6400),
-        peer: raw(256, 6400),
-        ...upserts,
-        limit_us: sync_us / 256,
-        note,
-      }),
-    ]
-  } finally {
-    rmSync(folder, { recursive: true, force: true })
-  }
+  const sync_us = fdatasync()
+  const note = { fdatasync_us: Math.round(sync_us) }
+  const upserts = { peerName: 'libsql: raw upserts, one FULL transaction for as many' }
+  return [
+    await compare('sqlite.commit.1', { postern: ours(1, 400), peer: raw(1, 400), ...upserts, limit_us: sync_us, note }),
+    await compare('sqlite.commit.32', {
+      postern: ours(32, 3200),
+      peer: raw(32, 3200),
+      ...upserts,
+      limit_us: sync_us / 32,
+      note,
+    }),
+    await compare('sqlite.commit.32.two-op', {
+      postern: ours(32, 1600, true),
+      peer: raw(32, 1600, true),
+      ...upserts,
+      limit_us: sync_us / 32,
+      note,
+    }),
+    await compare('sqlite.commit.256', {
+      postern: ours(256, 6400),
+      peer: raw(256, 6400),
+      ...upserts,
+      limit_us: sync_us / 256,
+      note,
+    }),
+  ]
 }
 
 /** @param {number} inFlight @param {number} count @param {boolean} [two] */
