@@ -62,7 +62,7 @@ export function ruleMatches(rule: Rule, f: Facts): boolean {
 }
 
 const subsets = (all: readonly string[]): string[][] =>
-  all.reduce<string[][]>((out, x) => [...out, ...out.map((s) => [...s, x])], [[]])
+  all.reduce<string[][]>((out, x) => out.concat(out.map((s) => [...s, x])), [[]])
 
 /** The outcome on a complete request; requirements by enumeration of all sets of authenticators. */
 export function outcome(doc: PolicyDocument, f: Facts, shadows = false): 'allow' | 'require' | 'deny' {

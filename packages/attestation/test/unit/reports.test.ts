@@ -1,6 +1,6 @@
 import { combine, policyFacts } from '@postern/attestation/appraise'
 import { appSignature, certificateDigest } from '@postern/attestation/appSignature'
-import { type Expected, parseEvidence, verifyEvidence } from '@postern/attestation/evidence'
+import { type Appraisal, type Expected, parseEvidence, verifyEvidence } from '@postern/attestation/evidence'
 import { signals } from '@postern/attestation/signals'
 import type { JsonValue } from '@postern/core/json'
 import { describe, expect, it } from 'vitest'
@@ -160,4 +160,16 @@ describe('evidence[]', () => {
     expect(found.issues).toEqual(['attestation.format_unsupported'])
     expect(found.appraisals.map(({ source }) => source)).toEqual(['signals'])
   })
+})
+
+it('of several bad values the worst counts, whatever its strength', () => {
+  const binding = { challenge: true, deviceKey: 'is-the-key', request: false } as const
+  const said = (value: 'failed' | 'self-signed' | 'unverified', strength: 'vendor' | 'hardware'): Appraisal => ({
+    source: 'key-attestation',
+    evidence: strength,
+    facts: { 'device.bootState': { value, strength, at: now, binding, source: 'key-attestation' } },
+    issues: [],
+  })
+  const all = [said('self-signed', 'hardware'), said('failed', 'vendor'), said('unverified', 'hardware')]
+  expect(combine(all, { now, maxAgeMs: {}, platform: 'android' }).facts['device.bootState']?.value).toBe('failed')
 })

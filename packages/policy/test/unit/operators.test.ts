@@ -133,6 +133,11 @@ it('where the scope is unknown, even a condition that takes every value does not
   for (const facts of [{}, { boot: true }]) expect(decide(p, { action: 'login', ...facts }).outcome).toBe('deny')
 })
 
+it('a bound that every value meets holds even for a missing fact', () => {
+  const p = compile(small, doc([allow('any', { amount: { gte: 0, lte: 5 }, version: { gte: '0-0' } })]))
+  expect(decide(p, { action: 'confirm' }).outcome).toBe('allow')
+})
+
 it('the reason shown is the first of the enum, then of the ids, however the document is written', () => {
   const rules = [
     deny('b', {}, { reason: 'user.blocked' }),
