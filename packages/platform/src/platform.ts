@@ -160,7 +160,11 @@ export async function createPlatform(options: PlatformOptions): Promise<Platform
     journal,
     verifiers: options.evidence ?? [appSignature(), signals()],
     evidenceMaxAgeMs: options.evidenceMaxAgeMs ?? { 'app-signature': HOUR_MS, signals: HOUR_MS },
-    scope: ['enrol', 'openid', 'offline_access', ...options.scopes],
+    allowed: {
+      scope: ['enrol', 'openid', 'offline_access', ...options.scopes],
+      // The issuer's own audience: tokens for enrolling, from the browser or a fresh login.
+      resources: [...new Set([...Object.keys(options.resources), issuer])],
+    },
   })
   const own: readonly Authenticator[] = [
     createPin({ ...options.pin, keys: pinKeys(keys, crypto), seal: short, runtime }),
@@ -202,7 +206,7 @@ export async function createPlatform(options: PlatformOptions): Promise<Platform
       defaultResource,
     }),
     clients: joined(instances, clientsInConfig(options.clients ?? [])),
-    recheck: createRecheck({ instances, decider, clock, ceiling }),
+    recheck: createRecheck({ instances, decider, clock, ceiling, issuer }),
     ...(options.identity === undefined ? {} : { interaction: options.identity }),
   }
   const server = createAuthorizationServer({ resolveIssuer: (_, host) => (host === undefined ? context : { ...context, host }) })

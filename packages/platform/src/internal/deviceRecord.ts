@@ -40,8 +40,14 @@ export function deviceOf(id: string, rec: Rec): Device {
 /** What an app instance may ever ask for; `/token` and policy narrow it. */
 const grantTypes = ['authorization_code', 'refresh_token', 'client_credentials']
 
+/** What every instance may ask for: scopes, and the audiences of its tokens. */
+export interface Allowed {
+  readonly scope: readonly string[]
+  readonly resources: readonly string[]
+}
+
 /** The OAuth client that a device is. */
-export function clientOf(tenant: string, scope: readonly string[], { id, rev, value }: Device): Client {
+export function clientOf(tenant: string, { scope, resources }: Allowed, { id, rev, value }: Device): Client {
   return {
     id,
     kind: 'instance',
@@ -51,6 +57,7 @@ export function clientOf(tenant: string, scope: readonly string[], { id, rev, va
     redirectUris: value.redirectUris,
     grantTypes,
     scope,
+    resources,
     record: { part: { tenant, id: `dev:${id}` }, key: deviceKey.record, rev },
     serial: value.serial,
     metadata: { token_endpoint_auth_method: 'none', app_id: value.app, app_version: value.version, app_platform: value.platform },

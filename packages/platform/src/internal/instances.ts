@@ -19,7 +19,7 @@ import type { Places } from '@postern/tokens/places'
 import type { Challenges } from './challenges.js'
 import { configKey } from './config.js'
 import { type Decider, denied } from './decide.js'
-import { clientOf, type Device, type DeviceRecord, deviceOf } from './deviceRecord.js'
+import { type Allowed, clientOf, type Device, type DeviceRecord, deviceOf } from './deviceRecord.js'
 import { instanceFacts, platformOf } from './facts.js'
 import type { Journal } from './journal.js'
 import { deviceKey, partition } from './partition.js'
@@ -47,7 +47,7 @@ export interface InstanceOptions {
   /** How old evidence may be before it counts for nothing, ms by source. */
   readonly evidenceMaxAgeMs: Partial<Record<Source, number>>
   /** What an instance may ask for at most. */
-  readonly scope: readonly string[]
+  readonly allowed: Allowed
 }
 
 const name = text({ min: 1, max: 64, pattern: /^[a-z0-9][a-z0-9._-]*$/ })
@@ -73,7 +73,7 @@ export function createInstances(o: InstanceOptions): Instances {
   function remember(device: Device): Client {
     if (remembered.size >= CACHE_MAX) remembered.delete(remembered.keys().next().value!)
     remembered.set(device.id, { device, at: clock() })
-    const client = clientOf(tenant, o.scope, device)
+    const client = clientOf(tenant, o.allowed, device)
     devices.set(client, device)
     return client
   }
@@ -156,7 +156,7 @@ export function createInstances(o: InstanceOptions): Instances {
     const part = places.device(id)
     const event = journal.event({ type, outcome: 'success', device: id, ...about })
     return {
-      client: clientOf(tenant, o.scope, { id, rev: '', value }),
+      client: clientOf(tenant, o.allowed, { id, rev: '', value }),
       part,
       key: deviceKey.record,
       value: encodeRecord(value),

@@ -27,8 +27,9 @@ export function createRecheck(o: {
   decider: Decider
   clock: () => number
   ceiling: (device: Device) => number | undefined
+  issuer: string
 }): Recheck {
-  const { instances, decider, clock } = o
+  const { instances, decider, clock, issuer } = o
   return async (grant, at) => {
     if (grant.client.kind !== 'instance') return { ok: true }
     const current = grant.current?.key === deviceKey.record ? grant.current.rec : null
@@ -56,7 +57,10 @@ export function createRecheck(o: {
         : {}),
     }
     const ceiling = o.ceiling(device)
-    const action = login.registration ? 'user.register' : at === 'refresh' ? 'token.refresh' : 'token.issue'
+    // The host's page said who it is, and the token is for enrolling alone: that is a registration, once.
+    const byPage =
+      grant.facts === null && at !== 'refresh' && grant.resource === issuer && grant.scope.every((one) => one === 'enrol')
+    const action = login.registration || byPage ? 'user.register' : at === 'refresh' ? 'token.refresh' : 'token.issue'
     const decision = await decider.decide(action, facts, ceiling === undefined ? {} : { ceiling })
     // At this point nobody can be asked for more: a demand that is not met is a no.
     if (decision.outcome !== 'allow')
