@@ -1,8 +1,10 @@
 /** HTML as values: what is put into a template is text unless a template made it. There is no other way to write markup here. */
 
-/** Markup that this module made. */
+const MADE: unique symbol = Symbol('markup')
+
+/** Markup that a template made. The mark is a symbol, so that nothing that came as JSON can carry it. */
 export interface Html {
-  readonly markup: string
+  readonly [MADE]: string
 }
 
 /** What a template takes: text and numbers are escaped, markup stands, lists are joined, nothing is nothing. */
@@ -19,13 +21,14 @@ export function escapeHtml(text: string): string {
 
 /** A piece of markup. Values stand in element content or in quoted attributes, nowhere else. */
 export function html(strings: TemplateStringsArray, ...parts: readonly Part[]): Html {
-  return { markup: strings.map((text, i) => text + (i < parts.length ? markupOf(parts[i]) : '')).join('') }
+  return { [MADE]: strings.map((text, i) => text + (i < parts.length ? markupOf(parts[i]) : '')).join('') }
 }
 
-function markupOf(part: Part): string {
+/** The text of markup, for the response. */
+export function markupOf(part: Part): string {
   if (part === null || part === undefined || part === false) return ''
-  if (typeof part === 'string') return escapeHtml(part)
-  if (typeof part === 'number') return String(part)
   if (Array.isArray(part)) return (part as readonly Part[]).map(markupOf).join('')
-  return (part as Html).markup
+  if (typeof part === 'object' && MADE in part) return part[MADE]
+  // What types promise to be text may be anything in another's JSON.
+  return escapeHtml(String(part))
 }

@@ -21,7 +21,7 @@ export function page({ base }: Frame, here: Place | null, title: string, content
   )}</ul></nav></header><main id="content" tabindex="-1"><div class="head"><h1>${title}</h1>${aside}</div>${content}</main><footer>All times are UTC.</footer></body></html>`
 }
 
-const current: Html = { markup: ' aria-current="page"' }
+const current: Html = /* @__PURE__ */ html` aria-current="page"`
 
 /** A label with its value, in a list of them. */
 export function fact(name: string, value: Part): Html {

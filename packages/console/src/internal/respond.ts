@@ -1,5 +1,5 @@
 /** Responses of the console: nothing may run, frame, be framed, sniffed or kept (H20). */
-import type { Html } from './html.js'
+import { type Html, markupOf } from './html.js'
 
 /** No script at all, styles and pictures from here alone. */
 export const csp =
@@ -15,8 +15,8 @@ const safe = {
 }
 
 /** A whole page. */
-export function pageResponse({ markup }: Html, status: number): Response {
-  return send(`<!doctype html>${markup}`, 'text/html; charset=utf-8', { 'content-security-policy': csp }, status)
+export function pageResponse(page: Html, status: number): Response {
+  return send(`<!doctype html>${markupOf(page)}`, 'text/html; charset=utf-8', { 'content-security-policy': csp }, status)
 }
 
 /** A picture, which is a document of its own when it is opened alone. */
