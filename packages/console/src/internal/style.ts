@@ -29,7 +29,9 @@ h2{font-size:1.1rem;margin:0 0 .25rem}
 p{margin:0 0 .75rem}
 .graph{display:grid;grid-template-columns:minmax(0,1fr);gap:1rem}
 @media (min-width:72rem){.graph{grid-template-columns:minmax(0,1fr) 26rem}}
-.graph img{display:block;width:100%;max-width:56rem;height:auto}
+.graph img{display:block;width:100%;max-width:60rem;height:auto;border-radius:8px}
+.picture p{margin:.5rem 0 0;padding-left:1rem}
+.unseen{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
 .graph .scroll{max-height:27rem;border:1px solid var(--line);border-radius:8px}
 .scroll{overflow:auto}
 table{border-collapse:collapse;width:100%;font-size:.9rem;font-variant-numeric:tabular-nums}
@@ -40,7 +42,7 @@ tbody th{font-weight:500;white-space:nowrap}
 .num{text-align:right}
 .sum th,.sum td{font-weight:700}
 code{font:.85em/1.4 ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace;overflow-wrap:anywhere}
-tbody th code{overflow-wrap:normal}
+tbody th code,.id{overflow-wrap:normal;white-space:nowrap}
 .tag{display:inline-block;padding:.05rem .5rem;border-radius:99px;font-size:.8rem;font-weight:600;background:var(--plain-bg)}
 .good{color:var(--good);background:var(--good-bg)}.bad{color:var(--bad);background:var(--bad-bg)}.warn{color:var(--warn);background:var(--warn-bg)}
 .chip{display:inline-block;padding:0 .45rem;margin:.1rem .1rem .1rem 0;border:1px solid var(--line);border-radius:6px;font-size:.82rem;overflow-wrap:anywhere}
@@ -50,7 +52,7 @@ dd{margin:0;font-weight:500;overflow-wrap:anywhere}
 .box{list-style:none;margin:0 0 .3rem;padding:0}
 .filters{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(11rem,100%),1fr));gap:.75rem;align-items:end}
 label{display:grid;gap:.2rem;font-size:.82rem;color:var(--muted)}
-input,select{font:inherit;font-size:.95rem;color:var(--ink);background:var(--ground);border:1px solid #7b8794;border-radius:6px;padding:.4rem .5rem;min-width:0;width:100%}
+input,select{font:inherit;font-size:.95rem;color:var(--ink);background:var(--ground);border:1px solid #7b8794;border-radius:6px;padding:0 .5rem;height:2.4rem;min-width:0;width:100%}
 .actions{display:flex;align-items:center;gap:1rem}
 button,.button{display:inline-block;font:inherit;font-weight:600;background:var(--accent);color:var(--accent-ink);border:0;border-radius:6px;padding:.45rem 1rem;text-decoration:none;cursor:pointer}
 .more{margin:1rem 0 0}

@@ -61,7 +61,7 @@ function list(events: readonly Event[], asked: Readonly<Record<string, string>>)
     value === undefined ? '' : html`<a href="?${search({ ...without(asked, 'after'), [name]: value })}">${value}</a>`
   return html`<table><caption>Newest first</caption><thead><tr><th scope="col">When</th><th scope="col">What</th><th scope="col">Outcome</th><th scope="col">User</th><th scope="col">Device</th><th scope="col">More</th></tr></thead><tbody>${events.map(
     (e) =>
-      html`<tr><th scope="row" title="${e.id}">${time(e.at)}</th><td>${by('type', e.type)}</td><td>${tag(e.outcome, tones[e.outcome] ?? 'plain')}</td><td>${by('subject', e.subject)}</td><td>${e.device === undefined ? '' : html`<a href="?${search({ ...without(asked, 'after'), device: e.device })}"><code title="${e.device}">${e.device.slice(0, 8)}…</code></a>`}</td><td>${more(e)}</td></tr>`,
+      html`<tr><th scope="row" title="${e.id}">${time(e.at)}</th><td>${by('type', e.type)}</td><td>${tag(e.outcome, tones[e.outcome] ?? 'plain')}</td><td>${by('subject', e.subject)}</td><td>${e.device === undefined ? '' : html`<a href="?${search({ ...without(asked, 'after'), device: e.device })}"><code class="id" title="${e.device}">${e.device.slice(0, 8)}…</code></a>`}</td><td>${more(e)}</td></tr>`,
   )}</tbody></table>`
 }
 

@@ -48,7 +48,7 @@ export async function graphsPage(frame: Frame, api: Api, range: Range): Promise<
 
 function figure({ base }: Frame, graph: Graph, range: Range): Html {
   const { id, title, description, sentence = '' } = graph
-  return html`<section class="card graph" aria-labelledby="g-${id}"><div class="picture"><h2 id="g-${id}">${title}</h2><p class="muted">${description}</p><img src="${base}/graphs/${id}.svg?range=${range}" alt="${title}. ${sentence}" width="720" height="370"></div>${scrolled(
+  return html`<section class="card graph" aria-labelledby="g-${id}"><div class="picture"><h2 id="g-${id}" class="unseen">${title}</h2><img src="${base}/graphs/${id}.svg?range=${range}" alt="${title}. ${sentence}" width="720" height="370"><p class="muted">${description}</p></div>${scrolled(
     `Numbers of ${title}`,
     numbers(graph, rangeNames[range]),
   )}</section>`
