@@ -8,12 +8,15 @@ export interface KeyCache {
   verify(key: JsonWebKey, data: Uint8Array, signature: Uint8Array): Promise<boolean>
 }
 
-// A device that is unknown is verified against this point, so that it costs what a known one does; the answer is no either way.
-const decoy: JsonWebKey = {
+/**
+ * A device that is unknown is verified against this point, so that it costs what a known one does; the answer is no either way.
+ * hash_to_curve("decoy device", DST "postern:pin/v1:decoy") of P256_XMD:SHA-256_SSWU_RO_ (RFC 9380): nobody has its private key.
+ */
+export const decoy: JsonWebKey = {
   kty: 'EC',
   crv: 'P-256',
-  x: 'axfR8uEsQkf4vOblY6RA8ncDfYEt6zOg9KE5RdiYwpY',
-  y: 'T-NC4v4af5uO5-tKfA-eFivOM1drMV7Oy7ZAaDe_UfU',
+  x: 'mUoluKlvoGxk7jEFM1sOakltL_WkxbXuOkCq5FwTKTM',
+  y: 'zn5Q5JqT7YOFRQ1wswB_FOuDWXUDjOj59pscEe81rvA',
 }
 
 /** A cache of up to `size` keys. */
