@@ -10,14 +10,15 @@ import {
   createSecretKey,
   diffieHellman,
   type ECDH,
+  getCiphers,
   hash,
   type JsonWebKeyInput,
   type KeyObject,
   sign,
   verify,
 } from 'node:crypto'
+import { chacha20poly1305 } from '@noble/ciphers/chacha.js'
 import { encodeBase64url } from '../base64url.js'
-
 import type {
   AeadAlg,
   AeadKey,
@@ -50,6 +51,8 @@ interface NodeHmacKey extends HmacKey {
 }
 interface NodeAeadKey extends AeadKey {
   readonly key: KeyObject | Uint8Array
+  /** ChaCha20-Poly1305 where `node:crypto` lacks it. */
+  readonly noble?: true
 }
 interface NodeVerifyKey extends VerifyKey {
   readonly key: KeyObject
@@ -70,6 +73,8 @@ const ONE_SHOT_BYTES = 16_384
 export function createCrypto(): CryptoPort {
   // From Node 22 on a KeyObject is four times as fast as raw bytes; on 20 it is slower.
   const keyObjects = Number.parseInt(process.versions.node, 10) >= 22
+  // Bun has WebCrypto's ciphers alone.
+  const chacha = getCiphers().includes(AEADS.C20P.name)
   const pairs = new WeakMap<DhKeyPair, KeyObject | ECDH>()
   return {
     name: 'node',
@@ -78,6 +83,7 @@ export function createCrypto(): CryptoPort {
     hmac,
     aeadKey(alg, raw) {
       if (raw.length !== AEADS[alg].size) throw invalidKey(`a key that is not ${AEADS[alg].size} bytes`)
+      if (alg === 'C20P' && !chacha) return { alg, key: new Uint8Array(raw), noble: true } as NodeAeadKey
       return { alg, key: keyObjects ? createSecretKey(raw) : new Uint8Array(raw) } as NodeAeadKey
     },
     seal,
@@ -147,7 +153,9 @@ function hmac(key: HmacKey, data: Uint8Array): Uint8Array {
 
 function seal(key: AeadKey, nonce: Uint8Array, aad: Uint8Array, plaintext: Uint8Array): Uint8Array {
   if (nonce.length !== 12) throw new RangeError('a nonce that is not 12 bytes')
-  const cipher = createCipheriv(cipherName(key.alg), (key as NodeAeadKey).key, nonce, { authTagLength: 16 })
+  const { key: raw, noble } = key as NodeAeadKey
+  if (noble) return chacha20poly1305(raw as Uint8Array, nonce, aad).encrypt(plaintext)
+  const cipher = createCipheriv(cipherName(key.alg), raw, nonce, { authTagLength: 16 })
   if (aad.length > 0) cipher.setAAD(aad, { plaintextLength: plaintext.length })
   const out = new Uint8Array(plaintext.length + 16)
   out.set(cipher.update(plaintext))
@@ -159,13 +167,21 @@ function seal(key: AeadKey, nonce: Uint8Array, aad: Uint8Array, plaintext: Uint8
 function open(key: AeadKey, nonce: Uint8Array, aad: Uint8Array, ciphertext: Uint8Array): Uint8Array | null {
   const length = ciphertext.length - 16
   if (nonce.length !== 12 || length < 0) return null
-  const cipher = createDecipheriv(cipherName(key.alg), (key as NodeAeadKey).key, nonce, { authTagLength: 16 })
+  const { key: raw, noble } = key as NodeAeadKey
+  if (noble) return orNull(() => chacha20poly1305(raw as Uint8Array, nonce, aad).decrypt(ciphertext))
+  const cipher = createDecipheriv(cipherName(key.alg), raw, nonce, { authTagLength: 16 })
   cipher.setAuthTag(ciphertext.subarray(length))
   if (aad.length > 0) cipher.setAAD(aad, { plaintextLength: length })
   const out = new Uint8Array(cipher.update(ciphertext.subarray(0, length)))
-  try {
+  return orNull(() => {
     cipher.final()
     return out
+  })
+}
+
+function orNull(run: () => Uint8Array): Uint8Array | null {
+  try {
+    return run()
   } catch {
     return null
   }
