@@ -54,6 +54,7 @@ export function publishedKeys(o: {
       const standing = rec ? published(rec) : null
       if (standing !== null && (await isCurrent(standing, ring, now))) return (cached = standing)
       const iat = Math.floor(now / 1000)
+      // Never below the clock: a store that was lost must not restart under what clients have seen.
       const seq = Math.max((standing?.document.seq ?? 0) + 1, iat)
       const keys = ring.offered(now).map(({ config }) => config)
       const document = { origin, gateway, seq, iat, exp: iat + DOCUMENT_LIFE_S, keys, session: null }
