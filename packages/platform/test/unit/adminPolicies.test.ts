@@ -85,6 +85,19 @@ describe('policies', () => {
     expect(late.headers.get('etag')).toBe(`"${version}"`)
   })
 
+  it('a draft that was edited from another head than the one in force is refused, whatever its sender has seen', async () => {
+    const staffed = await createStaffed()
+    const { call } = staffed
+    const first = (await call('GET', '/policies/main')).body.version
+    const [one, two] = [await drafted(staffed, 'one'), await drafted(staffed, 'two')]
+    await call('POST', '/policies/main/publish', { body: { version: one }, headers: match(first) })
+    const late = await call('POST', '/policies/main/publish', { body: { version: two }, headers: match(one) })
+    expect(late).toMatchObject({ status: 412, body: { code: 'policy.head_conflict' } })
+    const elsewhere = await call('POST', '/policies/other/publish', { body: { version: two }, headers: { 'if-none-match': '*' } })
+    expect(elsewhere).toMatchObject({ status: 404, body: { code: 'policy.version_unknown' } })
+    expect((await call('GET', '/policies/main')).body.version).toBe(one)
+  })
+
   it('two publishers who saw the same head: exactly one wins, and the head is his', async () => {
     const staffed = await createStaffed()
     const { call } = staffed

@@ -68,7 +68,12 @@ export function policyRooms(o: AdminOptions): readonly Room[] {
     try {
       await act(id, { schema: mobileSchema, crypto, clock, repository: pinned, by: call.operator.id })
     } catch (error) {
-      if (isPosternError(error, 'policy.head_conflict')) return stale(await standing(id))
+      if (isPosternError(error, 'policy.head_conflict')) {
+        const moved = await standing(id)
+        // The head is the one that was seen, but not the one that the draft was edited from.
+        if ((moved?.rev ?? null) === seen) throw error
+        return stale(moved)
+      }
       if (isPosternError(error, 'policy.publish_refused')) return refused(error)
       throw error
     }
@@ -117,9 +122,9 @@ export function policyRooms(o: AdminOptions): readonly Room[] {
       scope: 'policy:publish',
       async answer(call) {
         const wanted = publishBody(await readJson(call.request)).version
-        return move(call, async (_, context) => {
+        return move(call, async (id, context) => {
           const bytes = (await drafts.load(wanted)) ?? (await repository.load(wanted))
-          if (bytes === null) throw new PosternError('policy.version_unknown')
+          if (bytes === null || parseDocument(bytes).document.id !== id) throw new PosternError('policy.version_unknown')
           return publish(bytes, context)
         })
       },
@@ -148,7 +153,6 @@ async function draftBytes(request: Request): Promise<Uint8Array> {
 
 /** 422 with everything that stands against the version. */
 function refused(error: PosternError): Answer {
-  const report = error.cause as Partial<GateReport> | undefined
-  const findings = Array.isArray(error.cause) ? (error.cause as GateReport['findings']) : (report?.findings ?? [])
+  const { findings } = error.cause as GateReport
   return { status: 422, body: { error: 'invalid_request', error_description: error.publicMessage, code: error.code, findings } }
 }
