@@ -27,7 +27,7 @@ export function pictureResponse(svg: string): Response {
 }
 
 export function styleResponse(css: string): Response {
-  return send(css, 'text/css; charset=utf-8', { 'cache-control': 'max-age=300', 'content-security-policy': csp })
+  return send(css, 'text/css; charset=utf-8', { 'content-security-policy': csp })
 }
 
 export function redirect(location: string): Response {
