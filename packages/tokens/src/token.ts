@@ -29,7 +29,7 @@ export function tokenEndpoint(
     if (grantType === undefined) throw malformed('grant_type is missing.')
     const grant = grants.get(grantType)
     if (grant === undefined) throw new PosternError('grant.unknown')
-    const known = (await grant.vouched?.(form, context)) ?? null
+    const known = mayBeInstance(request, form) ? ((await grant.vouched?.(form, context)) ?? null) : null
     const caller = await authenticate(request, form, context, {
       url: urlOf('token', context),
       known,
@@ -42,6 +42,17 @@ export function tokenEndpoint(
     await spend(markers, context)
     return json(200, await conclude(evaluated, context))
   })
+}
+
+/** An instance proves itself by its proof alone; whoever brings a credential is none, and its handle need not be opened twice. */
+function mayBeInstance(request: Request, form: ReadonlyMap<string, string>): boolean {
+  const { headers } = request
+  return (
+    headers.get('dpop') !== null &&
+    headers.get('authorization') === null &&
+    !form.has('client_secret') &&
+    !form.has('client_assertion')
+  )
 }
 
 /** Commits until it holds, is refused, or has been judged too often; then issues. */

@@ -13,7 +13,12 @@ const form = {
 describe('/authorize-challenge', () => {
   async function setup(answer: (call: ChallengeRequest) => Awaited<ReturnType<ChallengePort['challenge']>>) {
     const calls: ChallengeRequest[] = []
-    const challenge: ChallengePort = { challenge: async (call) => (calls.push(call), answer(call)) }
+    const challenge: ChallengePort = {
+      async challenge(call) {
+        calls.push(call)
+        return answer(call)
+      },
+    }
     const w = await world({ context: () => ({ challenge }) })
     const device = await w.device()
     const ask = async (more: Record<string, string> = {}, dpop?: string) =>

@@ -4,7 +4,7 @@ import { SECRET, world } from '../world.js'
 
 it('round trips: redemption 1, refresh 1, retry 2, introspection 1, client credentials with a secret 0', async () => {
   const counters: Counting[] = []
-  const w = await world({ wrap: (store) => (counters.push(countingStore(store)), counters[0]!.store) })
+  const w = await world({ wrap: (store) => counters[counters.push(countingStore(store)) - 1]!.store })
   const device = await w.device()
   const code = await w.code(device.id)
   const trips = async (run: () => Promise<unknown>): Promise<number> => {
