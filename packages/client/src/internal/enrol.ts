@@ -93,11 +93,14 @@ export async function changePin(kit: Kit, prompts: Prompts, userData: readonly s
     if (enrolment === undefined) throw new PosternError('authenticator.not_enrolled')
     const { id } = enrolment
     const exchange = exchangeOf(kit, instance, token, `/enrolments/${id}/change`, op)
+    // Begun before anybody types: where a fresher login is due, it comes first.
+    let first: Awaited<ReturnType<typeof exchange.begin>> | null = await exchange.begin(null, null)
     let attemptsLeft: number | undefined
     const counting = {
       ...exchange,
       async begin(handle: string | null, answer: Parameters<typeof exchange.begin>[1]) {
-        const sent = await exchange.begin(handle, answer)
+        const sent = handle === null && first !== null ? first : await exchange.begin(handle, answer)
+        first = null
         attemptsLeft = (sent as { attemptsLeft?: number }).attemptsLeft ?? attemptsLeft
         return sent
       },

@@ -14,6 +14,7 @@ import { storeReplayGuard } from '@postern/payload/replay'
 import { createPayloadServer } from '@postern/payload/server'
 import { createPlatform, type Platform, type PlatformOptions } from '@postern/platform'
 import { adminScopes } from '@postern/platform/admin'
+import type { PolicyDocument } from '@postern/policy/document'
 import { starterDocument } from '@postern/policy/mobile'
 import { memoryStore } from '@postern/store/memory'
 import { type SimClock, seededRandom, simPorts } from '@postern/testkit/simulation'
@@ -53,6 +54,17 @@ export interface World {
   remove(path: string): Promise<void>
 }
 
+export function policyOf(schema: string): PolicyDocument {
+  return starterDocument({
+    id: 'main',
+    schema,
+    levels: { pin: 2, biometric: 2, 'device-key': 2, 'pin+biometric': 3 },
+    login: 2,
+    confirm: 2,
+    acceptUnchecked: ['other'],
+  })
+}
+
 export async function createWorld(over: Partial<PlatformOptions> = {}): Promise<World> {
   const ports = simPorts({ seed: 11, start: Date.UTC(2026, 0, 5, 9) })
   const { clock, random } = ports
@@ -76,15 +88,7 @@ export async function createWorld(over: Partial<PlatformOptions> = {}): Promise<
       },
     },
     operators: { audience: AUDIENCE, issuers: [{ issuer: STAFF, keys: [staff.publicJwk] }] },
-    policy: (schema) =>
-      starterDocument({
-        id: 'main',
-        schema,
-        levels: { pin: 2, biometric: 2, 'device-key': 2, 'pin+biometric': 3 },
-        login: 2,
-        confirm: 2,
-        acceptUnchecked: ['other'],
-      }),
+    policy: policyOf,
     identity: {
       begin: async () => ({
         outcome: 'granted',

@@ -27,7 +27,7 @@ import type { HostContext } from '../node.js'
 import { type Decider, denied } from './decide.js'
 import type { Device } from './deviceRecord.js'
 import type { EnrolmentDataCodec } from './enrolmentData.js'
-import { deviceFacts } from './facts.js'
+import { deviceFacts, type Methods } from './facts.js'
 import { json, readJson } from './http.js'
 import type { Instances } from './instances.js'
 import type { EventDraft, Journal } from './journal.js'
@@ -133,14 +133,22 @@ export function createEnrolments(o: EnrolmentOptions) {
     action: 'authenticator.enrol' | 'authenticator.change' | 'authenticator.remove',
   ): Promise<void> {
     const config = await o.decider.config()
+    // What the login behind the token proved stands in the token; a registration proved no authenticator.
+    const proven = (c.verified.claims['facts'] ?? {}) as { readonly [name: string]: JsonValue }
+    const level = proven['authenticator.acr']
     const decision = await o.decider.decide(action, {
       ...deviceFacts(config, c.device.value, clock()),
       'user.status': 'active',
+      'authenticator.methods': (proven['authenticator.methods'] ?? []) as unknown as Methods,
+      'authenticator.acr': typeof level === 'number' ? level : 0,
       ...(c.verified.authTime === null
         ? {}
         : { 'authenticator.ageSec': Math.max(0, Math.floor((clock() - c.verified.authTime) / 1000)) }),
     })
-    if (decision.outcome !== 'allow') throw denied(decision)
+    if (decision.outcome === 'allow') return
+    // Nobody can be asked here: a login that reaches the level is made first, and comes back with its token.
+    if (decision.outcome === 'require' || decision.cause === 'no-usable-authenticator') throw new PosternError('login.required')
+    throw denied(decision)
   }
 
   function reply(
