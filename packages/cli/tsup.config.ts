@@ -1,4 +1,7 @@
 import { defineConfig } from 'tsup'
 import { preset } from '../../tools/tsup.js'
 
-export default defineConfig(preset(import.meta.dirname))
+const own = preset(import.meta.dirname)
+
+// The binary is no module for anybody to import, so it is no export.
+export default defineConfig({ ...own, entry: { ...(own.entry as Record<string, string>), bin: 'src/bin.ts' } })

@@ -1,0 +1,16 @@
+/** What a command may touch, so that it runs the same under a test. */
+import type { CryptoPort } from '@postern/core/cryptoPort'
+import type { Clock, Random } from '@postern/core/runtime'
+import type { Reporter } from './output.js'
+
+export interface Io {
+  readonly out: (text: string) => void
+  readonly err: (text: string) => void
+  readonly read: (path: string) => Promise<Uint8Array>
+  /** Writes a new file that its owner alone may read; throws when there is one already. */
+  readonly create: (path: string, bytes: Uint8Array) => Promise<void>
+  readonly ports: { readonly clock: Clock; readonly random: Random; readonly crypto: CryptoPort }
+}
+
+/** Runs with what was typed after its name; `false`: it ran, and what it checked did not pass. */
+export type Command = (argv: readonly string[], io: Io, out: Reporter) => Promise<boolean>
