@@ -117,6 +117,17 @@ describe('/authorize', () => {
     expect(await at(late)).toBe(400)
   })
 
+  it('T37 a request_uri that has produced its code shows no page again; before that a reload is fine', async () => {
+    const w = await world()
+    const { request_uri } = (await push(w)).body
+    const open = () => authorize(w, { client_id: 'portal', request_uri })
+    const page = await open()
+    expect((await open()).status).toBe(200)
+    const cookie = page.headers.get('set-cookie')!.split(';')[0]!
+    await w.nodes[0]!.resume(await page.text(), granted(w), new Request(`${ISSUER}/login`, { headers: { cookie } }))
+    expect((await open()).status).toBe(400)
+  })
+
   it('a pushed request too large for its handle is stored', async () => {
     const w = await world()
     const { body } = await push(w, { state: 'x'.repeat(1000), nonce: 'n'.repeat(500) })

@@ -1,3 +1,5 @@
+import { places } from '@postern/tokens/places'
+import { revoke } from '@postern/tokens/revoke'
 import { describe, expect, it } from 'vitest'
 import { basic, CHALLENGE, REDIRECT, SECRET, VERIFIER, world } from '../world.js'
 
@@ -110,6 +112,22 @@ describe('code redemption', () => {
     expect((await w.redeem(device, await w.code(device.id))).body).toMatchObject({ error: 'access_denied', code: 'user.blocked' })
   })
 
+  it('T31 a proof is spent by the redemption it came with', async () => {
+    const w = await world()
+    const device = await w.device()
+    const dpop = await device.proof('https://id.example.com/t1/token')
+    const redeem = async (node: number) => {
+      const form = {
+        grant_type: 'authorization_code',
+        client_id: device.id,
+        code: await w.code(device.id),
+        code_verifier: VERIFIER,
+      }
+      return (await w.post('/token', form, { node, headers: { dpop } })).body.error ?? 'ok'
+    }
+    expect([await redeem(0), await redeem(1)]).toEqual(['ok', 'invalid_dpop_proof'])
+  })
+
   it('T18 a handle of one tenant does not open at another', async () => {
     const [one, two] = [await world(), await world({ seed: 2, issuer: 'https://id.example.com/t2' })]
     const device = await one.device()
@@ -219,5 +237,70 @@ describe('introspection and revocation', () => {
     await w.post('/revoke', { token: access_token, client_id: device.id }, { headers: { dpop } })
     expect((await w.introspect(access_token)).body.active).toBe(false)
     expect((await w.refresh(device, refresh_token)).status).toBe(200)
+  })
+})
+
+describe('shared clients', () => {
+  const form = { grant_type: 'authorization_code', code_verifier: VERIFIER, redirect_uri: REDIRECT }
+  async function setup(scope: readonly string[] = ['openid', 'accounts']) {
+    const w = await world()
+    const code = await w.code('portal', { redirectUri: REDIRECT, scope, login: { sid: 'session1' } })
+    const { body } = await w.post('/token', { ...form, code }, { headers: portal })
+    const refresh = (refresh_token: string, node = 0) =>
+      w.post('/token', { grant_type: 'refresh_token', refresh_token }, { node, headers: portal })
+    return { w, body, refresh }
+  }
+
+  it('T18 a refresh token of one confidential client is nothing to another', async () => {
+    const { w, body, refresh } = await setup()
+    const stolen = { grant_type: 'refresh_token', refresh_token: body.refresh_token, client_id: 'other', client_secret: SECRET }
+    expect((await w.post('/token', stolen)).body.error).toBe('invalid_grant')
+    expect((await refresh(body.refresh_token)).status).toBe(200)
+  })
+
+  it('T15 without a bound key the grace is 60 s', async () => {
+    const { w, body, refresh } = await setup()
+    const first = (await refresh(body.refresh_token)).body
+    w.advance(60_000)
+    expect((await refresh(body.refresh_token, 1)).body.refresh_token).toBe(first.refresh_token)
+    w.advance(1)
+    expect((await refresh(body.refresh_token)).status).toBe(400)
+    expect((await refresh(first.refresh_token)).status).toBe(400)
+  })
+
+  it.each([
+    ['the user', {}, ['openid'], 400],
+    ['the client of the user', { client: 'portal' }, ['openid'], 400],
+    ['another client of the user', { client: 'other' }, ['openid'], 200],
+    ['the session', { sid: 'session1' }, ['openid'], 400],
+    ['the session, of an offline grant', { sid: 'session1' }, ['openid', 'offline_access'], 200],
+    ['another session', { sid: 'session2' }, ['openid'], 200],
+  ])('revoking %s', async (_what, aim, scope, status) => {
+    const { w, body, refresh } = await setup(scope)
+    const { crypto } = w.contexts[0]!.runtime
+    const owner = await places({ keys: w.keys, crypto, tenant: 't1' }).user('user-1')
+    await revoke({ owner, ...aim }, w.contexts[0]!)
+    expect((await w.introspect(body.access_token)).body.active).toBe(status === 200)
+    expect((await refresh(body.refresh_token)).status).toBe(status)
+  })
+
+  it('the token of a service ends with its own epoch', async () => {
+    const w = await world()
+    const ask = async () =>
+      (
+        await w.post('/token', {
+          grant_type: 'client_credentials',
+          client_id: 'service',
+          client_secret: SECRET,
+          scope: 'accounts',
+        })
+      ).body.access_token
+    const { crypto } = w.contexts[0]!.runtime
+    const token = await ask()
+    expect((await w.introspect(token)).body).toMatchObject({ active: true, kind: 'device' })
+    await revoke({ owner: places({ keys: w.keys, crypto, tenant: 't1' }).client('service') }, w.contexts[0]!)
+    expect((await w.introspect(token)).body.active).toBe(false)
+    w.advance(1000)
+    expect((await w.introspect(await ask())).body.active).toBe(true)
   })
 })
