@@ -16,7 +16,7 @@ const clean = { privilegedAccess: false, debug: false, simulator: false, hooks: 
 
 /**
  * @typedef {{ folder: string, issuer: string, api: string, keyRoots: JsonWebKey[], version?: string, os?: string, signals?: object,
- *   biometric?: () => import('@postern/client/ports').SignCause | null, fetch?: import('@postern/core/runtime').Fetch, prompts?: import('@postern/client/prompts').Prompts }} PhoneOptions
+ *   biometric?: () => import('@postern/client/ports').SignCause | null, fetch?: import('@postern/core/runtime').Fetch, clock?: () => number, prompts?: import('@postern/client/prompts').Prompts }} PhoneOptions
  * @param {PhoneOptions} options
  */
 export function createPhone({
@@ -29,10 +29,11 @@ export function createPhone({
   signals = {},
   biometric,
   fetch,
+  clock,
   prompts,
 }) {
   mkdirSync(folder, { recursive: true, mode: 0o700 })
-  const { clock, random, fetch: network } = systemPorts()
+  const system = systemPorts()
   return createClient({
     app: {
       issuer,
@@ -48,18 +49,18 @@ export function createPhone({
       scopes: ['accounts', 'payments', 'offline_access'],
     },
     keystore: createFileKeystore({ folder: join(folder, 'keys'), ...(biometric ? { biometric } : {}) }),
-    storage: createFileStorage(join(folder, 'storage')),
+    storage: createFileStorage({ folder: join(folder, 'storage') }),
     // Node has scrypt built in; a phone's own is used the same way.
     runtime: {
-      clock,
-      random,
+      clock: clock ?? system.clock,
+      random: system.random,
       crypto: createCrypto(),
-      fetch: fetch ?? network,
+      fetch: fetch ?? system.fetch,
       ksf: (input) => new Uint8Array(scryptSync(input, new Uint8Array(16), 64, { N: 2 ** 15, r: 8, p: 1, maxmem: 2 ** 26 })),
     },
     evidence: () => [
       { format: 'app-signature', certificates: [SIGNED_BY] },
-      { format: 'signals', v: 1, at: clock(), source: 'demo', signals: { ...clean, ...signals } },
+      { format: 'signals', v: 1, at: system.clock(), source: 'demo', signals: { ...clean, ...signals } },
     ],
     browser: (url) => fillInLoginForm(url),
     ...(prompts ? { prompts } : {}),

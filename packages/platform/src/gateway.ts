@@ -57,6 +57,10 @@ export interface GatewayOptions {
 export function createGateway(o: GatewayOptions): (request: Request, host?: HostContext) => Promise<Response> {
   const verify = createVerifier(o.verifier)
   const zones = new Map<string, ReturnType<typeof clockIn>>()
+  // What a step-up must reach, by the error that asks for it.
+  const needs = new WeakMap<PosternError, { acr: readonly string[]; maxAge?: number }>()
+  const stepUpNeed = (error: unknown) => (error instanceof PosternError ? needs.get(error) : undefined)
+
   return (request) => o.payload.fetch(request, (inner, sealed) => serve(inner, sealed))
 
   async function serve(request: Request, sealed: SealedCall): Promise<Response> {
@@ -98,9 +102,6 @@ export function createGateway(o: GatewayOptions): (request: Request, host?: Host
     if (sealed.ekm === null || claimed !== encodeBase64url(sealed.ekm))
       throw new PosternError('dpop.proof', { reason: 'ekm of another request' })
   }
-
-  const needs = new WeakMap<PosternError, { acr: readonly string[]; maxAge?: number }>()
-  const stepUpNeed = (error: unknown) => (error instanceof PosternError ? needs.get(error) : undefined)
 
   async function judge(found: Route, request: Request, verified: Verified): Promise<Decision> {
     const policy = await o.policy()

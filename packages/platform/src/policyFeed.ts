@@ -1,11 +1,11 @@
 /** The policy in force for a resource server in another process: fetched by age from the admin API, believed only when its bytes hash to its version. */
-import { decodeBase64url } from '@postern/core/base64url'
 import type { CryptoPort } from '@postern/core/cryptoPort'
 import { PosternError } from '@postern/core/errors'
 import { anyObject } from '@postern/core/fields'
 import { parseJson } from '@postern/core/json'
 import type { Clock, Fetch } from '@postern/core/runtime'
 import type { Compiled } from '@postern/policy/compile'
+import { parseDocument } from '@postern/policy/document'
 import { type MobileSpec, mobileSchema } from '@postern/policy/mobile'
 import { openPolicy } from '@postern/policy/publish'
 
@@ -40,10 +40,12 @@ export function policyFeed(o: PolicyFeedOptions): () => Promise<Compiled<MobileS
       return
     }
     if (answer.status !== 200) throw new PosternError('policy.version_unknown', { reason: `status ${answer.status}` })
-    const { version, bytes } = anyObject(parseJson(await answer.text(), { maxBytes: MAX_BYTES }))
-    const document = typeof bytes === 'string' ? decodeBase64url(bytes) : null
-    if (typeof version !== 'string' || document === null) throw new PosternError('policy.version_unknown', { reason: 'body' })
-    held = { policy: await openPolicy(mobileSchema, { version, bytes: document }, o.crypto), at: o.clock() }
+    const { version, document } = anyObject(parseJson(await answer.text(), { maxBytes: MAX_BYTES, maxMembers: 200_000 }))
+    if (typeof version !== 'string' || document === undefined)
+      throw new PosternError('policy.version_unknown', { reason: 'body' })
+    // The canonical form is what the version is the hash of: a document changed on the way is not it.
+    const { bytes } = parseDocument(document)
+    held = { policy: await openPolicy(mobileSchema, { version, bytes }, o.crypto), at: o.clock() }
   }
 
   return async () => {

@@ -1,0 +1,188 @@
+// @ts-check
+// npm start: the bank with Postern in it, the account API beside it, a phone that tells the story, and a page of graphs.
+import { spawn, spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { createCrypto } from '@postern/core/crypto'
+import { signJws } from '@postern/core/jws'
+import { systemPorts } from '@postern/core/systemRuntime'
+import { createKemRing } from '@postern/payload/keys'
+import { toNode } from '@postern/platform/node'
+import { countingStore } from '@postern/testkit/counting'
+import { createBank } from './bank.js'
+import { SIGNED_BY } from './phone.js'
+import { acr, mountPostern, openStore } from './postern.js'
+import { seedHistory } from './seed.js'
+import { tellStory } from './story.js'
+
+const here = dirname(fileURLToPath(import.meta.url))
+const { once, asJson } = { once: process.argv.includes('--once'), asJson: process.argv.includes('--json') }
+const folder = once ? mkdtempSync(join(tmpdir(), 'postern-')) : join(here, '.postern-data')
+const ports = systemPorts()
+const crypto = createCrypto()
+const cleanups = /** @type {(() => unknown)[]} */ ([])
+
+try {
+  await main()
+} catch (error) {
+  console.error(
+    `\n${error instanceof Error ? (/** @type {any} */ (error).code ? `${error.message}` : (error.stack ?? error.message)) : error}`,
+  )
+  await end(1)
+}
+
+async function main() {
+  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  rmSync(join(folder, 'phones'), { recursive: true, force: true })
+  const bank = createBank()
+  const server = createServer(bank)
+  const origin = `http://127.0.0.1:${await listen(server, 8080)}`
+  cleanups.push(() => server.close())
+  const api = `http://127.0.0.1:${await freePort(8081)}`
+
+  const operator = await crypto.generateKey('ES256', ports.random)
+  const signer = await crypto.signer('ES256', operator)
+  const counted = countingStore(openStore(folder))
+  const postern = await mountPostern(bank, { origin, api, folder, operatorKey: signer.publicJwk, store: counted.store })
+  cleanups.unshift(() => postern.close())
+  const token = await operatorToken(signer, postern.issuer)
+  /** @type {import('./story.js').World['admin']} */
+  const admin = (method, path, body, headers = {}) =>
+    fetch(`${postern.issuer}/admin${path}`, {
+      method,
+      headers: {
+        authorization: `Bearer ${token}`,
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...headers,
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    })
+  await registerApp(admin)
+
+  const root = await crypto.generateKey('Ed25519', ports.random)
+  const settings = {
+    origin: api,
+    issuer: postern.issuer,
+    root,
+    kemRing: await createKemRing({ ...ports, crypto }),
+    acr,
+    operatorToken: token,
+  }
+  const served = await startAccounts(settings)
+
+  if (!asJson) console.log(`\nThe bank: ${origin} (Express)   the account API: ${api} (${served})\n`)
+  await tellStory({
+    issuer: postern.issuer,
+    api,
+    keyRoots: [(await crypto.signer('Ed25519', root)).publicJwk],
+    folder: join(folder, 'phones'),
+    admin,
+    commits: () => counted.counts().commit,
+    print: ({ step, ms, commits, text }) =>
+      console.log(
+        asJson
+          ? JSON.stringify({ step, ms, commits, text })
+          : `${`${ms.toFixed(0)} ms`.padStart(8)}  ${`${commits} commits`.padStart(11)}   ${text}`,
+      ),
+  })
+  const started = performance.now()
+  const { logins, attacks } = await seedHistory(postern.platform, { random: ports.random, now: ports.clock() })
+  const seconds = ((performance.now() - started) / 1000).toFixed(1)
+  const seeded = `thirty days of 1,000 simulated users: ${logins} logins, ${attacks} of them one attack, scored and recorded`
+  console.log(
+    asJson
+      ? JSON.stringify({ step: 'history', ms: Math.round(performance.now() - started), commits: 0, text: seeded })
+      : `\n${seeded} in ${seconds} s`,
+  )
+  const page = `${origin}/console/graphs`
+  if (asJson) console.log(JSON.stringify({ step: 'ready', graphs: page }))
+  else console.log(`Graphs: ${page}${once ? '' : '   (Ctrl-C ends)'}`)
+  if (once) {
+    await end(0)
+    const shown = await fetch(page)
+    if (shown.status !== 200 || !(await shown.text()).includes('<svg')) throw new Error('The page of graphs does not show.')
+    await end(0)
+  }
+}
+
+/** The account API in its own process: Deno where one is at hand, otherwise Node with the same handler. @param {object} settings */
+async function startAccounts(settings) {
+  const file = join(folder, 'accounts.json')
+  writeFileSync(file, JSON.stringify(settings), { mode: 0o600 })
+  const main = join(here, '../deno-accounts/main.js')
+  const deno = ['deno', join(here, '../../runtime-tests/node_modules/.bin/deno')].find(
+    (path) => spawnSync(path, ['--version'], { stdio: 'ignore' }).status === 0,
+  )
+  const [command, args, name] = deno
+    ? [deno, ['run', '-A', '--node-modules-dir=manual', main, file], 'Deno']
+    : [process.execPath, [main, file], 'Node, since no Deno is at hand']
+  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'], cwd: here })
+  cleanups.unshift(() => child.kill())
+  let said = ''
+  await new Promise((resolve, reject) => {
+    child.stdout.on('data', (chunk) => {
+      said += chunk
+      if (said.includes('ready ')) resolve(undefined)
+    })
+    child.on('exit', () => reject(new Error(`The account API did not start.\n${said}`)))
+  })
+  rmSync(file)
+  return name
+}
+
+/** What an operator sets up once: the app, its version, the rule for its system. @param {import('./story.js').World['admin']} admin */
+async function registerApp(admin) {
+  await put('/v1/apps/retail', { name: 'Retail', registration: 'open' })
+  await put('/v1/apps/retail/versions/other/5.2.0', { status: 'enabled', signatures: [SIGNED_BY], sealed: true })
+  await put('/v1/apps/retail/versions/other/4.9.0', { status: 'disabled', signatures: [SIGNED_BY], sealed: true })
+  await put('/v1/os-rules/other', { min: '12', blocked: [] })
+
+  /** @param {string} path @param {object} body */
+  async function put(path, body) {
+    const answer = await admin('PUT', path, body, { 'if-none-match': '*' })
+    // 412: it is there from an earlier start.
+    if (answer.status >= 300 && answer.status !== 412) throw new Error(`${path}: ${answer.status} ${await answer.text()}`)
+  }
+}
+
+/** @param {import('@postern/core/cryptoPort').Signer} signer @param {string} issuer */
+function operatorToken(signer, issuer) {
+  const now = Math.floor(ports.clock() / 1000)
+  const scope = 'config:read config:write policy:read policy:write policy:publish users:read users:write events:read insight:read'
+  return signJws(
+    signer,
+    { typ: 'at+jwt' },
+    { iss: 'https://operators.bank.example', sub: 'operator', aud: `${issuer}/admin`, iat: now, exp: now + 86_400, scope },
+  )
+}
+
+/** @param {import('node:http').Server} server @param {number} wanted @returns {Promise<number>} */
+function listen(server, wanted) {
+  return new Promise((resolve, reject) => {
+    server.once('error', (error) =>
+      /** @type {any} */ (error).code === 'EADDRINUSE' && wanted !== 0 ? resolve(listen(server, 0)) : reject(error),
+    )
+    server.listen(wanted, '127.0.0.1', () => resolve(/** @type {import('node:net').AddressInfo} */ (server.address()).port))
+  })
+}
+
+/** @param {number} wanted */
+async function freePort(wanted) {
+  const probe = createServer()
+  const port = await listen(probe, wanted)
+  await new Promise((resolve) => probe.close(resolve))
+  return port
+}
+
+/** @param {number} status */
+async function end(status) {
+  for (const cleanup of cleanups) await cleanup()
+  if (once && existsSync(folder)) rmSync(folder, { recursive: true, force: true })
+  process.exit(status)
+}
+
+process.on('SIGINT', () => end(0))
+process.on('SIGTERM', () => end(0))
