@@ -2,7 +2,7 @@
 import { Agent, request } from 'node:http'
 
 /** @returns {Promise<{ status: number, body: any }>} */
-export function send(agent, port, path, form) {
+function send(agent, port, path, form) {
   const body = form === null ? '' : new URLSearchParams(form).toString()
   const headers = { 'content-type': 'application/x-www-form-urlencoded', 'content-length': Buffer.byteLength(body) }
   return new Promise((resolve, reject) => {

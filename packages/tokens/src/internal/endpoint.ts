@@ -52,7 +52,8 @@ function challengeHeader(request: Request, error: unknown, { issuer }: IssuerCon
 export function tellRefusal(name: PathName, error: unknown, context: IssuerContext): void {
   const known = isPosternError(error)
   if (known && error.code === 'dpop.nonce') return
-  const reason = known ? (error.reason ?? error.code) : 'server.failed'
+  // Of an error that is none of ours the name alone: its message may hold anything.
+  const reason = known ? (error.reason ?? error.code) : `server.failed ${error instanceof Error ? error.name : typeof error}`
   const type = known && error.code === 'dpop.proof' ? 'proof.refused' : 'token.refused'
   tell(
     eventOf(type, context, {

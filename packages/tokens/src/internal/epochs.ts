@@ -44,7 +44,7 @@ export async function digestOf(crypto: CryptoPort, guards: readonly Guard[]): Pr
 }
 
 /** The value of a bumped epoch: when. */
-export function epochValue(now: number): Uint8Array {
+function epochValue(now: number): Uint8Array {
   return utf8(String(now))
 }
 

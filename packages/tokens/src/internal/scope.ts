@@ -11,7 +11,7 @@ export function isScopeToken(text: string): boolean {
 }
 
 /** The tokens of a `scope` parameter, each once. @throws PosternError `scope.refused` */
-export function parseScope(text: string): readonly string[] {
+function parseScope(text: string): readonly string[] {
   const tokens = text.split(' ')
   if (tokens.length > MAX_TOKENS || !tokens.every(isScopeToken)) throw new PosternError('scope.refused')
   return [...new Set(tokens)]

@@ -304,3 +304,39 @@ describe('shared clients', () => {
     expect((await w.introspect(await ask())).body.active).toBe(true)
   })
 })
+
+describe('what the host is told', () => {
+  it('H21 an event for every change and refusal, with the true reason, and no secret in any', async () => {
+    const w = await world()
+    const device = await w.device()
+    const code = await w.code(device.id)
+    const { refresh_token, access_token } = (await w.redeem(device, code)).body
+    await w.refresh(device, refresh_token)
+    await w.redeem(device, code)
+    await w.refresh(device, `${refresh_token}x`)
+    const waiting = await w.inner.outbox!({ now: w.now(), limit: 100 })
+    const told = [
+      ...waiting.map(({ value }) => Buffer.from(value).toString()),
+      ...w.events.map((event) => JSON.stringify(event)),
+    ].join('\n')
+    for (const type of ['client.registered', 'code.redeemed', 'token.refreshed', 'code.replayed', 'token.refused'])
+      expect(told).toContain(`"${type}"`)
+    expect(told).toContain('refresh.unreadable')
+    for (const secret of [code, refresh_token, access_token, VERIFIER]) expect(told).not.toContain(secret.slice(3, 40))
+  })
+
+  it('a port that throws is a 500 that says nothing, and an event that names the error alone', async () => {
+    const w = await world({
+      context: () => ({
+        recheck: async () => {
+          throw new TypeError('the password is hunter2')
+        },
+      }),
+    })
+    const device = await w.device()
+    const answer = await w.redeem(device, await w.code(device.id))
+    expect([answer.status, answer.body.error]).toEqual([500, 'server_error'])
+    expect(JSON.stringify(w.events)).toContain('server.failed TypeError')
+    expect(JSON.stringify([w.events, answer.body])).not.toContain('hunter2')
+  })
+})
