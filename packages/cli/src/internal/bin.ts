@@ -4,7 +4,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import process from 'node:process'
 import { systemPorts } from '@postern/core/systemRuntime'
-import { main } from './main.js'
+import { main } from '../main.js'
 
 const ports = systemPorts()
 process.exitCode = await main(process.argv.slice(2), {
