@@ -37,6 +37,41 @@ function watched(db: SqliteDatabase) {
 }
 const busy = () => Object.assign(new Error('database is locked'), { code: 'SQLITE_BUSY' })
 
+it('an empty value has an address when it is bound: a client may take a null pointer for NULL', async () => {
+  const db = openLibsql(nextFile())
+  const bound: Uint8Array[] = []
+  const noted: SqliteDatabase = {
+    exec: (sql) => db.exec(sql),
+    close: () => db.close(),
+    prepare(sql) {
+      const statement = db.prepare(sql)
+      const note = (values: readonly unknown[]) => void bound.push(...values.filter((value) => value instanceof Uint8Array))
+      return {
+        run: (...values) => (note(values), statement.run(...values)),
+        get: (...values) => (note(values), statement.get(...values)),
+        all: (...values) => statement.all(...values),
+      }
+    },
+  }
+  const store = sqliteStore(noted)
+  const value = new Uint8Array(new ArrayBuffer(0))
+  await store.commit(part, [{ op: 'put', key: 'one', value }], o())
+  await store.commit(part, [{ op: 'put', key: 'new', value, rev: null }], o())
+  await store.commit(part, [{ op: 'add', key: 'n', by: 1, max: 2 }], o())
+  await store.commit(
+    part,
+    [
+      { op: 'put', key: 'two', value },
+      { op: 'put', key: 'three', value },
+    ],
+    o(),
+  )
+  expect(bound.map(({ length, buffer }) => [length, buffer.byteLength > 0])).toEqual(Array(5).fill([0, true]))
+  const [one] = await store.read(part, ['one'], { now })
+  expect(one?.value).toEqual(value)
+  await store.close()
+})
+
 describe('group commit', () => {
   it('commits of one turn share one transaction, and none is answered before it is committed', async () => {
     const { handle, runs } = watched(openLibsql(nextFile()))

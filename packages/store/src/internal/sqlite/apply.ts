@@ -38,7 +38,7 @@ function applyAll(sql: Statements, { place, ops, now, rev }: Queued): Commit {
     const rec = judged.recs[i]!
     if (op === 'check') return
     if (rec === null) sql.del.run(place, key)
-    else sql.put.run(place, key, rec.value, rec.rev, rec.n, rec.expiresAt)
+    else sql.put.run(place, key, blob(rec.value), rec.rev, rec.n, rec.expiresAt)
   })
   return answerOf(judged, told)
 }
@@ -55,12 +55,13 @@ function write(sql: Statements, place: string, op: WriteOp, now: number, rev: st
   }
   if (op.op === 'put') {
     const { value, expiresAt } = op
-    if (op.rev === undefined) sql.put.run(place, key, value, rev, 0, expiresAt)
+    const bound = blob(value)
+    if (op.rev === undefined) sql.put.run(place, key, bound, rev, 0, expiresAt)
     else {
       const { changes } =
         op.rev === null
-          ? sql.create.run(place, key, value, rev, expiresAt, now)
-          : sql.swap.run(value, rev, expiresAt, place, key, op.rev, now)
+          ? sql.create.run(place, key, bound, rev, expiresAt, now)
+          : sql.swap.run(bound, rev, expiresAt, place, key, op.rev, now)
       if (Number(changes) === 0) return undefined
     }
     return { key, value, n: 0, rev, expiresAt }
@@ -74,7 +75,12 @@ function write(sql: Statements, place: string, op: WriteOp, now: number, rev: st
   return row ? keptOf(row as Row) : undefined
 }
 
-const NOTHING = /* @__PURE__ */ new Uint8Array(0)
+/** Empty, but with an address: the `node:sqlite` of Node 22 binds a null pointer as NULL, which the column refuses. */
+const NOTHING = /* @__PURE__ */ new Uint8Array(new ArrayBuffer(1), 1)
+
+function blob(value: Uint8Array): Uint8Array {
+  return value.length === 0 ? NOTHING : value
+}
 
 function getKept(sql: Statements, place: string, key: string, now: number): Kept | null {
   const row = sql.get.get(place, key, now)
