@@ -1,6 +1,7 @@
 // @ts-check
 // Thirty days of logins of a thousand simulated users, with one attack in them, scored as they would have been and recorded as events.
 import { factsWithResolver } from '@postern/anomaly/config'
+import { briefReasons } from '@postern/anomaly/reasons'
 import { riskModel } from '@postern/anomaly/risk'
 import { utf8 } from '@postern/core/bytes'
 import { ulid } from '@postern/core/ids'
@@ -75,11 +76,11 @@ export async function seedHistory(platform, { random, now, users = 1_000, days =
         risk: {
           score: assessed.score,
           band: assessed.band,
-          reasons: assessed.reasons.map(({ code, units }) => ({ code, units })),
+          reasons: briefReasons(assessed.reasons),
         },
       })
     }
-    if (batch.length >= 2_000) {
+    if (batch.length >= 10_000) {
       await platform.record(batch)
       batch = []
     }

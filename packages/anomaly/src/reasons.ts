@@ -80,3 +80,13 @@ export interface Assessment {
   /** To store if, and only if, this login succeeds and satisfies policy; at most 512 bytes. */
   readonly profile: Uint8Array
 }
+
+/**
+ * Reasons as an event or a log keeps them: the `most` weightiest by name, everything else added up as `rest`. They still sum to the score's units.
+ */
+export function briefReasons(reasons: readonly Reason[], most = 6): readonly { readonly code: string; readonly units: number }[] {
+  const byWeight = [...reasons].sort((a, b) => Math.abs(b.units) - Math.abs(a.units) || (a.code < b.code ? -1 : 1))
+  const named = byWeight.slice(0, most).map(({ code, units }) => ({ code, units }))
+  const rest = byWeight.slice(most).reduce((sum, { units }) => sum + units, 0)
+  return rest === 0 ? named : [...named, { code: 'rest', units: rest }]
+}

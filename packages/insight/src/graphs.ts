@@ -34,6 +34,7 @@ const platforms = { ios: 'iOS', android: 'Android', web: 'Web' }
 
 /** What an operator reads for a reason code. */
 export const reasonNames: Readonly<Record<string, string>> = {
+  rest: 'other reasons together',
   'network.country': 'new country',
   'network.asn': 'new provider',
   'network.prefix': 'new network',

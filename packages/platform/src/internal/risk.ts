@@ -1,6 +1,6 @@
 /** The risk of a login as a fact of the very next decision. A score that cannot be had is a missing fact, and missing is worst. */
 
-import type { Assessment } from '@postern/anomaly/reasons'
+import { type Assessment, briefReasons } from '@postern/anomaly/reasons'
 import type { LoginFacts, RiskModel } from '@postern/anomaly/risk'
 import { utf8 } from '@postern/core/bytes'
 import type { CryptoPort } from '@postern/core/cryptoPort'
@@ -80,8 +80,8 @@ export function riskFacts(a: Assessment | null): Facts {
   }
 }
 
-/** The part of an assessment that an event carries: all reasons, so that they still sum to it. */
+/** The part of an assessment that an event carries; its reasons still sum to the score's units. */
 export function riskOfEvent(a: Assessment | null): Pick<PosternEvent, 'risk'> {
   if (a === null) return {}
-  return { risk: { score: a.score, band: a.band, reasons: a.reasons.map(({ code, units }) => ({ code, units })) } }
+  return { risk: { score: a.score, band: a.band, reasons: briefReasons(a.reasons) } }
 }

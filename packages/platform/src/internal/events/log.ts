@@ -50,27 +50,56 @@ export function createEventLog(o: {
   const hours: Part = { tenant, id: 'ev' }
   const known = new Set<string>()
 
-  async function insertOne(event: PosternEvent, now: number): Promise<boolean> {
-    const hour = hourOf(event.at)
-    const expiresAt = Math.max(event.at + KEPT_MS, now + 60_000)
-    const put = { op: 'put', key: `n/${invert(event.id)}`, value: encodeEvent(event), rev: null, expiresAt } as const
-    if (!known.has(hour)) {
+  /** Puts events into one partition, 16 a commit; where one was there already, one by one. Returns those that were new. */
+  async function put(part: Part, events: readonly PosternEvent[], now: number): Promise<readonly PosternEvent[]> {
+    const ops = events.map((event) => ({
+      op: 'put' as const,
+      key: `n/${invert(event.id)}`,
+      value: encodeEvent(event),
+      rev: null,
+      expiresAt: Math.max(event.at + KEPT_MS, now + 60_000),
+    }))
+    const done = await store.commit(part, ops, { now, rev: newRev(random) })
+    if (done.ok) return events
+    if (events.length === 1) return []
+    return (await Promise.all(events.map((event) => put(part, [event], now)))).flat()
+  }
+
+  /** The same for many partitions at once: a driver that groups commits writes them together. */
+  async function putAll(placed: ReadonlyMap<string, readonly PosternEvent[]>, now: number): Promise<readonly PosternEvent[]> {
+    const pages = [...placed].flatMap(([id, events]) => pagesOf(events, 16).map((page) => put({ tenant, id }, page, now)))
+    return (await Promise.all(pages)).flat()
+  }
+
+  async function noteHours(events: readonly PosternEvent[], now: number): Promise<void> {
+    for (const hour of new Set(events.map(({ at }) => hourOf(at)))) {
+      if (known.has(hour)) continue
       await store.commit(hours, [{ op: 'put', key: `h/${invert(hour)}`, value: new Uint8Array(0) }], { now, rev: newRev(random) })
       known.add(hour)
     }
-    const commit = await store.commit(partition.eventsOfHour(tenant, hour), [put], { now, rev: newRev(random) })
-    if (!commit.ok) return false
-    if (event.device) await store.commit(partition.eventsOfDevice(tenant, event.device), [put], { now, rev: newRev(random) })
-    if (event.subject)
-      await store.commit(partition.eventsOfUser(tenant, await userName(event.subject)), [put], { now, rev: newRev(random) })
-    return true
   }
 
   return {
-    async insert(events, now) {
-      // All at once: a driver that groups commits writes them together.
-      const won = await Promise.all(events.map((event) => insertOne(event, now)))
-      return events.filter((_, i) => won[i])
+    async insert(sent, now) {
+      // The same event twice in one call is one event.
+      const events = [...new Map(sent.map((event) => [event.id, event])).values()]
+      await noteHours(events, now)
+      const fresh = await putAll(
+        grouped(events, ({ at }) => partition.eventsOfHour(tenant, hourOf(at)).id),
+        now,
+      )
+      const users = new Map<string, string>()
+      for (const { subject } of fresh)
+        if (subject !== undefined && !users.has(subject)) users.set(subject, await userName(subject))
+      await putAll(
+        grouped(fresh, ({ device }) => (device === undefined ? null : partition.eventsOfDevice(tenant, device).id)),
+        now,
+      )
+      await putAll(
+        grouped(fresh, ({ subject }) => (subject === undefined ? null : partition.eventsOfUser(tenant, users.get(subject)!).id)),
+        now,
+      )
+      return fresh
     },
     async query(q, now) {
       const found: PosternEvent[] = []
@@ -88,6 +117,8 @@ export function createEventLog(o: {
     const after = q.after === undefined ? undefined : `n/${invert(q.after)}`
     if (q.subject !== undefined) return yield* one(partition.eventsOfUser(tenant, await userName(q.subject)), after, now)
     if (q.device !== undefined) return yield* one(partition.eventsOfDevice(tenant, q.device), after, now)
+    if (q.from !== undefined && q.to !== undefined && hourOf(q.from) === hourOf(q.to - 1))
+      return yield* one(partition.eventsOfHour(tenant, hourOf(q.from)), after, now)
     let mark: string | undefined
     for (;;) {
       const page = await store.list(hours, 'h/', { now, limit: 100, ...(mark === undefined ? {} : { after: mark }) })
@@ -117,6 +148,26 @@ export function createEventLog(o: {
 }
 
 /** Whether an event is one that a query asks for; `from` and the place in the order are the walk's. */
+/** Events by the partition that `place` names; those without one are left out. */
+function grouped(
+  events: readonly PosternEvent[],
+  place: (event: PosternEvent) => string | null,
+): ReadonlyMap<string, readonly PosternEvent[]> {
+  const groups = new Map<string, PosternEvent[]>()
+  for (const event of events) {
+    const id = place(event)
+    if (id === null) continue
+    const group = groups.get(id)
+    if (group) group.push(event)
+    else groups.set(id, [event])
+  }
+  return groups
+}
+
+function pagesOf<T>(all: readonly T[], size: number): readonly (readonly T[])[] {
+  return Array.from({ length: Math.ceil(all.length / size) }, (_, i) => all.slice(i * size, (i + 1) * size))
+}
+
 export function matches(event: PosternEvent, q: EventQuery): boolean {
   return (
     (q.types === undefined || q.types.includes(event.type)) &&

@@ -7,8 +7,8 @@ import { decodeRecord, encodeRecord } from '../record.js'
 import type { EventLog } from './log.js'
 
 export interface Sealing {
-  /** Notes an event whose hour may have been recounted already. */
-  late(event: PosternEvent): void
+  /** Whether the event's hour is over by `now`; then it is noted, and recounting it will count the event. */
+  late(event: PosternEvent, now: number): boolean
   seal(now: number): Promise<void>
 }
 
@@ -35,9 +35,11 @@ export function createSealing(o: { store: Store; tenant: string; random: Random;
   }
 
   return {
-    late({ at }) {
+    late({ at }, now) {
       const hour = Math.floor(at / HOUR_MS)
-      if (sealed !== null && hour <= sealed) dirty.add(hour)
+      const over = hour < Math.floor(now / HOUR_MS)
+      if (over) dirty.add(hour)
+      return over
     },
     async seal(now) {
       const last = Math.floor((now - SETTLED_MS) / HOUR_MS) - 1

@@ -55,10 +55,8 @@ export function createWatch(o: { runtime: Runtime; tenant: string; log: EventLog
     async accept(events) {
       const now = clock()
       const fresh = await log.insert(events, now)
-      for (const event of fresh) {
-        counted = accept(counted, event)
-        sealing.late(event)
-      }
+      // An hour that is over is recounted from the log; the minutes of this one are counted as they come.
+      for (const event of fresh) if (!sealing.late(event, now)) counted = accept(counted, event)
       live.publish(fresh)
       if (now - flushedAt >= FLUSH_MS) await written(now)
     },
