@@ -127,6 +127,27 @@ describe('policies', () => {
     expect(answers.map(({ status }) => status).sort()).toEqual([200, 412])
   })
 
+  it('a publication that falls between a rollback and its write is not undone by it', async () => {
+    const staffed = await createStaffed()
+    const { call, bank } = staffed
+    const zero = (await call('GET', '/policies/main')).body.version
+    const one = await drafted(staffed, 'one')
+    await call('POST', '/policies/main/publish', { body: { version: one }, headers: match(zero) })
+    const two = await drafted(staffed, 'two')
+    const store = bank.store as { -readonly [K in keyof typeof bank.store]: (typeof bank.store)[K] }
+    const read = store.read
+    let looks = 0
+    store.read = async (part, keys, o) => {
+      // The first look at the head is the precondition's; before the second, somebody else publishes.
+      if (keys.includes('head/main') && (looks += 1) === 2)
+        expect((await call('POST', '/policies/main/publish', { body: { version: two }, headers: match(one) })).status).toBe(200)
+      return read(part, keys, o)
+    }
+    const late = await call('POST', '/policies/main/rollback', { body: { to: zero }, headers: match(one) })
+    expect(late).toMatchObject({ status: 412, body: { current: { version: two } } })
+    expect((await call('GET', '/policies/main')).body.version).toBe(two)
+  })
+
   it('a decision comes with its explanation, from the same facts; unknown facts are refused by name', async () => {
     const { call } = await createStaffed()
     const facts = { action: 'login', 'app.id': 'retail', 'user.status': 'blocked' }
