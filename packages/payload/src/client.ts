@@ -220,7 +220,8 @@ async function post(
       headers,
       body,
       signal,
-      redirect: 'error',
+      // A redirect is no 200 and so refused: Workers have no `error`.
+      redirect: 'manual',
       cache: 'no-store',
       credentials: 'omit',
     })

@@ -68,7 +68,8 @@ export function knownKeys(
     try {
       const response = await fetch(`${origin}${WELL_KNOWN}`, {
         headers: { accept },
-        redirect: 'error',
+        // A redirect is no 200 and so refused: Workers have no `error`.
+        redirect: 'manual',
         credentials: 'omit',
         cache: 'no-cache',
       })
