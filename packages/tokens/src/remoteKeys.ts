@@ -54,7 +54,8 @@ export function remoteKeys(o: {
       if (age < (missed ? 60_000 : maxAgeMs)) return
       fetchedAt = clock()
       missed = false
-      const reply = await fetch(url, { redirect: 'error', headers: { accept: 'application/json' } })
+      // A redirect is no 200 and so refused: Workers have no `error`.
+      const reply = await fetch(url, { redirect: 'manual', headers: { accept: 'application/json' } })
       if (reply.status !== 200) return
       keys = await readSet(await reply.text(), crypto)
     },
