@@ -34,7 +34,8 @@ export function policyFeed(o: PolicyFeedOptions): () => Promise<Compiled<MobileS
   async function ask(): Promise<void> {
     const headers: Record<string, string> = { authorization: `Bearer ${await o.token()}`, accept: 'application/json' }
     if (held !== null) headers['if-none-match'] = `"${held.policy.version}"`
-    const answer = await o.fetch(o.url, { headers, redirect: 'error' })
+    // A redirect is no 200 and so refused: Workers have no `error`.
+    const answer = await o.fetch(o.url, { headers, redirect: 'manual' })
     if (answer.status === 304 && held !== null) {
       held = { ...held, at: o.clock() }
       return
