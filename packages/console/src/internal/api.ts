@@ -35,7 +35,8 @@ export function createApi(o: { adminUrl: string; token: () => string | Promise<s
     let answer: Response
     try {
       const headers = { accept, authorization: `Bearer ${await o.token()}` }
-      answer = await o.fetch(`${base}${path}${search}`, { headers, redirect: 'error' })
+      // A redirect is not ok and so refused: Workers have no `error`.
+      answer = await o.fetch(`${base}${path}${search}`, { headers, redirect: 'manual' })
     } catch {
       throw new Unavailable(502, 'No connection', 'The admin API cannot be reached.')
     }
