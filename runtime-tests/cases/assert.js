@@ -17,6 +17,24 @@ export async function refuses(run, code) {
   throw new Error(`nothing thrown instead of ${code}`)
 }
 
+/** A value, or the error as a failed case. @template T @param {{ ok: true, value: T } | { ok: false, error: Error }} result @returns {T} */
+export function got(result) {
+  if (!result.ok) throw result.error
+  return result.value
+}
+
+/** A draw below `bound` that is the same everywhere: a counter through the finalizer of MurmurHash3. @param {number} seed */
+export function drawsOf(seed) {
+  let count = seed
+  return (/** @type {number} */ bound) => {
+    count = (count + 0x9e3779b9) | 0
+    let h = count
+    h = Math.imul(h ^ (h >>> 16), 0x85ebca6b)
+    h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35)
+    return ((h ^ (h >>> 16)) >>> 0) % bound
+  }
+}
+
 /** @param {unknown} value @returns {string} */
 function show(value) {
   return JSON.stringify(value, (_, member) =>

@@ -1,14 +1,16 @@
 // @ts-check
+
 import { utf8 } from '@postern/core/bytes'
 import { systemPorts } from '@postern/core/systemRuntime'
 import { newRev } from '@postern/store'
 import { memoryStore } from '@postern/store/memory'
+import { storeConformance } from '@postern/testkit/conformance'
 import { refuses, same } from './assert.js'
 
 const { random } = systemPorts()
 const part = { tenant: 'retail', id: 'dev:d1' }
 
-/** @type {readonly (readonly [string, () => void | Promise<void>])[]} */
+/** @type {readonly import('../suite.js').Case[]} */
 export const cases = [
   [
     'store: of fifty that redeem one code, one wins (T02)',
@@ -42,4 +44,14 @@ export const cases = [
         'store.invalid',
       ),
   ],
+  ...conformance('memory', async ({ graceMs }) => memoryStore({ graceMs })),
 ]
+
+/**
+ * The conformance kit over one driver.
+ * @param {string} driver @param {Parameters<typeof storeConformance>[0]} make @param {{ only?: readonly import('../suite.js').Runtime[] }} [o]
+ * @returns {import('../suite.js').Case[]}
+ */
+export function conformance(driver, make, o = {}) {
+  return storeConformance(make, { scale: 0.25 }).map(({ name, run }) => [`store/${driver}: ${name}`, run, o])
+}

@@ -1,7 +1,7 @@
 // @ts-check
-// For runtimes that run a module by path: Node, Deno, Bun. One line of JSON, exit code 1 on a failure.
+// For runtimes that run a module by path: Node, Deno, Bun. The runtime's name is the argument; one line of JSON, exit code 1 on a failure.
 import { runSuite } from '../suite.js'
 
-const result = await runSuite()
+const result = await runSuite(/** @type {import('../suite.js').Runtime} */ (process.argv[2]))
 console.log(JSON.stringify(result))
-if (result.failures.length > 0) globalThis.process?.exit(1)
+process.exit(result.failures.length > 0 ? 1 : 0)

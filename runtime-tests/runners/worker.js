@@ -4,6 +4,6 @@ import { runSuite } from '../suite.js'
 
 export default {
   async fetch() {
-    return Response.json(await runSuite())
+    return Response.json(await runSuite('workerd'))
   },
 }
