@@ -335,3 +335,14 @@ export async function registered(world: World, over: Partial<ClientOptions> = {}
   const { profile } = got(await phone.client.register({ custom: 'letter', data: 'c-1001' }, user(['40718'])))
   return { ...phone, profile: profile! }
 }
+
+/** The document that a storage holds: what the client would read at its next start. */
+export function stored({ values }: TestStorage): { profiles: { confirmed: boolean; slots: { generation: number }[] }[] } {
+  const newest = [...values.values()]
+    .map((bytes) => JSON.parse(new TextDecoder().decode(bytes.subarray(40))))
+    .map((state, i) => {
+      const generation = new DataView([...values.values()][i]!.slice(32, 40).buffer).getBigUint64(0)
+      return { state, generation }
+    })
+  return newest.reduce((a, b) => (b.generation > a.generation ? b : a)).state
+}

@@ -84,6 +84,15 @@ describe('calls of the API', () => {
     expect((await client.fetch('/accounts')).status).toBe(200)
   })
 
+  it('of the platform meet a nonce that has lapsed by one repetition', async () => {
+    const { world, client, profile } = await loggedIn()
+    world.clock.advance(600_000)
+    world.arrived.length = 0
+    got(await client.login(profile, user(['40718'])))
+    const calls = world.arrived.map((line) => line.split(' ')[1])
+    expect(calls).toEqual([...Array(4).fill('/postern/authorize-challenge'), '/postern/token'])
+  })
+
   it('of the app itself need no user', async () => {
     const world = await createWorld({ policy: (schema) => trusting(schema) })
     const { client } = createPhone(world)

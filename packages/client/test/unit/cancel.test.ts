@@ -9,6 +9,7 @@ import {
   memoryStorage,
   type Phone,
   registered,
+  stored,
   user,
   type World,
 } from '../support/world.js'
@@ -17,11 +18,13 @@ import {
 function counting(phone: Phone, world: World) {
   let left = Number.POSITIVE_INFINITY
   let used = 0
+  let aborted = ''
   let when: 'before' | 'after' = 'before'
   let controller = new AbortController()
-  async function counted<T>(work: () => Promise<T>): Promise<T> {
+  async function counted<T>(work: () => Promise<T>, what = ''): Promise<T> {
     used++
     const mine = --left === 0
+    if (mine) aborted = what
     if (mine && when === 'before') controller.abort()
     const value = await work()
     if (mine && when === 'after') controller.abort()
@@ -36,7 +39,7 @@ function counting(phone: Phone, world: World) {
     },
     storage: {
       get: (key) => counted(() => phone.storage.get(key)),
-      set: (key, value) => counted(() => phone.storage.set(key, value)),
+      set: (key, value) => counted(() => phone.storage.set(key, value), 'write'),
       remove: (key) => counted(() => phone.storage.remove(key)),
     },
   }
@@ -53,6 +56,7 @@ function counting(phone: Phone, world: World) {
       return controller.signal
     },
     used: () => used,
+    aborted: () => aborted,
   }
 }
 
@@ -124,6 +128,8 @@ describe('cancelling at every await', () => {
       more = ports.used() >= n
       if (!result.ok) expect(result.error.code).toBe('client.cancelled')
       if (!result.ok) expect(await client.profiles()).toEqual([])
+      // A slot that was being written when the user gave up, before the server was told, is taken back.
+      if (!result.ok && ports.aborted() === 'write') expect(stored(kept.storage).profiles).toEqual([])
       ports.arm(Number.POSITIVE_INFINITY, at)
       const { profile } = got(await client.register(how, user(['40718'])))
       got(await client.login(profile!, user(['40718'])))

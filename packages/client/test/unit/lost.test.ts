@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { createPhone, createWorld, type Fate, got, registered, user, type World } from '../support/world.js'
+import { createPhone, createWorld, type Fate, got, registered, stored, user, type World } from '../support/world.js'
 
 /** Answers of this path are lost so many times, after the server has handled the request. */
 function lose(world: World, ending: string, times: number, fate: Fate = 'lose-reply'): void {
@@ -89,10 +89,12 @@ describe('an answer that is lost', () => {
 
   it('of a changed PIN: both are kept, and the one that the server took is the one that works', async () => {
     const world = await createWorld()
-    const { client, profile } = await registered(world)
+    const { client, profile, storage } = await registered(world)
     lose(world, '/change/finish', 1)
     expect(await client.changePin(user(['40718', '40718', '52960']))).toMatchObject({ error: { code: 'net.unreachable' } })
+    expect(stored(storage).profiles[0]?.slots.map(({ generation }) => generation)).toEqual([1, 2])
     got(await client.login(profile, user(['52960'])))
+    expect(stored(storage).profiles[0]?.slots.map(({ generation }) => generation)).toEqual([2])
     got(await client.login(profile, user(['52960'])))
     lose(world, '/change/finish', 1, 'lose-request')
     expect(await client.changePin(user(['52960', '63174', '52960', '52960', '63174']))).toMatchObject({ ok: false })
