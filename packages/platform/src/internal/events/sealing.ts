@@ -17,6 +17,7 @@ const HOUR_MS = 3_600_000
 const BACK_HOURS = 47
 /** An event reaches the log a little after it happened. */
 const SETTLED_MS = 60_000
+const TRIES = 4
 
 export function createSealing(o: { store: Store; tenant: string; random: Random; log: EventLog }): Sealing {
   const { store, tenant, random, log } = o
@@ -30,8 +31,14 @@ export function createSealing(o: { store: Store; tenant: string; random: Random;
       const from = after === null ? 0 : events.findIndex(({ id }) => id > after)
       return from < 0 ? [] : events.slice(from, from + limit)
     }
-    // Another node recounts the same events at the same time: its rows are ours.
-    await seal(store, { list }, hour, { tenant, now, random })
+    // Another node may have recounted at the same time, from a log that lacked an event: once more, over its rows.
+    for (let tries = 0; tries < TRIES; tries++)
+      if ((await seal(store, { list }, hour, { tenant, now, random })) !== 'conflict') return
+  }
+
+  function fail(hour: number, error: unknown): never {
+    dirty.add(hour)
+    throw error
   }
 
   return {
@@ -48,9 +55,12 @@ export function createSealing(o: { store: Store; tenant: string; random: Random;
         const before = rec ? decodeRecord<{ hour: number }>(rec.value).hour : last - BACK_HOURS
         sealed = Math.max(before, last - BACK_HOURS)
       }
-      for (const hour of dirty) {
-        await sealOne(hour, now)
+      const from = sealed
+      for (const hour of [...dirty]) {
+        // First: an event that arrives during the recount makes it one to do again.
         dirty.delete(hour)
+        // What lies between the mark and the last hour is recounted on the way there.
+        if (hour <= from || hour > last) await sealOne(hour, now).catch((error) => fail(hour, error))
       }
       if (sealed >= last) return
       while (sealed < last) {

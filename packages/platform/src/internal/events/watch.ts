@@ -42,12 +42,14 @@ export function createWatch(o: { runtime: Runtime; tenant: string; log: EventLog
   // One flush at a time: two would read the same row, and the second write would be refused.
   function written(now: number): Promise<void> {
     flushedAt = now
-    writing = writing.then(async () => {
-      if (counted.pending.size === 0) return
-      const taken = counted
-      counted = emptyMinute
-      counted = mergeMinutes(counted, await flush(store, taken, { node, now, random }))
-    })
+    writing = writing
+      .catch(() => undefined)
+      .then(async () => {
+        if (counted.pending.size === 0) return
+        const taken = counted
+        counted = emptyMinute
+        counted = mergeMinutes(counted, await flush(store, taken, { node, now, random }))
+      })
     return writing
   }
 
