@@ -11,10 +11,10 @@ const DAY_MS = 86_400_000
 
 /**
  * @param {import('@postern/platform').Platform} platform
- * @param {{ random: (n: number) => Uint8Array, now: number, users?: number, days?: number }} o
+ * @param {{ random: (n: number) => Uint8Array, now: number, users?: number, days?: number, progress?: (done: number) => void }} o
  * @returns {Promise<{ logins: number, attacks: number }>}
  */
-export async function seedHistory(platform, { random, now, users = 1_000, days = 30 }) {
+export async function seedHistory(platform, { random, now, users = 1_000, days = 30, progress = () => {} }) {
   const start = Math.floor(now / DAY_MS) * DAY_MS - days * DAY_MS
   const model = riskModel({ key: random(16), facts: factsWithResolver })
   const profiles = new Map()
@@ -83,6 +83,7 @@ export async function seedHistory(platform, { random, now, users = 1_000, days =
     if (batch.length >= 10_000) {
       await platform.record(batch)
       batch = []
+      progress((facts.at - start) / (days * DAY_MS))
     }
   }
   await platform.record(batch)

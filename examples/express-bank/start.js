@@ -96,7 +96,7 @@ async function main() {
       ),
   })
   const started = performance.now()
-  const { logins, attacks } = await seedHistory(postern.platform, { random: ports.random, now: ports.clock() })
+  const { logins, attacks } = await seedHistory(postern.platform, { random: ports.random, now: ports.clock(), progress })
   const seconds = ((performance.now() - started) / 1000).toFixed(1)
   const seeded = `thirty days of 1,000 simulated users: ${logins} logins, ${attacks} of them one attack, scored and recorded`
   console.log(
@@ -104,14 +104,22 @@ async function main() {
       ? JSON.stringify({ step: 'history', ms: Math.round(performance.now() - started), commits: 0, text: seeded })
       : `\n${seeded} in ${seconds} s`,
   )
-  const page = `${origin}/console/graphs`
+  await postern.platform.sweep(ports.clock(), 1_000)
+  const page = `${origin}/console/graphs?range=30d`
   if (asJson) console.log(JSON.stringify({ step: 'ready', graphs: page }))
   else console.log(`Graphs: ${page}${once ? '' : '   (Ctrl-C ends)'}`)
   if (once) {
-    const shown = await fetch(page)
-    if (shown.status !== 200 || !(await shown.text()).includes('<svg')) throw new Error('The page of graphs does not show.')
+    const picture = await fetch(`${origin}/console/graphs/logins.svg?range=30d`)
+    if ((await fetch(page)).status !== 200 || !(await picture.text()).includes('<path'))
+      throw new Error('The page of graphs does not show.')
     await end(0)
   }
+}
+
+/** Shows that the long part is under way. @param {number} done - 0 to 1 */
+function progress(done) {
+  if (process.stderr.isTTY)
+    process.stderr.write(`\rRecording thirty days of 1,000 simulated users … ${Math.round(done * 100)} % `)
 }
 
 /** The account API in its own process: Deno where one is at hand, otherwise Node with the same handler. @param {object} settings */
