@@ -16,11 +16,16 @@ export function publicFiles() {
       if (hidden && published.has(file)) breaches.push(`packages/${name}/src/${file}: in src/internal/, but exported`)
     }
     for (const file of published) if (!present.has(file)) breaches.push(`packages/${name}: exports ${file}, which is not there`)
-    for (const [subpath, target] of Object.entries(pkg.exports)) {
-      if (subpath === './package.json') continue
-      if (Object.keys(/** @type {object} */ (target))[0] !== 'types')
-        breaches.push(`packages/${name}: "${subpath}" must name "types" first`)
-    }
+    for (const [subpath, target] of Object.entries(pkg.exports ?? {}))
+      if (subpath !== './package.json' && !typesFirst(target))
+        breaches.push(`packages/${name}: "${subpath}" must name "types" first in every condition`)
   }
   return breaches
+}
+
+/** Whether `types` comes first among what a condition names; conditions may hold conditions. @param {unknown} target @returns {boolean} */
+function typesFirst(target) {
+  const entries = Object.entries(/** @type {Record<string, unknown>} */ (target))
+  const plain = entries.filter(([, value]) => typeof value === 'string')
+  return plain[0]?.[0] === 'types' && entries.every(([, value]) => typeof value === 'string' || typesFirst(value))
 }

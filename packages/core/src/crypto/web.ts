@@ -14,7 +14,7 @@ import {
   isScalar,
 } from '../internal/signKeys.js'
 import { createCrypto as createNoble, publicOf } from './noble.js'
-import { knows, type Primitive } from './webFeatures.js'
+import { knows, type Primitive } from '../internal/webFeatures.js'
 
 type Bytes = Uint8Array<ArrayBuffer>
 
