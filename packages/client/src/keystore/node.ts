@@ -1,4 +1,7 @@
+/// <reference types="node" />
 /** A keystore in a folder, for servers, tests and the command line: software keys, each in a file that only its owner reads. */
+import { scrypt } from 'node:crypto'
+import type { Ksf } from '@postern/authenticators/pin/client'
 import { fromUtf8, utf8 } from '@postern/core/bytes'
 import { createCrypto } from '@postern/core/crypto'
 import type { CryptoPort, Signer } from '@postern/core/cryptoPort'
@@ -60,3 +63,10 @@ export function createFileKeystore(o: FileKeystoreOptions): KeystorePort {
     },
   }
 }
+
+/** Native scrypt, off the main thread, for `ClientRuntime.ksf`: the same bytes as the JavaScript that stands in without it, several times faster. */
+export const nodeKsf: Ksf = (input) =>
+  new Promise((resolve, reject) => {
+    const cost = { N: 32_768, r: 8, p: 1, maxmem: 64 * 1024 * 1024 }
+    scrypt(input, new Uint8Array(16), 64, cost, (error, key) => (error === null ? resolve(new Uint8Array(key)) : reject(error)))
+  })

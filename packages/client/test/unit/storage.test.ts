@@ -2,7 +2,7 @@
 import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createFileKeystore } from '@postern/client/keystore/node'
+import { createFileKeystore, nodeKsf } from '@postern/client/keystore/node'
 import type { SignCause } from '@postern/client/ports'
 import { createFileStorage } from '@postern/client/storage/file'
 import { PosternError } from '@postern/core/errors'
@@ -52,6 +52,14 @@ describe('keys and values in files', () => {
     await keystore.remove('a')
     expect(await keystore.sign('a', data, { signal })).toEqual({ ok: false, cause: 'key-invalidated' })
     expect(await readdir(folder)).toEqual([])
+  })
+
+  it('stretch a PIN natively to the very bytes that JavaScript makes of it', async () => {
+    const world = await createWorld()
+    const runtime = { clock: world.clock.clock, random: world.random, crypto, fetch: world.fetch }
+    const phone = await registered(world, { runtime })
+    const native = phone.again({}, { runtime: { ...runtime, ksf: nodeKsf } })
+    expect(got(await native.client.login(phone.profile, user(['40718'])))).toMatchObject({ acr: 'pin', failures: 0 })
   })
 
   it('take no name for a path', async () => {
