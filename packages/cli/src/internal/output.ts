@@ -16,6 +16,6 @@ export function reporter(io: Io, json: boolean): Reporter {
 }
 
 /** Text that cannot steer a terminal: a policy is somebody else's words. */
-export function plain(text: string): string {
+function plain(text: string): string {
   return text.replace(/[\u0000-\u0008\u000a-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, '\ufffd')
 }
