@@ -2,8 +2,7 @@
 import { type Html, markupOf } from './html.js'
 
 /** No script at all, styles and pictures from here alone. */
-const csp =
-  "default-src 'none'; style-src 'self'; img-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+const csp = "default-src 'none'; style-src 'self'; img-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
 
 const safe = {
   'cache-control': 'no-store',
