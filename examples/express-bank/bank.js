@@ -23,15 +23,17 @@ export function checkPassword(name, password) {
   return known && right ? known.subject : null
 }
 
-/** @returns {import('express').Express & { subjectOf(cookie: string | null): string | null }} */
+/** @typedef {{ subject: string, since: number }} Session */
+
+/** @returns {import('express').Express & { sessionOf(cookie: string | null): Session | null }} */
 export function createBank() {
-  const sessions = new Map()
+  const sessions = /** @type {Map<string, Session>} */ (new Map())
   const app = express()
   app.use(express.json(), express.urlencoded({ extended: false }))
 
   app.get('/', (req, res) => {
-    const subject = subjectOf(req.headers.cookie ?? null)
-    res.send(page(subject ? `<p>Welcome, ${subject}.</p>` : '<p><a href="/login">Log in</a></p>'))
+    const session = sessionOf(req.headers.cookie ?? null)
+    res.send(page(session ? `<p>Welcome, ${session.subject}.</p>` : '<p><a href="/login">Log in</a></p>'))
   })
 
   app.get('/login', (req, res) => {
@@ -49,17 +51,17 @@ export function createBank() {
     const subject = checkPassword(String(req.body.user ?? ''), String(req.body.password ?? ''))
     if (!subject) return void res.status(401).send(page('<p>That was not right. <a href="/login">Again</a></p>'))
     const id = randomBytes(24).toString('base64url')
-    sessions.set(id, subject)
+    sessions.set(id, { subject, since: Date.now() })
     res.cookie('bank', id, { httpOnly: true, sameSite: 'lax', path: '/' })
     res.redirect(303, localPath(req.body.next))
   })
 
-  /** Who is logged in to the bank's own site, by its session cookie. @param {string | null} cookie */
-  function subjectOf(cookie) {
+  /** Who is logged in to the bank's own site and since when, by its session cookie. @param {string | null} cookie */
+  function sessionOf(cookie) {
     const id = /(?:^|;\s*)bank=([A-Za-z0-9_-]{32})(?:;|$)/.exec(cookie ?? '')?.[1]
     return (id && sessions.get(id)) || null
   }
-  return Object.assign(app, { subjectOf })
+  return Object.assign(app, { sessionOf })
 }
 
 /** Only a path of this site: never an address that someone put into a link. @param {unknown} next */

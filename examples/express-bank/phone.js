@@ -67,9 +67,13 @@ export function createPhone({
   })
 }
 
-/** What a user does in the system's browser: follow redirects, fill in the form, end on the app's own scheme. @param {string} url */
-async function fillInLoginForm(url, user = 'anna', password = 'correct horse') {
-  const jar = new Map()
+/**
+ * What a user does in a browser: follow redirects, fill in the form, end where the answer is for: an app's own scheme, or a portal.
+ * @param {string} url
+ * @param {{ user?: string, password?: string, jar?: Map<string, string>, portal?: string }} [as]
+ * @returns {Promise<string>}
+ */
+export async function fillInLoginForm(url, { user = 'anna', password = 'correct horse', jar = new Map(), portal } = {}) {
   /** @type {RequestInit} */
   let next = {}
   for (let hop = 0; hop < 12; hop++) {
@@ -86,7 +90,7 @@ async function fillInLoginForm(url, user = 'anna', password = 'correct horse') {
     const location = answer.headers.get('location')
     if (location !== null) {
       url = new URL(location, url).href
-      if (!url.startsWith('http')) return url
+      if (!url.startsWith('http') || (portal !== undefined && url.startsWith(portal))) return url
       continue
     }
     const page = await answer.text()

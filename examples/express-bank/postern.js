@@ -20,9 +20,10 @@ export const acr = ['basic', 'pin', 'strong']
 /**
  * Mounts Postern into the bank's Express application.
  * @param {ReturnType<import('./bank.js')['createBank']>} bank
- * @param {{ origin: string, api: string, folder: string, operatorKey: JsonWebKey, store?: import('@postern/store').Store }} settings
+ * @param {{ origin: string, api: string, folder: string, operatorKey: JsonWebKey, apiKey?: JsonWebKey, store?: import('@postern/store').Store }} settings
+ * `apiKey`: the public key of an API that asks about tokens instead of verifying them itself (RFC 7662)
  */
-export async function mountPostern(bank, { origin, api, folder, operatorKey, store = openStore(folder) }) {
+export async function mountPostern(bank, { origin, api, folder, operatorKey, apiKey, store = openStore(folder) }) {
   const runtime = { ...systemPorts(), store }
   const issuer = `${origin}/postern`
   const platform = await createPlatform({
@@ -34,7 +35,7 @@ export async function mountPostern(bank, { origin, api, folder, operatorKey, sto
     unverifiedAcr: 'strong',
     resources: { [api]: { scopes: ['accounts', 'payments', 'openid', 'offline_access'] } },
     scopes: ['accounts', 'payments'],
-    clients: portals(),
+    clients: [...portals(), ...(apiKey ? [introspector(api, apiKey)] : [])],
     identity: loginPage(bank, origin),
     registrars: { letter: { complete: async ({ data }) => registered(data) } },
     pin: { maxAttempts: 3, onExhausted: 'lock' },
@@ -90,23 +91,26 @@ async function keysIn(folder, ports) {
  */
 function loginPage(bank, origin) {
   return {
-    async begin(prompt, request) {
-      const subject = bank.subjectOf(request.headers.get('cookie'))
-      if (subject === null) {
+    async begin({ client, maxAge, scope }, request) {
+      const session = bank.sessionOf(request.headers.get('cookie'))
+      const app = client.kind === 'instance'
+      // Whoever sets a PIN has just shown who he is; a portal says itself how old a login may be.
+      const oldestSec = app ? 120 : (maxAge ?? Number.POSITIVE_INFINITY)
+      if (session === null || Date.now() - session.since > Math.max(oldestSec, 1) * 1_000) {
         const { pathname, search } = new URL(request.url)
         return Response.redirect(`${origin}/login?next=${encodeURIComponent(pathname + search)}`, 303)
       }
       return {
         outcome: 'granted',
         login: {
-          subject,
-          authTime: Date.now(),
+          subject: session.subject,
+          authTime: session.since,
           acr: 'basic',
           amr: ['pwd'],
-          facts: { registration: true, status: 'pending' },
-          refresh: false,
+          // A new phone may set its PIN with this and no more; a portal stays logged in.
+          ...(app ? { facts: { registration: true, status: 'pending' }, refresh: false } : {}),
         },
-        scope: prompt.scope,
+        scope,
       }
     },
     async error({ publicMessage }) {
@@ -139,4 +143,16 @@ function portals() {
       name: 'Web portal',
     },
   ]
+}
+
+/** @param {string} api @param {JsonWebKey} key @returns {import('@postern/tokens/clients').ClientConfig} */
+function introspector(api, key) {
+  return {
+    id: 'accounts-api',
+    auth: { method: 'private_key_jwt', keys: [key] },
+    grantTypes: [],
+    scope: [],
+    introspects: [api],
+    name: 'Account API',
+  }
 }

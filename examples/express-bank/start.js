@@ -8,12 +8,11 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { createConsole } from '@postern/console'
 import { createCrypto } from '@postern/core/crypto'
-import { signJws } from '@postern/core/jws'
 import { systemPorts } from '@postern/core/systemRuntime'
 import { createKemRing } from '@postern/payload/keys'
 import { toNode } from '@postern/platform/node'
 import { createBank } from './bank.js'
-import { SIGNED_BY } from './phone.js'
+import { createOperator, registerApp } from './operator.js'
 import { acr, mountPostern, openStore } from './postern.js'
 import { seedHistory } from './seed.js'
 import { tellStory } from './story.js'
@@ -43,24 +42,11 @@ async function main() {
   cleanups.push(() => server.close())
   const api = `http://127.0.0.1:${await freePort(8081)}`
 
-  const operator = await crypto.generateKey('ES256', ports.random)
-  const signer = await crypto.signer('ES256', operator)
+  const operator = await createOperator(`${origin}/postern`)
   const counted = countCommits(openStore(folder))
-  const postern = await mountPostern(bank, { origin, api, folder, operatorKey: signer.publicJwk, store: counted.store })
+  const postern = await mountPostern(bank, { origin, api, folder, operatorKey: operator.key, store: counted.store })
   cleanups.unshift(() => postern.close())
-  const token = await operatorToken(signer, postern.issuer)
-  /** @type {import('./story.js').World['admin']} */
-  const admin = (method, path, body, headers = {}) =>
-    fetch(`${postern.issuer}/admin${path}`, {
-      method,
-      headers: {
-        authorization: `Bearer ${token}`,
-        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-        ...headers,
-      },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    })
-  await registerApp(admin)
+  await registerApp(operator.admin)
 
   const root = await crypto.generateKey('Ed25519', ports.random)
   const settings = {
@@ -69,12 +55,12 @@ async function main() {
     root,
     kemRing: await createKemRing({ ...ports, crypto }),
     acr,
-    operatorToken: token,
+    operatorToken: operator.token,
   }
   const served = await startAccounts(settings)
   const operatorPages = createConsole({
     adminUrl: `${postern.issuer}/admin/v1`,
-    token: () => token,
+    token: () => operator.token,
     fetch: ports.fetch,
     basePath: '/console',
   })
@@ -86,7 +72,7 @@ async function main() {
     api,
     keyRoots: [(await crypto.signer('Ed25519', root)).publicJwk],
     folder: join(folder, 'phones'),
-    admin,
+    admin: operator.admin,
     commits: () => counted.commits(),
     print: ({ step, ms, commits, text }) =>
       console.log(
@@ -148,32 +134,6 @@ async function startAccounts(settings) {
   })
   rmSync(file)
   return name
-}
-
-/** What an operator sets up once: the app, its version, the rule for its system. @param {import('./story.js').World['admin']} admin */
-async function registerApp(admin) {
-  await put('/v1/apps/retail', { name: 'Retail', registration: 'open' })
-  await put('/v1/apps/retail/versions/other/5.2.0', { status: 'enabled', signatures: [SIGNED_BY], sealed: true })
-  await put('/v1/apps/retail/versions/other/4.9.0', { status: 'disabled', signatures: [SIGNED_BY], sealed: true })
-  await put('/v1/os-rules/other', { min: '12', blocked: [] })
-
-  /** @param {string} path @param {object} body */
-  async function put(path, body) {
-    const answer = await admin('PUT', path, body, { 'if-none-match': '*' })
-    // 412: it is there from an earlier start.
-    if (answer.status >= 300 && answer.status !== 412) throw new Error(`${path}: ${answer.status} ${await answer.text()}`)
-  }
-}
-
-/** @param {import('@postern/core/cryptoPort').Signer} signer @param {string} issuer */
-function operatorToken(signer, issuer) {
-  const now = Math.floor(ports.clock() / 1000)
-  const scope = 'config:read config:write policy:read policy:write policy:publish users:read users:write events:read insight:read'
-  return signJws(
-    signer,
-    { typ: 'at+jwt' },
-    { iss: 'https://operators.bank.example', sub: 'operator', aud: `${issuer}/admin`, iat: now, exp: now + 86_400, scope },
-  )
 }
 
 /**

@@ -9,7 +9,7 @@ import { systemPorts } from '@postern/core/systemRuntime'
 import { createPhone } from './phone.js'
 
 /**
- * @typedef {{ issuer: string, api: string, keyRoots: JsonWebKey[], folder: string, admin: (method: string, path: string, body?: unknown, headers?: Record<string, string>) => Promise<Response>,
+ * @typedef {{ issuer: string, api: string, keyRoots: JsonWebKey[], folder: string, admin: import('./operator.js').Admin,
  *   commits: () => number, print: (line: { step: string, ms: number, commits: number, text: string }) => void }} World
  */
 
