@@ -19,6 +19,7 @@ import {
 } from 'node:crypto'
 import { chacha20poly1305 } from '@noble/ciphers/chacha.js'
 import { encodeBase64url } from '../base64url.js'
+import { concat, fromHex } from '../bytes.js'
 import type {
   AeadAlg,
   AeadKey,
@@ -233,11 +234,19 @@ function agree(key: KeyObject | ECDH, publicKey: Uint8Array): Uint8Array | null 
 }
 
 function ecPublic(ec: EcAlg, d: Uint8Array): JsonWebKey {
+  if (ec.crv === 'P-521') return p521Public(d)
   const key = createECDH(ec.openssl)
   key.setPrivateKey(d)
   const point = new Uint8Array(key.getPublicKey())
   const [x, y] = [point.subarray(1, 1 + ec.size), point.subarray(1 + ec.size)]
   return { kty: 'EC', crv: ec.crv, x: encodeBase64url(x), y: encodeBase64url(y) }
+}
+
+/** Through PKCS #8 without the public half, which every backend derives: Deno's ECDH lacks the curve. @see RFC 5915 §3 */
+function p521Public(d: Uint8Array): JsonWebKey {
+  const key = Buffer.from(concat(fromHex('3060020100301006072a8648ce3d020106052b81040023044930470201010442')!, d))
+  const { x, y } = createPublicKey(createPrivateKey({ key, format: 'der', type: 'pkcs8' })).export({ format: 'jwk' })
+  return { kty: 'EC', crv: 'P-521', x: x!, y: y! }
 }
 
 function edPrivate(d: Uint8Array): KeyObject {
