@@ -4,12 +4,12 @@ import { execFileSync } from 'node:child_process'
 import { createServer } from 'node:http'
 import { bundle, ready, report } from './tools.js'
 
-ready()
 const executablePath = process.env.CHROMIUM ?? found()
 if (!executablePath) {
   process.stdout.write('skipped: no Chromium; set CHROMIUM to its path or install it\n')
   process.exit(process.env.POSTERN_REQUIRE === 'all' ? 1 : 0)
 }
+ready()
 const { chromium } = await import('playwright-core')
 const script = await bundle('page.js', ['browser', 'default'])
 const server = createServer((req, res) => {

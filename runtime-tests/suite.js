@@ -11,7 +11,7 @@ import { cases as store } from './cases/store.js'
 import { cases as tokens } from './cases/tokens.js'
 
 /** @typedef {'node20' | 'node22' | 'node24' | 'deno' | 'bun' | 'workerd' | 'chromium' | 'reactNative'} Runtime */
-/** `only`: the runtimes that promise it; absent, all do. @typedef {readonly [name: string, run: () => unknown, o?: { only?: readonly Runtime[] }]} Case */
+/** `only`: the runtimes that promise it; absent, all do. @typedef {readonly [name: string, run: (runtime: Runtime) => unknown, o?: { only?: readonly Runtime[] }]} Case */
 /** @typedef {{ passed: number, notPromised: number, failures: { name: string, error: string }[] }} Result */
 
 /** @type {readonly Case[]} */
@@ -32,7 +32,7 @@ export async function runSuite(runtime) {
       continue
     }
     try {
-      await run()
+      await run(runtime)
       passed++
     } catch (error) {
       failures.push({ name, error: error instanceof Error ? `${error.message}\n${error.stack ?? ''}` : String(error) })
