@@ -49,16 +49,19 @@ export async function mountPostern(bank, { origin, api, folder, operatorKey, api
     toNode(async (request) => (await platform.wellKnown(request)) ?? new Response('not found', { status: 404 }), { origin }),
   )
   // Postern runs no timer of its own: the host says when to look after the outbox and what expired.
-  const sweep = setInterval(
-    () => platform.sweep(runtime.clock(), 50).catch((error) => console.error(`sweep: ${error.code ?? error.message}`)),
-    1_000,
-  )
+  let sweeping = Promise.resolve()
+  const sweep = setInterval(() => {
+    sweeping = sweeping.then(async () => {
+      await platform.sweep(runtime.clock(), 50).catch((error) => console.error(`sweep: ${error.code ?? error.message}`))
+    })
+  }, 1_000)
   return {
     platform,
     runtime,
     issuer,
     async close() {
       clearInterval(sweep)
+      await sweeping
       await platform.close()
     },
   }
