@@ -24,6 +24,7 @@ import { instanceFacts, platformOf } from './facts.js'
 import type { Journal } from './journal.js'
 import { deviceKey, partition } from './partition.js'
 import { encodeRecord } from './record.js'
+import { releaseEverywhere } from './release.js'
 
 export interface Instances extends ClientPort {
   /** The device behind a client that this port found. */
@@ -205,6 +206,8 @@ export function createInstances(o: InstanceOptions): Instances {
       if (found !== undefined) await this.end(found, {})
     },
     async end(found, { operator }) {
+      // Users first, and again afterwards, for an enrolment that was under way.
+      await releaseEverywhere(o, found.id, operator)
       const part = places.device(found.id)
       const event = journal.event({
         type: 'device.removed',
@@ -224,6 +227,7 @@ export function createInstances(o: InstanceOptions): Instances {
         { now: clock(), rev: newRev(random) },
       )
       remembered.delete(found.id)
+      await releaseEverywhere(o, found.id, operator)
       await journal.shipped(part, [event], undefined)
     },
   }

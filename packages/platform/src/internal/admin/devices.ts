@@ -1,13 +1,11 @@
 /** `devices`: app instances by app, one of them, and its end, which no update can win against. */
-import { devicesKey, readDevices, releaseDevice } from '@postern/authenticators/devices'
 import { PosternError } from '@postern/core/errors'
-import { newRev, type Part } from '@postern/store'
-import { eventOp } from '@postern/store/outbox'
 import { type Device, deviceOf } from '../deviceRecord.js'
 import { deviceKey, partition } from '../partition.js'
+import { releaseEverywhere } from '../release.js'
 import type { AdminOptions } from './admin.js'
 import type { Answer, Call, Room } from './call.js'
-import { deviceView, enrolmentsOf } from './deviceView.js'
+import { deviceView } from './deviceView.js'
 import { stale } from './precondition.js'
 import { invalid, limitOf, nextLink } from './query.js'
 
@@ -43,32 +41,6 @@ export function deviceRooms(o: AdminOptions, base: string): readonly Room[] {
     return more ? { body, headers: nextLink(base, '/v1/devices', query, page.at(-1)!.key) } : { body }
   }
 
-  /** Takes the device out of a user's record, told in the same commit; until no other writer is in between. */
-  async function release(owner: Part, device: string, call: Call): Promise<void> {
-    for (let tries = 0; tries < 16; tries++) {
-      const now = clock()
-      const [rec] = await store.read(owner, [devicesKey], { now })
-      if (!readDevices(rec ?? null, now).some(({ id }) => id === device)) return
-      const change = releaseDevice(rec ?? null, { device, now })
-      if (!change.ok) return
-      const event = journal.event({
-        type: 'admin.changed',
-        outcome: 'success',
-        operator: call.operator.id,
-        device,
-        detail: { resource: `devices/${device}`, change: 'remove', fields: 'devices' },
-      })
-      const commit = await store.commit(owner, [change.op, eventOp(event)], { now, rev: newRev(random) })
-      if (commit.ok) return journal.shipped(owner, [event], call.host)
-    }
-    throw new PosternError('store.overloaded')
-  }
-
-  async function releaseAll(id: string, call: Call): Promise<void> {
-    const owners = new Set((await enrolmentsOf(store, places.device(id), clock())).map(({ owner }) => owner))
-    for (const owner of owners) await release({ tenant, id: owner }, id, call)
-  }
-
   async function remove(call: Call): Promise<Answer> {
     const device = await deviceNow(call.params[0]!)
     if (device === null) throw new PosternError('admin.not_found')
@@ -76,10 +48,8 @@ export function deviceRooms(o: AdminOptions, base: string): readonly Room[] {
     const match = call.request.headers.get('if-match')
     if (match !== null && match.trim() !== '*' && match.trim() !== `"${device.rev}"`)
       return stale({ body: deviceView(device), rev: device.rev })
-    // Users first: it is their partition that approvals commit in. Again afterwards, for an enrolment that was under way.
-    await releaseAll(device.id, call)
-    if (device.value.status !== 'removed') await instances.end(device, { operator: call.operator.id })
-    await releaseAll(device.id, call)
+    if (device.value.status === 'removed') await releaseEverywhere(o, device.id, call.operator.id)
+    else await instances.end(device, { operator: call.operator.id })
     return { status: 204 }
   }
 
