@@ -54,7 +54,8 @@ export interface InstanceOptions {
 const name = text({ min: 1, max: 64, pattern: /^[a-z0-9][a-z0-9._-]*$/ })
 const members = {
   app_id: name,
-  app_version: text({ min: 1, max: 64, pattern: /^[0-9A-Za-z][0-9A-Za-z.+-]*$/ }),
+  // It is part of a store key, so that an operator can register every version that an instance can name.
+  app_version: text({ min: 1, max: 64, pattern: /^[0-9a-z][0-9a-z._~-]*$/ }),
   app_platform: name,
   os_version: optional(text({ min: 1, max: 32 })),
   device_model: optional(text({ min: 1, max: 64 })),

@@ -12,8 +12,8 @@ import { invalid, limitOf, nextLink } from './query.js'
 const PATH = /^\/v1\/devices\/([a-z2-7]{26})$/
 
 export function deviceRooms(o: AdminOptions, base: string): readonly Room[] {
-  const { runtime, tenant, instances, journal, places } = o
-  const { store, clock, random } = runtime
+  const { runtime, tenant, instances, places } = o
+  const { store, clock } = runtime
 
   /** As it stands in the store: an operator decides on nothing remembered. */
   async function deviceNow(id: string): Promise<Device | null> {
