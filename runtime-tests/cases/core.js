@@ -15,7 +15,7 @@ const crypto = createCrypto()
 const noble = createNoble()
 const ports = systemPorts()
 const message = utf8('the same bytes on every runtime')
-const key = fromHex('000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f')
+const key = fromHex('000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f') ?? new Uint8Array(0)
 
 /** @type {readonly import('../suite.js').Runtime[]} */
 const withWebCrypto = ['node20', 'node22', 'node24', 'deno', 'bun', 'workerd', 'chromium']

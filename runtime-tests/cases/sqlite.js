@@ -15,6 +15,7 @@ const clients = {
   },
   'bun:sqlite': {
     only: ['bun'],
+    // @ts-expect-error The module is Bun's own.
     open: async () => new (await import('bun:sqlite')).Database(':memory:'),
   },
 }
