@@ -56,6 +56,10 @@ export interface GatewayOptions {
 /** @returns one Fetch handler for the API's origin: key document, sealed requests and plain ones */
 export function createGateway(o: GatewayOptions): (request: Request, host?: HostContext) => Promise<Response> {
   const verify = createVerifier(o.verifier)
+  // A pattern means a whole path, whatever its own anchors and flags are; `g` and `y` would make it remember the last call.
+  const exact = o.routes.map(({ match }) => new RegExp(`^(?:${match.source})$`, match.flags.replace(/[gym]/g, '')))
+  const folded = exact.map((pattern) => new RegExp(pattern.source, `${pattern.flags.replace('i', '')}i`))
+  const matching = (path: string, by: readonly RegExp[]): Route | undefined => o.routes[by.findIndex((one) => one.test(path))]
   const zones = new Map<string, ReturnType<typeof clockIn>>()
   // What a step-up must reach, by the error that asks for it.
   const needs = new WeakMap<PosternError, { acr: readonly string[]; maxAge?: number }>()
@@ -67,9 +71,9 @@ export function createGateway(o: GatewayOptions): (request: Request, host?: Host
     const { pathname } = new URL(request.url)
     const judged = normalisePath(pathname)
     if (!judged.ok) return problem(400, 'request.malformed', 'The path can be read in more than one way.')
-    const found = o.routes.find(({ match }) => match.test(judged.path))
+    const found = matching(judged.path, exact)
     if (found === undefined) return problem(404, 'request.not_found', 'There is nothing at this address.')
-    if (otherReadings(judged.path).some((other) => o.routes.find(({ match }) => match.test(other)) !== found))
+    if ([judged.path, ...otherReadings(judged.path)].some((other) => [exact, folded].some((by) => matching(other, by) !== found)))
       return problem(400, 'request.malformed', 'The path can be read in more than one way.')
     if (!found.methods.includes(request.method))
       return problem(405, 'request.method', 'This address does not take that method.', { allow: found.methods.join(', ') })

@@ -8,6 +8,7 @@ import type { Compiled } from '@postern/policy/compile'
 import { parseDocument } from '@postern/policy/document'
 import { type MobileSpec, mobileSchema } from '@postern/policy/mobile'
 import { openPolicy } from '@postern/policy/publish'
+import { readBytes } from './internal/http.js'
 
 export interface PolicyFeedOptions {
   /** `…/admin/v1/policies/{id}`. */
@@ -30,6 +31,7 @@ export function policyFeed(o: PolicyFeedOptions): () => Promise<Compiled<MobileS
   const { maxAgeMs = 1_000, maxStaleMs = 300_000 } = o
   let held: { policy: Compiled<MobileSpec>; at: number } | null = null
   let asking: Promise<void> | null = null
+  let triedAt = -Infinity
 
   async function ask(): Promise<void> {
     const headers: Record<string, string> = { authorization: `Bearer ${await o.token()}`, accept: 'application/json' }
@@ -41,7 +43,9 @@ export function policyFeed(o: PolicyFeedOptions): () => Promise<Compiled<MobileS
       return
     }
     if (answer.status !== 200) throw new PosternError('policy.version_unknown', { reason: `status ${answer.status}` })
-    const { version, document } = anyObject(parseJson(await answer.text(), { maxBytes: MAX_BYTES, maxMembers: 200_000 }))
+    const { version, document } = anyObject(
+      parseJson(await readBytes(answer, MAX_BYTES), { maxBytes: MAX_BYTES, maxMembers: 200_000 }),
+    )
     if (typeof version !== 'string' || document === undefined)
       throw new PosternError('policy.version_unknown', { reason: 'body' })
     // The canonical form is what the version is the hash of: a document changed on the way is not it.
@@ -49,17 +53,22 @@ export function policyFeed(o: PolicyFeedOptions): () => Promise<Compiled<MobileS
     held = { policy: await openPolicy(mobileSchema, { version, bytes }, o.crypto), at: o.clock() }
   }
 
+  let cause: unknown = null
+
   return async () => {
-    if (held === null || o.clock() - held.at >= maxAgeMs) {
+    // After a failure too: an admin API that is away is asked once in `maxAgeMs`, not by every call.
+    if (asking !== null || held === null || o.clock() - Math.max(held.at, triedAt) >= maxAgeMs) {
       asking ??= ask().finally(() => {
         asking = null
       })
       try {
         await asking
-      } catch (cause) {
-        if (held === null || o.clock() - held.at >= maxStaleMs) throw new PosternError('policy.version_unknown', { cause })
+      } catch (error) {
+        triedAt = o.clock()
+        cause = error
       }
     }
-    return held!.policy
+    if (held === null || o.clock() - held.at >= maxStaleMs) throw new PosternError('policy.version_unknown', { cause })
+    return held.policy
   }
 }

@@ -52,7 +52,7 @@ async function readAnyJson(request: Request): Promise<JsonValue> {
 }
 
 /** The body, never more than `maxBytes` of it in memory. @throws PosternError `json.too_large` */
-export async function readBytes(request: Request, maxBytes: number): Promise<Uint8Array> {
+export async function readBytes(request: Request | Response, maxBytes: number): Promise<Uint8Array> {
   if (Number(request.headers.get('content-length') ?? 0) > maxBytes) throw new PosternError('json.too_large')
   if (request.body === null) return new Uint8Array(0)
   const chunks: Uint8Array[] = []

@@ -30,11 +30,10 @@ export function normalisePath(path: string): Normalised {
  * When one of these selects another route, the request is refused: a lax route must not open a strict one.
  */
 export function otherReadings(path: string): readonly string[] {
-  const decoded = decodeURIComponent(path)
-  const bare = path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path
-  return [...new Set([path.toLowerCase(), decoded, decoded.toLowerCase(), bare, bare.toLowerCase()])].filter(
-    (other) => other !== path,
-  )
+  const both = [path, decodeURIComponent(path)]
+  const bare = both.map((one) => (one.length > 1 && one.endsWith('/') ? one.slice(0, -1) : one))
+  const all = [...both, ...bare]
+  return [...new Set([...all, ...all.map((one) => one.toLowerCase())])].filter((other) => other !== path)
 }
 
 function no(why: string): Normalised {
