@@ -45,12 +45,15 @@ import { createInstances } from './internal/instances.js'
 import { createJournal } from './internal/journal.js'
 import { createLogin } from './internal/login/login.js'
 import { createSessions } from './internal/login/session.js'
+import { userKey } from './internal/partition.js'
 import { pinKeys } from './internal/pinKeys.js'
 import { createPolicies } from './internal/policies.js'
 import { createRecheck } from './internal/recheck.js'
+import { decodeRecord } from './internal/record.js'
 import { createRegistrations } from './internal/registrations.js'
 import { createRisk, type RiskPort } from './internal/risk.js'
 import { route } from './internal/router.js'
+import { isUserStatus } from './internal/userStatus.js'
 import type { HostContext } from './node.js'
 import type { Registrar } from './registration.js'
 
@@ -206,7 +209,7 @@ export async function createPlatform(options: PlatformOptions): Promise<Platform
       defaultResource,
     }),
     clients: joined(instances, clientsInConfig(options.clients ?? [])),
-    recheck: createRecheck({ instances, decider, clock, ceiling, issuer }),
+    recheck: createRecheck({ instances, decider, clock, store, ceiling, issuer }),
     ...(options.identity === undefined ? {} : { interaction: options.identity }),
   }
   const server = createAuthorizationServer({ resolveIssuer: (_, host) => (host === undefined ? context : { ...context, host }) })
@@ -242,6 +245,11 @@ export async function createPlatform(options: PlatformOptions): Promise<Platform
     decider,
     journal,
     clock,
+    status: async (subject) => {
+      const [user] = await store.read(await places.user(subject), [userKey.record], { now: clock() })
+      const found = user ? decodeRecord<{ status: string }>(user.value).status : 'pending'
+      return isUserStatus(found) ? found : 'blocked'
+    },
     acr: acr[0],
     resource: issuer,
   })

@@ -3,7 +3,7 @@
  * claim that expires and no half-user; only a confirmed enrolment logs in.
  */
 import type { Ceremony, Refusal } from '@postern/authenticators/authenticator'
-import { activateDevice, claimDevice, claimMs, devicesKey } from '@postern/authenticators/devices'
+import { activateDevice, claimDevice, claimMs, devicesKey, maxDevices } from '@postern/authenticators/devices'
 import {
   decodeEnrolment,
   type Enrolled,
@@ -15,6 +15,7 @@ import {
   planRemove,
 } from '@postern/authenticators/enrolment'
 import type { Registry } from '@postern/authenticators/registry'
+import { equal, utf8 } from '@postern/core/bytes'
 import { PosternError } from '@postern/core/errors'
 import { object, optional, text } from '@postern/core/fields'
 import type { JsonValue } from '@postern/core/json'
@@ -33,7 +34,8 @@ import type { Instances } from './instances.js'
 import type { EventDraft, Journal } from './journal.js'
 import { createRunner, type Ran } from './login/run.js'
 import { userKey } from './partition.js'
-import { encodeRecord } from './record.js'
+import { decodeRecord, encodeRecord } from './record.js'
+import { statusOf, type UserStatus } from './userStatus.js'
 
 export interface EnrolmentOptions {
   readonly runtime: Runtime
@@ -61,7 +63,12 @@ interface Caller {
   readonly part: Part
   readonly user: Part
   readonly subject: string
+  /** His status on this instance. */
+  readonly status: UserStatus
 }
+
+/** As often as the record can change at all while somebody still waits for a place: each device comes once and is activated once. */
+const MAX_ROUNDS = 2 * maxDevices + 8
 
 export function createEnrolments(o: EnrolmentOptions) {
   const { runtime, registry, places, journal } = o
@@ -75,12 +82,15 @@ export function createEnrolments(o: EnrolmentOptions) {
     if (device === null || device.value.status !== 'active') throw new PosternError('device.removed')
     const fresh = verified.authTime !== null && clock() - verified.authTime <= o.freshSec * 1000
     if (!verified.scope.includes('enrol') && !fresh) throw new PosternError('login.required')
+    const part = places.device(device.id)
+    const [epoch] = await store.read(part, [await places.userEpoch(verified.subject)], { now: clock() })
     return {
       verified,
       device,
-      part: places.device(device.id),
+      part,
       user: await places.user(verified.subject),
       subject: verified.subject,
+      status: statusOf(epoch ?? null),
     }
   }
 
@@ -138,7 +148,7 @@ export function createEnrolments(o: EnrolmentOptions) {
     const level = proven['authenticator.acr']
     const decision = await o.decider.decide(action, {
       ...deviceFacts(config, c.device.value, clock()),
-      'user.status': 'active',
+      'user.status': c.status,
       'authenticator.methods': (proven['authenticator.methods'] ?? []) as unknown as Methods,
       'authenticator.acr': typeof level === 'number' ? level : 0,
       ...(c.verified.authTime === null
@@ -165,12 +175,16 @@ export function createEnrolments(o: EnrolmentOptions) {
     })
   }
 
-  /** A commit that is tried again on what it met, a few times: `plan` gets the record as it stands. */
-  async function rewrite(part: Part, key: string, plan: (current: Rec | null) => { ops: readonly Op[] }): Promise<void> {
-    for (let round = 0; round < 5; round++) {
+  /** A commit that is tried again on what it met: `plan` gets the records as they stand. */
+  async function rewrite(
+    part: Part,
+    keys: readonly string[],
+    plan: (...current: (Rec | null)[]) => { ops: readonly Op[] },
+  ): Promise<void> {
+    for (let round = 0; round < MAX_ROUNDS; round++) {
       const now = clock()
-      const [current] = await store.read(part, [key], { now })
-      const done = await settle(store, part, plan(current ?? null).ops, { now, rev: newRev(random) })
+      const current = await store.read(part, keys, { now })
+      const done = await settle(store, part, plan(...current.map((rec) => rec ?? null)).ops, { now, rev: newRev(random) })
       if (done.ok) return
     }
     throw new PosternError('store.overloaded')
@@ -178,19 +192,23 @@ export function createEnrolments(o: EnrolmentOptions) {
 
   /** The saga's first step: a place for the device, and the user where he is new. */
   async function claim(c: Caller): Promise<void> {
-    const [user] = await store.read(c.user, [userKey.record], { now: clock() })
-    await rewrite(c.user, devicesKey, (current) => {
+    await rewrite(c.user, [devicesKey, userKey.record], (current = null, user = null) => {
+      if (user !== null && decodeRecord<{ status: string }>(user.value).status !== 'active')
+        throw new PosternError('user.blocked')
       const change = claimDevice(current, { device: c.device.id, now: clock(), limit: o.devicesPerUser })
       if (!change.ok) throw new PosternError(change.code)
-      const born: Op[] = user
-        ? []
-        : [{ op: 'put', key: userKey.record, value: encodeRecord({ status: 'active', createdAt: clock() }) }]
-      return { ops: [change.op, ...born] }
+      const born: Op = {
+        op: 'put',
+        key: userKey.record,
+        value: encodeRecord({ status: 'active', createdAt: clock() }),
+        rev: null,
+      }
+      return { ops: [change.op, user === null ? born : { op: 'check', key: userKey.record, rev: user.rev }] }
     })
   }
 
   async function activate(c: Caller): Promise<void> {
-    await rewrite(c.user, devicesKey, (current) => {
+    await rewrite(c.user, [devicesKey], (current = null) => {
       const change = activateDevice(current, { device: c.device.id, now: clock() })
       if (!change.ok) throw new PosternError(change.code)
       return { ops: [change.op] }
@@ -199,7 +217,7 @@ export function createEnrolments(o: EnrolmentOptions) {
 
   async function confirm(c: Caller, id: string, draft: EventDraft, host: HostContext | undefined): Promise<void> {
     const event = journal.event(draft)
-    await rewrite(c.part, enrolmentKey(id), (current) => {
+    await rewrite(c.part, [enrolmentKey(id)], (current = null) => {
       if (current === null) throw new PosternError('enrolment.expired')
       return { ops: [planConfirm({ id, rev: current.rev, value: decodeEnrolment(current.value) }), eventOp(event)] }
     })
@@ -241,15 +259,31 @@ export function createEnrolments(o: EnrolmentOptions) {
       const authenticator = registry.get(type)
       if (authenticator === null || sent.handle === undefined) throw new PosternError('authenticator.disabled')
       await permitted(c, 'authenticator.enrol')
-      const preferred = !(await mine(c)).some(({ value }) => value.status === 'active')
+      const known = await mine(c)
+      const preferred = !known.some(({ value }) => value.status === 'active')
+      // One of a type, whoever else enrols at the same moment: the record names the one, and two cannot both write it.
+      const key = `one/${c.user.id.slice(4)}.${type}`
+      const [one] = await store.read(c.part, [key], { now: clock() })
+      const taken = known.some(
+        ({ id, value }) =>
+          value.type === type &&
+          (value.status === 'active' ||
+            value.status === 'locked' ||
+            (value.status === 'pending' && one !== null && one !== undefined && equal(one.value, utf8(id)))),
+      )
       const data = await o.data.seal(c.user.id, { subject: c.subject, profile: null, preferred })
       const step = ceremony(c, 'enrol', null, data, sent.handle)
       const verdict = await authenticator.finish(step, sent.step ?? null)
       if (!verdict.ok) return reply(await runner.refuse(step, verdict, around(c, host)))
+      if (taken) throw new PosternError('authenticator.already_enrolled')
       await claim(c)
-      const ran = await runner.settle(step, verdict, around(c, host))
-      if (!ran.ok) throw refusalError(ran.refusal)
       const id = verdict.facts.enrolment
+      const ran = await runner.settle(step, verdict, {
+        ...around(c, host),
+        ops: [{ op: 'put', key, value: utf8(id), rev: one?.rev ?? null }],
+        lost: () => new PosternError('authenticator.already_enrolled'),
+      })
+      if (!ran.ok) throw refusalError(ran.refusal)
       await activate(c)
       await confirm(c, id, { ...about(c), type: 'user.registered', outcome: 'success', authenticator: type }, host)
       return json({ enrolment: { id, type } }, 201)
@@ -274,6 +308,7 @@ export function createEnrolments(o: EnrolmentOptions) {
     async changeFinish(request: Request, id: string, host: HostContext | undefined): Promise<Response> {
       const c = await callerOf(request)
       const sent = stepBody(await readJson(request))
+      await permitted(c, 'authenticator.change')
       const enrolled = await one(c, id)
       const step = ceremony(c, 'change', enrolled, null, sent.handle)
       const verdict = await registry.get(enrolled.value.type)!.finish(step, sent.step ?? null)
@@ -297,7 +332,12 @@ export function createEnrolments(o: EnrolmentOptions) {
         authenticator: enrolled.value.type,
         reason: 'user',
       })
-      const ops = [...planRemove(enrolled, 'user', registry.get(enrolled.value.type)?.remove(id) ?? []), eventOp(event)]
+      const ops = [
+        ...planRemove(enrolled, 'user', registry.get(enrolled.value.type)?.remove(id) ?? []),
+        // The one that stays must still be there: two removals at once would leave none.
+        { op: 'check', key: enrolmentKey(rest[0]!.id), rev: rest[0]!.rev } satisfies Op,
+        eventOp(event),
+      ]
       const done = await store.commit(c.part, ops, { now: clock(), rev: newRev(random) })
       if (!done.ok) throw new PosternError('store.overloaded')
       await journal.shipped(c.part, [event], host)

@@ -1,6 +1,9 @@
 /** The last word before a token: device, policy and configuration as they are now, not as they were at login (T50). */
+import { decodeEnrolment } from '@postern/authenticators/enrolment'
 import type { JsonObject } from '@postern/core/json'
-import type { Recheck } from '@postern/tokens/recheck'
+import type { Runtime, Store } from '@postern/store'
+import type { Guard } from '@postern/tokens/login'
+import type { GrantView, Recheck } from '@postern/tokens/recheck'
 import type { Decider } from './decide.js'
 import { type Device, deviceOf } from './deviceRecord.js'
 import { deviceFacts, type Facts, type Methods } from './facts.js'
@@ -10,6 +13,8 @@ import { deviceKey } from './partition.js'
 /** What a login put into its handle for this moment. */
 interface LoginFacts {
   readonly methods?: readonly string[]
+  /** The enrolments that proved it: what becomes of them becomes of the grant. */
+  readonly enrolments?: readonly string[]
   readonly level?: number
   /** The user's status when he logged in; a change of it moves his epoch, which ends the grant. */
   readonly status?: 'active' | 'blocked' | 'pending' | 'deregistered'
@@ -26,6 +31,7 @@ export function createRecheck(o: {
   instances: Instances
   decider: Decider
   clock: () => number
+  store: Store
   ceiling: (device: Device) => number | undefined
   issuer: string
 }): Recheck {
@@ -37,6 +43,8 @@ export function createRecheck(o: {
     const device = current === null ? await instances.device(grant.client.id) : deviceOf(grant.client.id, current)
     if (device === null || device.value.status !== 'active') return { ok: false, error: 'invalid_grant', code: 'device.removed' }
     const login = (grant.facts ?? {}) as LoginFacts
+    const proven = await provenBy(grant, login.enrolments ?? [], o)
+    if (!proven.ok) return proven
     const config = await decider.config()
     const age = grant.authTime === null ? null : Math.max(0, Math.floor((clock() - grant.authTime) / 1000))
     const facts: Facts = {
@@ -59,7 +67,7 @@ export function createRecheck(o: {
     const ceiling = o.ceiling(device)
     // The host's page said who it is, and the token is for enrolling alone: that is a registration, once.
     const byPage =
-      grant.facts === null && at !== 'refresh' && grant.resource === issuer && grant.scope.every((one) => one === 'enrol')
+      grant.facts === null && at === 'code' && grant.resource === issuer && grant.scope.every((one) => one === 'enrol')
     const action = login.registration || byPage ? 'user.register' : at === 'refresh' ? 'token.refresh' : 'token.issue'
     const decision = await decider.decide(action, facts, ceiling === undefined ? {} : { ceiling })
     // At this point nobody can be asked for more: a demand that is not met is a no.
@@ -71,7 +79,8 @@ export function createRecheck(o: {
       }
     return {
       ok: true,
-      guards: [{ key: deviceKey.record, rev: device.rev }],
+      guards: [{ key: deviceKey.record, rev: device.rev }, ...proven.guards],
+      seen: Object.fromEntries(proven.guards.map(({ key, rev }) => [key, rev])),
       claims: {
         facts: publicFacts(facts) as unknown as JsonObject,
         app_id: device.value.app,
@@ -80,6 +89,34 @@ export function createRecheck(o: {
       },
     }
   }
+}
+
+/**
+ * The enrolments behind a grant, each at the rev at which it was last known to be active: the commit checks it, and brings what is there where
+ * that is something else. So a lock or a removal ends what it proved, without a read.
+ */
+async function provenBy(
+  { guards, seen, current, part }: GrantView,
+  enrolments: readonly string[],
+  { store, clock }: Pick<Runtime, 'store' | 'clock'>,
+): Promise<{ readonly ok: true; readonly guards: readonly Guard[] } | Extract<Awaited<ReturnType<Recheck>>, { ok: false }>> {
+  const keys = enrolments.map(deviceKey.enrolment)
+  // Something has moved: all of them as they are now, in one read.
+  const now = current === null || keys.length === 0 ? null : await store.read(part, keys, { now: clock() })
+  const known: Guard[] = []
+  for (const [i, key] of keys.entries()) {
+    const before = guards.find((guard) => guard.key === key)?.rev ?? seen?.[key]
+    if (now === null && typeof before === 'string') {
+      known.push({ key, rev: before })
+      continue
+    }
+    const rec = now?.[i] ?? null
+    const status = rec === null ? 'removed' : decodeEnrolment(rec.value).status
+    if (status === 'locked') return { ok: false, error: 'access_denied', code: 'authenticator.locked' }
+    if (rec === null || status !== 'active') return { ok: false, error: 'invalid_grant', code: 'authenticator.removed' }
+    known.push({ key, rev: rec.rev })
+  }
+  return { ok: true, guards: known }
 }
 
 /** The facts that a resource server may decide on, five minutes long: nothing that policy calls secret, since the app can read its own token. */

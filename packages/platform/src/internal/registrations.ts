@@ -11,6 +11,7 @@ import { denied } from './decide.js'
 import { deviceFacts } from './facts.js'
 import { json, readJson } from './http.js'
 import type { Journal } from './journal.js'
+import type { UserStatus } from './userStatus.js'
 
 export interface RegistrationOptions {
   readonly registrars: Readonly<Record<string, Registrar>>
@@ -18,6 +19,8 @@ export interface RegistrationOptions {
   readonly decider: Decider
   readonly journal: Journal
   readonly clock: () => number
+  /** What the user's own record says; `pending` where there is none yet. */
+  readonly status: (subject: string) => Promise<UserStatus>
   /** The lowest level's name, which a registration yields. */
   readonly acr: string
   /** The resource of the platform's own endpoints, for which the code is. */
@@ -55,6 +58,21 @@ export function createRegistrations(o: RegistrationOptions) {
       )
       throw new PosternError('registration.rejected')
     }
+    const status = await o.status(result.subject)
+    if (status === 'blocked' || status === 'deregistered') {
+      await o.journal.refusal(
+        {
+          ...about,
+          type: 'user.registration_failed',
+          outcome: 'refused',
+          subject: result.subject,
+          reason: 'user.blocked',
+          detail: { registrar: name },
+        },
+        context.host,
+      )
+      throw new PosternError('user.blocked')
+    }
     const authorization_code = await issueCode(
       {
         client,
@@ -63,7 +81,7 @@ export function createRegistrations(o: RegistrationOptions) {
           authTime: o.clock(),
           acr: o.acr,
           amr: result.amr ?? [],
-          facts: { registration: true, status: 'pending' },
+          facts: { registration: true, status },
           refresh: false,
         },
         scope: ['enrol'],

@@ -1,4 +1,5 @@
 /** A bank in this process: the platform over a memory store, simulated clock and randomness, and a phone that speaks the wire by hand. */
+import { answerKey, answerKeyEnrolment } from '@postern/authenticators/deviceKey/client'
 import { enrolPin, type Ksf, loginPin, type PinClientOptions, type PinSlot } from '@postern/authenticators/pin/client'
 import type { PinAnswer, PinStep } from '@postern/authenticators/pin/messages'
 import { encodeBase64url } from '@postern/core/base64url'
@@ -6,7 +7,7 @@ import { utf8 } from '@postern/core/bytes'
 import { createCrypto } from '@postern/core/crypto'
 import type { CryptoPort, Signer } from '@postern/core/cryptoPort'
 import { signJws } from '@postern/core/jws'
-import { createKeyRingDocument, openKeyRing } from '@postern/core/keyRing'
+import { createKeyRingDocument, type KeyRing, openKeyRing } from '@postern/core/keyRing'
 import { createPlatform, type Platform, type PlatformOptions } from '@postern/platform'
 import type { PolicyDocument } from '@postern/policy/document'
 import { starterDocument } from '@postern/policy/mobile'
@@ -25,8 +26,12 @@ export interface Bank {
   readonly clock: SimClock
   readonly ports: SimPorts
   readonly store: Store
+  readonly nodes: readonly Platform[]
   /** Commits that an answer waited for: not those that take shipped events out of the outbox. */
   readonly trips: (readonly Op[])[]
+  /** Every value that was ever put. */
+  readonly written: readonly { readonly part: string; readonly key: string; readonly value: Uint8Array }[]
+  readonly keys: KeyRing
   call(path: string, init?: RequestInit): Promise<Response>
 }
 
@@ -44,19 +49,33 @@ export function bankPolicy(schema: string): PolicyDocument {
   })
 }
 
-export async function createBank(over: Partial<PlatformOptions> = {}): Promise<Bank> {
-  const ports = simPorts({ seed: 7, start: Date.UTC(2026, 0, 5, 9) })
+/** How a bank is built: processes over one store, and what lies between them and it. */
+export interface Building {
+  /** Processes; calls go to each in turn. */
+  readonly nodes?: number
+  readonly wrap?: (store: Store) => Store
+  readonly seed?: number
+}
+
+export async function createBank(
+  over: Partial<PlatformOptions> = {},
+  { nodes = 1, wrap = (store) => store, seed = 7 }: Building = {},
+): Promise<Bank> {
+  const ports = simPorts({ seed, start: Date.UTC(2026, 0, 5, 9) })
   const clock = ports.time
   const memory = memoryStore()
   const trips: (readonly Op[])[] = []
+  const written: { part: string; key: string; value: Uint8Array }[] = []
   const store: Store = {
     ...memory,
     commit(part, ops, o) {
+      for (const op of ops) if (op.op === 'put') written.push({ part: part.id, key: op.key, value: op.value })
       if (part.id.startsWith('dev:') && ops.some(({ op }) => op !== 'del')) trips.push(ops)
       return memory.commit(part, ops, o)
     },
   }
   const runtime = { ...ports, crypto, store }
+  const far = { ...runtime, store: wrap(store) }
   const keys = await openKeyRing(await createKeyRingDocument({ clock: ports.clock, random: ports.random, crypto }), crypto)
   const config = createConfigStore({ store, tenant: 'bank', clock: ports.clock, random: ports.random })
   await config.write(configKey.app('retail'), { id: 'retail', name: 'Retail', registration: 'open' }, null, [])
@@ -66,10 +85,10 @@ export async function createBank(over: Partial<PlatformOptions> = {}): Promise<B
     null,
     [],
   )
-  const platform = await createPlatform({
+  const options = (own: typeof runtime): PlatformOptions => ({
     issuer: ISSUER,
     tenant: 'bank',
-    runtime,
+    runtime: own,
     keys,
     acr: ACR,
     unverifiedAcr: 'strong',
@@ -84,13 +103,27 @@ export async function createBank(over: Partial<PlatformOptions> = {}): Promise<B
     policy: bankPolicy,
     ...over,
   })
+  // The first start publishes the policy, over a sound store; the faults are for those who serve.
+  const first = await createPlatform(options(runtime))
+  const serving: Platform[] = nodes === 1 && far.store === store ? [first] : []
+  // A node that cannot start is started again, as its host would.
+  while (serving.length < nodes)
+    await createPlatform(options(far)).then(
+      (node) => serving.push(node),
+      () => undefined,
+    )
+  const platform = serving[0]!
+  let turn = 0
   return {
     platform,
     clock,
     ports,
     store,
     trips,
-    call: (path, init) => platform.fetch(new Request(ISSUER + path, init), { ip: '192.0.2.7' }),
+    written,
+    keys,
+    call: (path, init) => serving[turn++ % serving.length]!.fetch(new Request(ISSUER + path, init), { ip: '192.0.2.7' }),
+    nodes: serving,
   }
 }
 
@@ -99,8 +132,22 @@ export interface Answer {
   readonly body: Record<string, unknown>
 }
 
+/** A key of the phone's keystore that was enrolled. */
+export interface PhoneKey {
+  readonly id: string
+  readonly signer: Signer
+}
+
 export interface Phone {
   readonly clientId: string
+  readonly device: Signer
+  readonly random: (n: number) => Uint8Array
+  /** A proof for one request. */
+  proof(method: string, path: string, token?: string, nonce?: string): Promise<string>
+  enrolKey(type: 'device-key' | 'biometric', token: string): Promise<Answer & { key: PhoneKey }>
+  /** What a login's form says to answer a step with a key. */
+  keyAnswer(first: Record<string, unknown>, key: PhoneKey): Promise<Record<string, string>>
+  loginKey(key: PhoneKey, form?: Record<string, string>): Promise<Answer>
   send(method: string, path: string, body?: object | URLSearchParams, token?: string, again?: boolean): Promise<Answer>
   enrolInstance(over?: object): Promise<Answer>
   token(code: string, extra?: Record<string, string>): Promise<Answer>
@@ -174,8 +221,44 @@ export async function createPhone(bank: Bank, seed = 1): Promise<Phone> {
     ksf: quickKsf,
   })
 
+  const context = () => ({ issuer: ISSUER, tenant: 'bank', app: 'retail', device: clientId, crypto })
   const phone: Phone = {
     send,
+    device,
+    random,
+    proof,
+    async enrolKey(type, token) {
+      const signer = await crypto.signer('ES256', await crypto.generateKey('ES256', random))
+      const begun = await send('POST', `/enrolments/${type}/begin`, {}, token)
+      if (begun.status !== 200) return { ...begun, key: { id: '', signer } }
+      const step = await answerKeyEnrolment(begun.body['step'], {
+        ...context(),
+        key: { publicJwk: signer.publicJwk, sign: (data) => signer.sign(data) },
+        deviceSign: (data) => device.sign(data),
+      })
+      const done = await send('POST', `/enrolments/${type}/finish`, { handle: begun.body['handle'], step }, token)
+      const { id = '' } = (done.body['enrolment'] ?? {}) as { id?: string }
+      return { ...done, key: { id, signer } }
+    },
+    async keyAnswer(first, { signer }) {
+      const step = first['step'] as { authenticator: string; handle: string; step: unknown }
+      const answer = await answerKey(step.step, { ...context(), purpose: 'login', sign: (data) => signer.sign(data) })
+      return {
+        auth_session: String(first['auth_session']),
+        authenticator: step.authenticator,
+        step: encodeBase64url(utf8(JSON.stringify({ handle: step.handle, step: answer, finish: true }))),
+      }
+    },
+    async loginKey(key, form = {}) {
+      const first = await phone.start(form)
+      const { authenticator } = (first.body['step'] ?? {}) as { authenticator?: string }
+      const asked =
+        authenticator === key.id
+          ? first
+          : await phone.challenge({ auth_session: String(first.body['auth_session']), authenticator: key.id })
+      if (asked.body['step'] === undefined) return asked
+      return phone.challenge(await phone.keyAnswer(asked.body, key))
+    },
     get clientId() {
       return clientId
     },

@@ -26,6 +26,7 @@ import type { Instances } from '../instances.js'
 import type { Journal } from '../journal.js'
 import { deviceKey } from '../partition.js'
 import { type Risk, riskOfEvent } from '../risk.js'
+import { statusOf } from '../userStatus.js'
 import { authenticatorFacts, type Candidate, type Plan, planLogin } from './plan.js'
 import { createRunner } from './run.js'
 import { type LoginSession, SESSION_MS, type Sessions } from './session.js'
@@ -96,8 +97,9 @@ export function createLogin(o: LoginOptions): ChallengePort {
       flow: ulid(clock, random),
       expiresAt: clock() + SESSION_MS,
     }
-    if (sent !== null) return { ...sent, ...fresh }
-    return { ...(await read(device, call.form.get('profile') ?? null, host)), ...fresh }
+    // A session that is kept over a code remembers whose it is and nothing that decides: a lock, a status or a risk of an hour ago is none.
+    const profile = call.form.get('profile') ?? sent?.owner.slice(4) ?? null
+    return { ...(await read(device, profile, host)), ...fresh }
   }
 
   /** What a login starts from: the user's enrolments on this device, their locks, his status, his risk. Two reads. */
@@ -116,9 +118,10 @@ export function createLogin(o: LoginOptions): ChallengePort {
       registry,
       mine.map(({ rec, value }) => ({ id: rec.key.slice(4), type: value.type })),
     )
-    const latest = [...mine].sort((a, b) => b.value.usedAt - a.value.usedAt)[0]!
+    const latest = mine.filter(({ value }) => value.status !== 'removed').sort((a, b) => b.value.usedAt - a.value.usedAt)[0]!
     const { subject, profile: usual } = await o.data.open(owner, latest.value.data)
-    const [status, ...beside] = await store.read(part, [await places.userEpoch(subject), ...watched], { now })
+    const epoch = await places.userEpoch(subject)
+    const [status, ...beside] = await store.read(part, [epoch, ...watched], { now })
     const { enrolments } = factsOf(
       registry,
       [...mine.map(({ rec }) => rec), ...beside.filter((rec): rec is Rec => rec !== null)],
@@ -131,6 +134,7 @@ export function createLogin(o: LoginOptions): ChallengePort {
       owner,
       subject,
       status: statusOf(status ?? null),
+      epoch: { key: epoch, rev: status?.rev ?? null },
       enrolments: mine.map(({ rec }) => ({
         id: rec.key.slice(4),
         rev: rec.rev,
@@ -327,24 +331,19 @@ export function createLogin(o: LoginOptions): ChallengePort {
     } as const
     const ran = await runner.settle(c, verdict, {
       ...around(done, host, last ? [...call.proofOps, burn] : call.proofOps),
+      lost: (key) => (key === burn.key ? new PosternError('login.invalid_session', { reason: 'used' }) : null),
       events: last ? [{ ...about(device, session), ...succeeded }] : [],
     })
     if (!ran.ok) return failed(ran.refusal, session, plan)
     const updated = withRev(done, chosen.id, verdict.ops, ran.recs, encodeBase64url)
     if (next.kind === 'open') return open(updated, next, await begun(device, updated, next.choices[0]!))
     if (next.kind !== 'satisfied') return refused(next, device, session)
-    return code(device, updated, next.level, chosen.id, verdict.facts.failures)
+    return code(device, updated, next.level, verdict.facts.failures)
   }
 
-  async function code(
-    device: Device,
-    session: LoginSession,
-    level: number,
-    enrolment: string,
-    failures: number,
-  ): Promise<ChallengeAnswer> {
+  async function code(device: Device, session: LoginSession, level: number, failures: number): Promise<ChallengeAnswer> {
     const types = session.done.map(({ type }) => type)
-    const rev = session.enrolments.find(({ id }) => id === enrolment)!.rev
+    const proven = session.enrolments.filter(({ id }) => session.done.some(({ enrolment }) => enrolment === id))
     return {
       kind: 'code',
       login: {
@@ -354,11 +353,14 @@ export function createLogin(o: LoginOptions): ChallengePort {
         amr: [...new Set(session.done.flatMap(({ amr }) => amr))],
         guards: [
           { key: deviceKey.record, rev: device.rev },
-          { key: deviceKey.enrolment(enrolment), rev },
+          ...proven.map(({ id, rev }) => ({ key: deviceKey.enrolment(id), rev })),
+          // As it was judged, not as it is when the code is made: a block in between ends the code.
+          session.epoch,
         ],
         facts: {
           flow: session.flow,
           methods: types,
+          enrolments: proven.map(({ id }) => id),
           level,
           status: session.status,
           risk: session.risk === null ? null : { ...session.risk, reasons: [...session.risk.reasons] },
@@ -395,7 +397,7 @@ export function createLogin(o: LoginOptions): ChallengePort {
     const have = authenticatorFacts(await decider.policy(o.ceiling(device)), candidates, session.done)
     const types = fallbackFor(plan.obligation, from.value.type, cause, have)
     const to = candidates.find((one) => types.includes(one.value.type) && one.value.status === 'active' && !one.locked)
-    const gone = cause === 'os-lockout' || cause === 'key-invalidated'
+    const gone = (cause === 'os-lockout' || cause === 'key-invalidated') && from.value.key !== null
     // The key behind it is useless now, whether or not there is a way round it.
     if (gone && from.value.status === 'active') await removeEnrolment(device, session, from, cause, host)
     const left = gone ? session.enrolments.filter(({ id }) => id !== from.id) : session.enrolments
@@ -527,9 +529,4 @@ function withRev(
     ...session,
     enrolments: session.enrolments.map((one) => (one.id === id ? { ...one, rev: rec.rev, value: text(rec.value) } : one)),
   }
-}
-
-/** The copy of a user's status in `ep/u/…`: its value, `active` where nothing was ever written. */
-function statusOf(rec: Rec | null): string {
-  return rec === null || rec.value.length === 0 ? 'active' : new TextDecoder().decode(rec.value)
 }

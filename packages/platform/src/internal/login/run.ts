@@ -10,8 +10,9 @@ import type { Journal, EventDraft as PlatformDraft } from '../journal.js'
 
 /** What platform adds to a step. */
 export interface Around {
-  /** Ops for the same commit, such as the proof's marker; losing on one of them is a replay. */
+  /** Ops for the same commit, such as the proof's marker; losing on one of them is a replay, unless `lost` knows better. */
   readonly ops: readonly Op[]
+  readonly lost?: (key: string) => PosternError | null
   /** Members that every event of this step carries. */
   readonly about: Partial<PosternEvent>
   /** Further events of the same commit. */
@@ -51,7 +52,8 @@ export function createRunner(o: { runtime: Runtime; journal: Journal }): Runner 
     const at = { now: clock(), rev }
     const done = settleable ? await settle(store, c.part, ops, at) : await store.commit(c.part, ops, at)
     if (done.ok) await o.journal.shipped(c.part, events, around.host)
-    else if (done.at >= own.length) throw new PosternError('dpop.proof', { reason: 'dpop.replayed' })
+    else if (done.at >= own.length)
+      throw around.lost?.(ops[done.at]!.key) ?? new PosternError('dpop.proof', { reason: 'dpop.replayed' })
     return { ...done, mine: own.length }
   }
 

@@ -7,6 +7,7 @@ import { fromUtf8, utf8 } from '@postern/core/bytes'
 import { PosternError } from '@postern/core/errors'
 import type { Clock } from '@postern/core/runtime'
 import type { Sealer, SealScope } from '@postern/core/sealed'
+import type { UserStatus } from '../userStatus.js'
 
 /** One factor that was proven in this session. */
 export interface Factor {
@@ -25,7 +26,9 @@ export interface LoginSession {
   /** Id of the user's partition, and whose it is. */
   readonly owner: string
   readonly subject: string
-  readonly status: string
+  readonly status: UserStatus
+  /** The record that said so: the code is good only while it stands. */
+  readonly epoch: { readonly key: string; readonly rev: string | null }
   readonly request: {
     readonly scope: readonly string[]
     readonly resource: string

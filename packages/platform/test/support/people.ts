@@ -1,0 +1,54 @@
+/** People at the bank: phones with an instance, a user, and something to log in with. */
+import type { PinSlot } from '@postern/authenticators/pin/client'
+import type { Registrar } from '../../src/registration.js'
+import { type Answer, type Bank, createPhone, type Phone, type PhoneKey } from './bank.js'
+
+export const PIN = '35791'
+
+/** A registrar that believes whoever comes: subjects are told apart, nothing else. */
+export const anyone: Readonly<Record<string, Registrar>> = {
+  letter: { complete: async ({ data }) => ({ outcome: 'done', subject: String(data), amr: ['kba'] }) },
+}
+
+export interface Person {
+  readonly phone: Phone
+  readonly key: PhoneKey
+  readonly enrolToken: string
+}
+
+/** A phone whose user can log in with a device key. */
+export async function withKey(bank: Bank, seed = 1, subject: unknown = 'right code'): Promise<Person> {
+  const phone = await createPhone(bank, seed)
+  await sure(() => phone.enrolInstance(), 201)
+  const registered = await sure(() => phone.register(subject), 200)
+  const enrolToken = String(registered.body['access_token'])
+  const { key } = await sure(() => phone.enrolKey('device-key', enrolToken), 201)
+  return { phone, key, enrolToken }
+}
+
+/** A phone whose user can log in with a PIN, and with biometrics where asked. */
+export async function withPin(
+  bank: Bank,
+  seed = 1,
+  biometric = false,
+  subject: unknown = 'right code',
+): Promise<Person & { slot: PinSlot }> {
+  const phone = await createPhone(bank, seed)
+  await phone.enrolInstance()
+  const enrolToken = String((await phone.register(subject)).body['access_token'])
+  const slot = await phone.enrolPin(PIN, enrolToken)
+  const key = biometric ? (await sure(() => phone.enrolKey('biometric', enrolToken), 201)).key : null
+  return { phone, slot, key: key!, enrolToken }
+}
+
+/** Tokens of a login that must succeed. */
+export async function tokensOf(person: { phone: Phone; key: PhoneKey }): Promise<Answer> {
+  const login = await person.phone.loginKey(person.key)
+  return person.phone.token(String(login.body['authorization_code']))
+}
+
+async function sure<T extends { status: number; body: unknown }>(call: () => Promise<T>, status: number): Promise<T> {
+  const answer = await call()
+  if (answer.status !== status) throw new Error(`${answer.status} ${JSON.stringify(answer.body)}`)
+  return answer
+}
