@@ -2,6 +2,7 @@
 // The one suite: plain functions over the built packages, for every runtime. No test runner, no Node; a case throws or it passed.
 import { cases as authenticators } from './cases/authenticators.js'
 import { cases as core } from './cases/core.js'
+import { cases as http } from './cases/http.js'
 import { cases as insight } from './cases/insight.js'
 import { cases as payload } from './cases/payload.js'
 import { cases as platform } from './cases/platform.js'
@@ -15,7 +16,18 @@ import { cases as tokens } from './cases/tokens.js'
 /** @typedef {{ passed: number, notPromised: number, failures: { name: string, error: string }[] }} Result */
 
 /** @type {readonly Case[]} */
-export const suite = [...core, ...store, ...sqlite, ...tokens, ...authenticators, ...policy, ...payload, ...insight, ...platform]
+export const suite = [
+  ...core,
+  ...store,
+  ...sqlite,
+  ...tokens,
+  ...authenticators,
+  ...policy,
+  ...payload,
+  ...insight,
+  ...platform,
+  ...http,
+]
 
 /**
  * Runs what a runtime promises, one case after the other, and counts the rest.

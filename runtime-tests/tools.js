@@ -51,18 +51,18 @@ export async function bundle(entry, conditions) {
     conditions,
     platform: 'neutral',
     mainFields: ['module', 'main'],
-    plugins: [withoutNative],
+    plugins: [withoutNode],
     logLevel: 'error',
   })
   return outputFiles[0]?.text ?? ''
 }
 
-/** Native clients are imported only by cases that a bundled runtime does not promise. @type {import('esbuild').Plugin} */
-const withoutNative = {
-  name: 'without-native',
+/** Node's modules and native ones are imported only by cases that a bundled runtime does not promise. @type {import('esbuild').Plugin} */
+const withoutNode = {
+  name: 'without-node',
   setup(build) {
-    build.onResolve({ filter: /^(?:libsql|node:sqlite|bun:sqlite)$/ }, ({ path }) => ({ path, namespace: 'native' }))
-    build.onLoad({ filter: /.*/, namespace: 'native' }, ({ path }) => ({ contents: `throw new Error('no ${path} here')` }))
+    build.onResolve({ filter: /^(?:libsql$|node:|bun:)/ }, ({ path }) => ({ path, namespace: 'absent' }))
+    build.onLoad({ filter: /.*/, namespace: 'absent' }, ({ path }) => ({ contents: `throw new Error('no ${path} here')` }))
   },
 }
 

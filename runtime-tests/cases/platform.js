@@ -18,8 +18,6 @@ import { challengeResponse, createVerifier } from '@postern/tokens/resource'
 import { got, same } from './assert.js'
 
 const crypto = createCrypto()
-const ISSUER = 'https://login.bank.example/postern'
-const API = 'https://api.bank.example'
 const STAFF = 'https://staff.bank.example'
 const ACR = /** @type {const} */ (['basic', 'pin', 'strong'])
 
@@ -62,23 +60,26 @@ export const cases = [
 ]
 
 /** @param {readonly string[]} pins @returns {import('@postern/client/prompts').Prompts} */
-function user(pins) {
+export function user(pins) {
   const left = [...pins]
   return { pin: async () => left.shift() ?? null, newPin: async () => left.shift() ?? null }
 }
 
 /** @typedef {{ values: Map<string, Uint8Array>, keys: Map<string, import('@postern/core/cryptoPort').Signer> }} Kept */
 
-/** @param {Awaited<ReturnType<typeof createBank>>} bank @param {Kept} [storage] */
-function phone(bank, version = '5.2.0', storage = { values: new Map(), keys: new Map() }) {
+/**
+ * @param {Awaited<ReturnType<typeof createBank>>} bank @param {Kept} [storage]
+ * @param {Partial<Pick<import('@postern/client').ClientOptions, 'keystore' | 'storage'>>} [ports]
+ */
+export function phone(bank, version = '5.2.0', storage = { values: new Map(), keys: new Map() }, ports = {}) {
   const { clock, random } = bank.ports
   const { values, keys } = storage
   const signals = { privilegedAccess: false, debug: false, simulator: false, hooks: false, appIntegrity: false }
   const client = createClient({
     app: {
-      issuer: ISSUER,
+      issuer: bank.issuer,
       tenant: 'bank',
-      api: API,
+      api: bank.api,
       id: 'retail',
       version,
       platform: 'other',
@@ -111,12 +112,17 @@ function phone(bank, version = '5.2.0', storage = { values: new Map(), keys: new
       { format: 'app-signature', certificates: ['ab'.repeat(32)] },
       { format: 'signals', v: 1, at: clock(), source: 'test', signals },
     ],
+    ...ports,
   })
   return { client, storage }
 }
 
-/** A bank and its API in memory; the wire is a function that routes by origin. */
-async function createBank() {
+/**
+ * A bank and its API in memory; the wire is a function that routes by origin.
+ * @param {{ login?: string, api?: string, fetch?: import('@postern/core/runtime').Fetch }} [o]
+ */
+export async function createBank({ login = 'https://login.bank.example', api: API = 'https://api.bank.example', fetch } = {}) {
+  const ISSUER = `${login}/postern`
   const ports = { ...systemPorts(), crypto }
   const { clock, random } = ports
   const runtime = { ...ports, store: memoryStore() }
@@ -167,11 +173,16 @@ async function createBank() {
   await admin('/apps/retail/versions/other/5.2.0', { status: 'enabled', signatures: ['ab'.repeat(32)] })
   return {
     ports,
+    issuer: ISSUER,
+    api: API,
     root: root.publicJwk,
+    platform,
+    answer: api,
     admin,
     plainCalls: () => plain,
     /** @param {Request | URL | string} input @param {RequestInit} [init] */
     async fetch(input, init) {
+      if (fetch) return fetch(input, init)
       const request = new Request(input, init)
       if (new URL(request.url).origin !== API) return platform.fetch(request, { ip: '192.0.2.7' })
       if (request.method === 'POST' && request.headers.get('content-type') !== 'message/ohttp-req') plain++
