@@ -179,7 +179,7 @@ describe('SVG', () => {
   })
 
   const xmllint = spawnSync('xmllint', ['--version']).status === 0
-  it.skipIf(!xmllint)('xmllint reads every graph without a complaint', () => {
+  it.skipIf(!xmllint && process.env.POSTERN_REQUIRE !== 'all')('xmllint reads every graph without a complaint', () => {
     for (const g of graphs) {
       const { status, stderr } = spawnSync('xmllint', ['--noout', '-'], { input: renderSvg(g, small, { mode: 'standalone' }) })
       expect(stderr.toString()).toBe('')

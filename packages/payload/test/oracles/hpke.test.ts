@@ -100,8 +100,9 @@ for (const oracle of [hpkeCore, hpke])
   describe(oracle.name, () => {
     for (const kem of [0x0020, 0x0010] as const)
       for (const aead of [1, 2, 3] as const) {
-        const known = aead !== 3 || (oracle === hpke && webChaCha)
-        it.skipIf(!known)(`kem ${kem}, aead ${aead}: opens what we seal, seals what we open, exports alike`, async () => {
+        // What an oracle does not know here, Wycheproof and the RFC's own vectors cover.
+        if (aead === 3 && !(oracle === hpke && webChaCha)) continue
+        it(`kem ${kem}, aead ${aead}: opens what we seal, seals what we open, exports alike`, async () => {
           for (const port of backends) {
             const pair = await deriveKeyPair(port, kem, random(32))
             const privateKey = await kemPrivateKey(port, kem, pair.privateKey)
