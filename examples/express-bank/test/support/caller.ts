@@ -68,7 +68,8 @@ export async function createCaller(issuer: string, clientId: string, jwk?: JsonW
         known = answer.headers.get('dpop-nonce') ?? known
         const text = await answer.text()
         const parsed = text === '' ? {} : JSON.parse(text)
-        return { status: answer.status, body: parsed, again: parsed.error === 'use_dpop_nonce' }
+        const asked = `${parsed.error} ${answer.headers.get('www-authenticate')}`
+        return { status: answer.status, body: parsed, again: asked.includes('use_dpop_nonce') }
       }
       const first = await once()
       const { status, body: said } = first.again ? await once() : first
