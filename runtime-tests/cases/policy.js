@@ -42,11 +42,22 @@ export const cases = [
     },
   ],
   [
-    'policy: the clock of a zone keeps its summer time',
+    'policy: the clock of a zone keeps its summer time, its midnight and its afternoon',
     () => {
       const zurich = clockIn('Europe/Zurich')
-      const minutes = [0, 3_600_000].map((later) => zurich(Date.UTC(2026, 2, 29, 0, 30) + later)['time.minuteOfDay'])
-      same(minutes, [90, 210])
+      const instants = [
+        Date.UTC(2026, 2, 29, 0, 30),
+        Date.UTC(2026, 2, 29, 1, 30),
+        Date.UTC(2026, 0, 5, 23),
+        Date.UTC(2026, 0, 5, 12),
+      ]
+      const seen = instants.map((at) => [zurich(at)['time.minuteOfDay'], zurich(at)['time.weekday']])
+      same(seen, [
+        [90, 'sun'],
+        [210, 'sun'],
+        [0, 'tue'],
+        [780, 'mon'],
+      ])
     },
   ],
 ]
