@@ -3,9 +3,20 @@
 const encoder: TextEncoder = /* @__PURE__ */ new TextEncoder()
 const decoder: TextDecoder = /* @__PURE__ */ new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
+/** Up to this many characters a loop is faster than the call of an encoder. */
+const SHORT = 96
+
 /** UTF-8 bytes of a string; lone surrogates become U+FFFD as in every encoder. */
 export function utf8(text: string): Uint8Array {
-  return encoder.encode(text)
+  const { length } = text
+  if (length > SHORT) return encoder.encode(text)
+  const out = new Uint8Array(length)
+  for (let i = 0; i < length; i++) {
+    const code = text.charCodeAt(i)
+    if (code > 0x7f) return encoder.encode(text)
+    out[i] = code
+  }
+  return out
 }
 
 /**

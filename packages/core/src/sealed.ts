@@ -55,6 +55,8 @@ const IV_AT = 5
 const BODY_AT: number = IV_AT + IV_BYTES
 
 interface Prepared {
+  /** Version and key id, as every value under this key begins. */
+  readonly head: Uint8Array
   /** K: gives each value its own key. */
   readonly master: HmacKey
   /** K′: gives the synthetic iv of the deterministic mode. */
@@ -71,19 +73,13 @@ export function createSealer({ ring, crypto, random, clock }: SealerPorts): Seal
     const master = await crypto.hmacKey('SHA-256', key.secret)
     // No iv half is as long as this label, so K′ is no message key.
     const synthetic = await crypto.hmacKey('SHA-256', await crypto.hmac(master, tuple('postern:sealed/v1:synthetic')))
-    const fresh = { master, synthetic }
+    const fresh = { head: concat(Uint8Array.of(VERSION), fromHex(key.kid)!), master, synthetic }
     prepared.set(key, fresh)
     return fresh
   }
 
-  async function write(
-    key: SealKey,
-    { master }: Prepared,
-    iv: Uint8Array,
-    aad: Uint8Array,
-    plaintext: Uint8Array,
-  ): Promise<Uint8Array> {
-    return concat(Uint8Array.of(VERSION), fromHex(key.kid)!, iv, await sealEnvelope(crypto, master, iv, aad, plaintext))
+  async function write({ head, master }: Prepared, iv: Uint8Array, aad: Uint8Array, plaintext: Uint8Array): Promise<Uint8Array> {
+    return concat(head, iv, await sealEnvelope(crypto, master, iv, aad, plaintext))
   }
 
   return {
@@ -91,7 +87,7 @@ export function createSealer({ ring, crypto, random, clock }: SealerPorts): Seal
 
     async seal(scope, plaintext) {
       const key = ring.active(clock())
-      return write(key, await prepare(key), random(IV_BYTES), aadOf(scope), plaintext)
+      return write(await prepare(key), random(IV_BYTES), aadOf(scope), plaintext)
     },
 
     async sealDeterministic(scope, plaintext, kid) {
@@ -103,7 +99,7 @@ export function createSealer({ ring, crypto, random, clock }: SealerPorts): Seal
       const aad = aadOf(scope)
       // The AAD ends where its own lengths say, so AAD ‖ plaintext is unambiguous.
       const iv = (await crypto.hmac(keys.synthetic, concat(aad, plaintext))).slice(0, IV_BYTES)
-      return write(key, keys, iv, aad, plaintext)
+      return write(keys, iv, aad, plaintext)
     },
 
     async open(scope, sealed) {

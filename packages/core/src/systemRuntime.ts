@@ -7,6 +7,9 @@ import type { Ports } from './runtime.js'
 
 /** `getRandomValues` fills no more at once. */
 const MOST_AT_ONCE = 65_536
+/** Small draws are cut from a block: the call costs more than its bytes. */
+const POOL = 4096
+const MOST_FROM_POOL = 256
 
 /**
  * Ports of this process: its wall clock (held still where it steps back), its random numbers, its `fetch`, its crypto.
@@ -14,12 +17,24 @@ const MOST_AT_ONCE = 65_536
  */
 export function systemPorts(o: { readonly events?: EventSink; readonly crypto?: CryptoPort } = {}): Ports {
   let last = 0
+  let pool = new Uint8Array(0)
+  let used = 0
   return {
     clock: () => {
       last = Math.max(last, Date.now())
       return last
     },
     random: (n) => {
+      if (Number.isInteger(n) && n >= 0 && n <= MOST_FROM_POOL) {
+        if (used + n > pool.length) {
+          pool = globalThis.crypto.getRandomValues(new Uint8Array(POOL))
+          used = 0
+        }
+        const drawn = pool.slice(used, used + n)
+        // What was handed out stays nowhere else.
+        pool.fill(0, used, (used += n))
+        return drawn
+      }
       const out = new Uint8Array(n)
       for (let at = 0; at < n; at += MOST_AT_ONCE) globalThis.crypto.getRandomValues(out.subarray(at, at + MOST_AT_ONCE))
       return out
