@@ -40,7 +40,7 @@ export async function createOperator(issuer) {
 export async function registerApp(admin) {
   await put('/v1/apps/retail', { name: 'Retail', registration: 'open' })
   await put('/v1/apps/retail/versions/other/5.2.0', { status: 'enabled', signatures: [SIGNED_BY], sealed: true })
-  await put('/v1/apps/retail/versions/other/4.9.0', { status: 'disabled', signatures: [SIGNED_BY], sealed: true })
+  await put('/v1/apps/retail/versions/other/4.9.0', { status: 'enabled', signatures: [SIGNED_BY], sealed: true })
   await put('/v1/os-rules/other', { min: '12', blocked: [] })
 
   /** @param {string} path @param {object} body */
@@ -49,4 +49,20 @@ export async function registerApp(admin) {
     // 412: it is there from an earlier start.
     if (answer.status >= 300 && answer.status !== 412) throw new Error(`${path}: ${answer.status} ${await answer.text()}`)
   }
+}
+
+/** Takes the phones of an earlier start off their users' lists, as an operator would whose customer lost one. @param {Admin} admin @param {readonly string[]} subjects */
+export async function removePhones(admin, subjects) {
+  for (const subject of subjects) {
+    const answer = await admin('GET', `/v1/users/${subject}/devices`)
+    if (answer.status === 404) continue
+    const { devices } = await answer.json()
+    for (const { client_id } of devices) await admin('DELETE', `/v1/devices/${client_id}`)
+  }
+}
+
+/** Whether the history of an earlier start is there. @param {Admin} admin @param {number} now */
+export async function hasHistory(admin, now) {
+  const answer = await admin('GET', `/v1/events?limit=1&to=${now - 7 * 86_400_000}`)
+  return (await answer.json()).events.length > 0
 }

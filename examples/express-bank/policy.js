@@ -5,6 +5,9 @@ import { starterDocument } from '@postern/policy/mobile'
 /** Cents: above this a transfer needs the device key, no more than two minutes ago. */
 export const STEP_UP_ABOVE = 100_000
 
+/** Versions before this one are served no more. */
+const OLDEST_APP = '5.0.0'
+
 /** @param {string} schema @returns {import('@postern/policy/document').PolicyDocument} */
 export function bankPolicy(schema) {
   const start = starterDocument({
@@ -25,6 +28,14 @@ export function bankPolicy(schema) {
     rules: [
       ...atTheGate,
       {
+        id: 'app-too-old',
+        mode: 'enforce',
+        effect: 'deny',
+        reason: 'app.outdated',
+        when: { 'app.version': { lt: OLDEST_APP } },
+        message: 'app.update',
+      },
+      {
         id: 'large-transfer',
         mode: 'enforce',
         effect: 'require',
@@ -38,7 +49,7 @@ export function bankPolicy(schema) {
       { never: 'allow', when: { action: 'login', 'user.status': 'blocked' } },
     ],
     fixtures: [
-      ...start.fixtures,
+      ...start.fixtures.map((fixture) => ({ ...fixture, facts: { 'app.version': '5.2.0', ...fixture.facts } })),
       {
         name: 'a small transfer needs no step-up',
         facts: {
@@ -46,6 +57,7 @@ export function bankPolicy(schema) {
           'resource.type': 'transfers',
           'resource.transaction': true,
           'transaction.amount': 4_200,
+          'app.version': '5.2.0',
           'app.versionStatus': 'enabled',
           'os.platform': 'other',
           'device.locked': false,

@@ -143,7 +143,7 @@ export async function tellStory(world) {
 
   for (const [name, options, code] of /** @type {const} */ ([
     ['rooted', { signals: { privilegedAccess: true } }, 'device.integrity'],
-    ['outdated', { version: '4.9.0' }, 'app.disabled'],
+    ['outdated', { version: '4.9.0' }, 'app.outdated'],
     ['old-os', { os: '11.4' }, 'os.outdated'],
   ])) {
     await step(name, async () => {
@@ -152,7 +152,7 @@ export async function tellStory(world) {
         !refused.ok && refused.error.code === code,
         `refused with ${code}, not ${refused.ok ? 'let in' : refused.error.code}`,
       )
-      return `${{ rooted: 'a rooted device', outdated: 'a switched-off app version', 'old-os': 'an old operating system' }[name]} is refused: ${code}`
+      return `${{ rooted: 'a rooted device', outdated: 'an outdated app version', 'old-os': 'an old operating system' }[name]} is refused: ${code}`
     })
   }
 
