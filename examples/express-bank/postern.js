@@ -26,12 +26,14 @@ export const acr = ['basic', 'pin', 'strong']
 export async function mountPostern(bank, { origin, api, folder, operatorKey, apiKey, store = openStore(folder) }) {
   const runtime = { ...systemPorts(), store }
   const issuer = `${origin}/postern`
+  const keys = await keysIn(folder, runtime)
   const platform = await createPlatform({
     issuer,
     tenant: 'bank',
     runtime,
-    keys: await keysIn(folder, runtime),
+    keys,
     acr: /** @type {[string, ...string[]]} */ (acr),
+    // The demo's phone has no hardware that vouches for it; with App Attest or Key Attestation this line goes.
     unverifiedAcr: 'strong',
     resources: { [api]: { scopes: ['accounts', 'payments', 'openid', 'offline_access'] } },
     scopes: ['accounts', 'payments'],
@@ -40,7 +42,7 @@ export async function mountPostern(bank, { origin, api, folder, operatorKey, api
     registrars: { letter: { complete: async ({ data }) => registered(data) } },
     pin: { maxAttempts: 3, onExhausted: 'lock' },
     policy: bankPolicy,
-    risk: riskModel({ key: runtime.random(16), facts: factsWithoutResolver }),
+    risk: riskModel({ key: (await keys.secret('bank:risk')).slice(0, 16), facts: factsWithoutResolver }),
     operators: { audience: `${issuer}/admin`, issuers: [{ issuer: 'https://operators.bank.example', keys: [operatorKey] }] },
   })
   bank.use('/postern', toNode(platform.fetch, { origin }))
