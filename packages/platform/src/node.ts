@@ -6,6 +6,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
+import { replyText } from '@postern/core/reply'
 import { rebuiltBody } from './internal/parsedBody.js'
 
 /** What the host knows about a request and no header may claim. */
@@ -101,6 +102,12 @@ async function write(response: Response, req: IncomingMessage, res: ServerRespon
   if (req.method === 'HEAD' || response.body === null) {
     await response.body?.cancel()
     res.end()
+    return
+  }
+  const text = replyText(response)
+  if (text !== null) {
+    // One write, head and all.
+    res.end(text)
     return
   }
   const reader = response.body.getReader()

@@ -1,6 +1,7 @@
 // The server under test, in a process of its own: node:http, a lazy request, the memory store.
 import { createServer } from 'node:http'
 import { createKeyRingDocument, openKeyRing } from '@postern/core/keyRing'
+import { replyText } from '@postern/core/reply'
 import { systemPorts } from '@postern/core/systemRuntime'
 import { memoryStore } from '@postern/store/memory'
 import { createAuthorizationServer, fixedIssuer } from '@postern/tokens'
@@ -85,7 +86,7 @@ const http = createServer(async (incoming, outgoing) => {
       }),
   }
   const reply = await server.fetch(request)
-  const text = await reply.text()
+  const text = replyText(reply) ?? (await reply.text())
   outgoing.writeHead(reply.status, { ...Object.fromEntries(reply.headers), 'content-length': Buffer.byteLength(text) })
   // A string leaves with its head in one write; the peer's framework does the same.
   outgoing.end(text)

@@ -2,12 +2,13 @@
 import { PosternError } from '@postern/core/errors'
 import { anyObject } from '@postern/core/fields'
 import { type JsonObject, type JsonValue, parseJson } from '@postern/core/json'
+import { textReply } from '@postern/core/reply'
 
 const MAX_BODY_BYTES = 64 * 1024
 
 /** JSON that no cache keeps. */
 export function json(body: unknown, status = 200, headers: Readonly<Record<string, string>> = {}): Response {
-  return new Response(JSON.stringify(body), {
+  return textReply(JSON.stringify(body), {
     status,
     headers: { 'content-type': 'application/json', 'cache-control': 'no-store', ...headers },
   })

@@ -163,8 +163,16 @@ function guardOps({ guards }: Family, judged: Judged): readonly Op[] {
 
 function planOf({ call, part }: Turn, judged: Judged, refresh: NonNullable<TokenPlan['refresh']>): TokenPlan {
   const { family } = refresh
+  const { kind, clientId, subject, resource, amr, authTime, sid, nonce } = family.grant
   return {
-    ...family.grant,
+    kind,
+    clientId,
+    subject,
+    resource,
+    amr,
+    authTime,
+    sid,
+    nonce,
     part,
     family: { id: family.id, row: true },
     epochs: family.guards,

@@ -52,8 +52,17 @@ export function familyKey(id: string): string {
   return `fam/${id}`
 }
 
+/** The record's JSON by its object: it is written into the store and again into the token. */
+const texts: WeakMap<Family, string> = /* @__PURE__ */ new WeakMap()
+
+function textOf(family: Family): string {
+  let text = texts.get(family)
+  if (text === undefined) texts.set(family, (text = JSON.stringify(family)))
+  return text
+}
+
 export function encodeFamily(family: Family): Uint8Array {
-  return utf8(JSON.stringify(family))
+  return utf8(textOf(family))
 }
 
 /** The value of a tombstone. */
@@ -93,7 +102,7 @@ export function verdict(
 
 /** The refresh token of a record under its `rev`. */
 export async function refreshToken(kit: Kit, family: Family, rev: string): Promise<string> {
-  return sealSame(kit, 'refresh', utf8(rev + JSON.stringify(family)), family.sealKid)
+  return sealSame(kit, 'refresh', utf8(rev + textOf(family)), family.sealKid)
 }
 
 /** Record and `rev` of a refresh token, or `null`. */

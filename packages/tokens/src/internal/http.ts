@@ -1,6 +1,7 @@
 /** Bounded bodies, strict forms, replies that nobody caches. */
 import { PosternError } from '@postern/core/errors'
 import { parseForm } from '@postern/core/form'
+import { textReply } from '@postern/core/reply'
 import { wireError } from './wire.js'
 
 /** What no reply of a token server may lack (RFC 6749 §5.1). */
@@ -10,7 +11,7 @@ const JSON_TYPE = /^application\/json(?:\s*;\s*charset=utf-8)?$/i
 
 /** A JSON reply, never cached. */
 export function json(status: number, body: unknown, headers: Readonly<Record<string, string>> = {}): Response {
-  return new Response(JSON.stringify(body), { status, headers: { ...NO_STORE, 'content-type': 'application/json', ...headers } })
+  return textReply(JSON.stringify(body), { status, headers: { ...NO_STORE, 'content-type': 'application/json', ...headers } })
 }
 
 /** A reply without body, never cached. */
