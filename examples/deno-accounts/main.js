@@ -1,5 +1,5 @@
 // @ts-check
-// deno run -A main.js settings.json: serves the account API and prints its address. Node serves the same handler (serve.js).
+// deno run -A main.js settings.json: serves the account API and prints its address. Node runs the same file.
 import { readFileSync } from 'node:fs'
 import process from 'node:process'
 import { createAccountApi } from './api.js'
@@ -8,9 +8,10 @@ const settings = JSON.parse(readFileSync(process.argv[2] ?? 'settings.json', 'ut
 const handler = await createAccountApi(settings)
 const { hostname, port } = new URL(settings.origin)
 
-if ('Deno' in globalThis) {
-  /** @type {any} */
-  globalThis.Deno.serve({ hostname, port: Number(port), onListen: ready }, handler)
+const { Deno } = /** @type {any} */ (globalThis)
+
+if (Deno) {
+  Deno.serve({ hostname, port: Number(port), onListen: ready }, handler)
 } else {
   const { createServer } = await import('node:http')
   const { toNode } = await import('@postern/platform/node')
