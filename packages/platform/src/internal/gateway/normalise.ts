@@ -26,14 +26,13 @@ export function normalisePath(path: string): Normalised {
 }
 
 /**
- * The same path as a laxer server might read it: case folded, decoded once more, trailing slash dropped.
+ * The same path as a laxer server might read it: decoded once more, trailing slash dropped, both. Case is folded by whoever compares.
  * When one of these selects another route, the request is refused: a lax route must not open a strict one.
  */
 export function otherReadings(path: string): readonly string[] {
   const both = [path, decodeURIComponent(path)]
   const bare = both.map((one) => (one.length > 1 && one.endsWith('/') ? one.slice(0, -1) : one))
-  const all = [...both, ...bare]
-  return [...new Set([...all, ...all.map((one) => one.toLowerCase())])].filter((other) => other !== path)
+  return [...new Set([...both, ...bare])].filter((other) => other !== path)
 }
 
 function no(why: string): Normalised {
