@@ -8,9 +8,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createPhone } from '../../express-bank/phone.js'
 import { acr } from '../../express-bank/postern.js'
 import { type Caller, createCaller, enrolInstance, pkce, portalCode } from '../../express-bank/test/support/caller.js'
-import { fingers, ok } from '../../express-bank/test/support/phoneInHand.js'
+import { fingers, ok, phoneInHand } from '../../express-bank/test/support/phoneInHand.js'
 import { freePort, startWorld, type World } from '../../express-bank/test/support/world.js'
-import { atHand, type RuntimeName, serveAccounts } from './support/served.js'
+import { absent, type RuntimeName, serveAccounts } from './support/served.js'
 
 const ports = { ...systemPorts(), crypto: createCrypto() }
 
@@ -44,12 +44,12 @@ describe('the account API', () => {
 
   // The same expectations for both: what one runtime answers, the other answers.
   for (const name of ['Deno', 'Node'] satisfies RuntimeName[])
-    describe.skipIf(!atHand(name))(`under ${name}`, () => {
+    describe.skipIf(absent(name))(`under ${name}`, () => {
       let stop: () => Promise<void>
-      let sealed: (caller: Caller, token: string, path?: string) => Promise<Response>
+      let sealed: (caller: Caller, token: string, path?: string, init?: RequestInit) => Promise<Response>
       beforeAll(async () => {
         stop = await serveAccounts(name, settings, world.folder)
-        sealed = async (caller, token, path = '/accounts') => {
+        sealed = async (caller, token, path = '/accounts', init = {}) => {
           let nonce: string | undefined
           const call: SealedFetch = createSealedFetch({
             origin: api,
@@ -60,9 +60,9 @@ describe('the account API', () => {
               dpop: await caller.proof(method, url, { token, ...(nonce === undefined ? {} : { nonce }) }),
             }),
           })
-          const first = await call(api + path)
+          const first = await call(api + path, init)
           nonce = first.headers.get('dpop-nonce') ?? undefined
-          return /use_dpop_nonce/.test(first.headers.get('www-authenticate') ?? '') ? call(api + path) : first
+          return /use_dpop_nonce/.test(first.headers.get('www-authenticate') ?? '') ? call(api + path, init) : first
         }
       })
       afterAll(() => stop())
@@ -114,6 +114,21 @@ describe('the account API', () => {
         const meant = await portal.redeem(await portalCode(world.issuer))
         const known = await sealed(portal, meant.body.access_token)
         expect([known.status, (await known.json()).code]).toEqual([403, 'app.outdated'])
+      })
+
+      it('asks for a step-up (RFC 9470) when a large transfer comes with a PIN alone, not for a small one', async () => {
+        const { caller, catchCode } = await phoneInHand(world, `bare-${name}`)
+        const { body } = await caller.redeem(await catchCode())
+        const transfer = (amount: number): Promise<Response> =>
+          sealed(caller, body.access_token, '/transfers', {
+            method: 'POST',
+            headers: { 'content-type': 'application/json' },
+            body: JSON.stringify({ amount, to: 'NL00BANK0000000002' }),
+          })
+        expect((await transfer(100)).status).toBe(201)
+        const large = await transfer(100_001)
+        expect(large.status).toBe(401)
+        expect(large.headers.get('www-authenticate')).toMatch(/insufficient_user_authentication.*acr_values="strong"/)
       })
 
       it('refuses a token that another key than its own proves', async () => {

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { createOperator, registerApp } from '../operator.js'
 import { startKillable } from './support/killable.js'
-import { freePort, sleep } from './support/world.js'
+import { API, freePort, sleep } from './support/world.js'
 import { type Acknowledged, missing, nothingYet, writers } from './support/writers.js'
 
 const ROUNDS = 3
@@ -16,7 +16,7 @@ it(`kill -9 while everybody writes, ${ROUNDS} times: nothing that was acknowledg
   const folder = mkdtempSync(join(tmpdir(), 'postern-kill-'))
   const origin = `http://127.0.0.1:${await freePort()}`
   const operator = await createOperator(`${origin}/postern`)
-  const bank = { issuer: `${origin}/postern`, folder, admin: operator.admin }
+  const bank = { issuer: `${origin}/postern`, api: API, folder, admin: operator.admin }
   const start = () => startKillable({ origin, folder, operatorKey: operator.key })
   const done = nothingYet()
   let running = await start()

@@ -18,11 +18,14 @@ const commands: Record<RuntimeName, readonly [string, readonly string[]] | null>
   Node: [process.execPath, []],
 }
 
-export const atHand = (name: RuntimeName): boolean => commands[name] !== null
+/** Whether to skip: not where everything is required. */
+export const absent = (name: RuntimeName): boolean => commands[name] === null && process.env['POSTERN_REQUIRE'] !== 'all'
 
 /** @returns how to end it */
 export async function serveAccounts(name: RuntimeName, settings: object, folder: string): Promise<() => Promise<void>> {
-  const [command, args] = commands[name]!
+  const found = commands[name]
+  if (found === null) throw new Error(`${name} is required and not at hand.`)
+  const [command, args] = found
   const file = join(folder, `accounts-${name}.json`)
   writeFileSync(file, JSON.stringify(settings), { mode: 0o600 })
   const child = spawn(command, [...args, 'main.js', file], { cwd: here, stdio: ['ignore', 'pipe', 'pipe'] })

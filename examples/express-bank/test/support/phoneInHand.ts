@@ -9,7 +9,7 @@ import type { PosternError } from '@postern/core/errors'
 import type { Fetch } from '@postern/core/runtime'
 import { createPhone } from '../../phone.js'
 import { type Caller, type Code, createCaller } from './caller.js'
-import { API, type World } from './world.js'
+import type { World } from './world.js'
 
 export const PIN = '27184'
 export const fingers = (pin = PIN): Prompts => ({ pin: async () => pin, newPin: async () => pin })
@@ -29,7 +29,7 @@ export interface PhoneInHand {
 }
 
 /** A phone that has enrolled and set a PIN. */
-export async function phoneInHand(world: Pick<World, 'issuer' | 'folder'>, name: string): Promise<PhoneInHand> {
+export async function phoneInHand(world: Pick<World, 'issuer' | 'api' | 'folder'>, name: string): Promise<PhoneInHand> {
   let clientId = ''
   let caught: Code | null = null
   let catching = false
@@ -45,7 +45,8 @@ export async function phoneInHand(world: Pick<World, 'issuer' | 'folder'>, name:
     return answer
   }
   const folder = join(world.folder, name)
-  const phone = createPhone({ issuer: world.issuer, api: API, keyRoots: [], folder, prompts: fingers(), fetch: fetchAndLook })
+  const { issuer, api } = world
+  const phone = createPhone({ issuer, api, keyRoots: [], folder, prompts: fingers(), fetch: fetchAndLook })
   ok(await phone.start())
   const { profile } = ok(await phone.register({ custom: 'letter', data: { user: 'anna', password: 'correct horse' } }, fingers()))
   const [file] = readdirSync(join(folder, 'keys'))

@@ -24,6 +24,8 @@ export const sleep = (ms: number): Promise<void> => new Promise((done) => setTim
 export interface World {
   readonly origin: string
   readonly issuer: string
+  /** The API that tokens are for. */
+  readonly api: string
   readonly folder: string
   readonly admin: Admin
   readonly operatorToken: string
@@ -60,6 +62,7 @@ export async function startWorld({ api = API, storeMs = 0, apiKey, before }: Wor
   return {
     origin,
     issuer: postern.issuer,
+    api,
     folder,
     admin: operator.admin,
     operatorToken: operator.token,
@@ -72,14 +75,21 @@ export async function startWorld({ api = API, storeMs = 0, apiKey, before }: Wor
   }
 }
 
+/** A port to listen on more than once: below those that systems hand out, so that nobody takes it between two starts. */
 export async function freePort(): Promise<number> {
-  const probe = createServer()
-  const port = await listen(probe)
-  await new Promise((done) => probe.close(done))
-  return port
+  for (;;) {
+    const port = 20_000 + Math.floor(Math.random() * 12_000)
+    const probe = createServer()
+    const free = await listen(probe, port).then(
+      () => true,
+      () => false,
+    )
+    await new Promise((done) => probe.close(done))
+    if (free) return port
+  }
 }
 
-async function listen(server: Server): Promise<number> {
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
+async function listen(server: Server, port = 0): Promise<number> {
+  await new Promise<void>((done, fail) => server.once('error', fail).listen(port, '127.0.0.1', done))
   return (server.address() as AddressInfo).port
 }

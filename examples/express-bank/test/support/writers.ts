@@ -6,6 +6,7 @@ import { sleep } from './world.js'
 
 interface Bank {
   readonly issuer: string
+  readonly api: string
   readonly folder: string
   readonly admin: Admin
 }
