@@ -9,7 +9,6 @@ import {
   type Enrolled,
   enrolmentKey,
   isEnrolmentId,
-  newEnrolmentId,
   planConfirm,
   planData,
   planRemove,

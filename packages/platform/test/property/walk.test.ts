@@ -181,6 +181,7 @@ async function holds({ bank, phones }: World): Promise<void> {
 const which = fc.nat({ max: 2 })
 const on = (name: string, step: Step) =>
   which.map((i) => ({ say: `${name} ${i}`, go: (world: World) => step(world, world.phones[i]!) }))
+const always = (name: string, step: Step) => ({ say: `${name} 0`, go: (world: World) => step(world, world.phones[0]!) })
 const action = fc.oneof(
   { weight: 3, arbitrary: on('start', steps.start) },
   { weight: 3, arbitrary: on('register', steps.register) },
@@ -241,5 +242,8 @@ it('I1 I2 I3 I5 hold after every step of any walk', () =>
         }
       },
     ),
-    { numRuns: Math.ceil(runs / 3) },
+    {
+      numRuns: Math.ceil(runs / 3),
+      examples: [[prefix.length, [always('unenrol', steps.unenrol), always('refresh all', steps.refreshAll)]]],
+    },
   ))

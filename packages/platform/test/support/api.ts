@@ -95,7 +95,7 @@ export async function createApi(bank: Bank, o: ApiOptions): Promise<Api> {
           {
             jti: encodeBase64url(phone.random(16)),
             htm: init.method ?? 'GET',
-            htu: API + new URL(path, API).pathname,
+            htu: API + new URL(API + path).pathname,
             iat: Math.floor(clock() / 1000),
             ath: encodeBase64url(await crypto.digest('SHA-256', utf8(token))),
             ...(nonce === undefined ? {} : { nonce }),

@@ -144,7 +144,8 @@ export interface Phone {
   readonly random: (n: number) => Uint8Array
   /** A proof for one request. */
   proof(method: string, path: string, token?: string, nonce?: string): Promise<string>
-  enrolKey(type: 'device-key' | 'biometric', token: string): Promise<Answer & { key: PhoneKey }>
+  /** @param together - what it waits for before its last request */
+  enrolKey(type: 'device-key' | 'biometric', token: string, together?: () => Promise<void>): Promise<Answer & { key: PhoneKey }>
   /** What a login's form says to answer a step with a key. */
   keyAnswer(first: Record<string, unknown>, key: PhoneKey): Promise<Record<string, string>>
   loginKey(key: PhoneKey, form?: Record<string, string>): Promise<Answer>
@@ -227,7 +228,7 @@ export async function createPhone(bank: Bank, seed = 1): Promise<Phone> {
     device,
     random,
     proof,
-    async enrolKey(type, token) {
+    async enrolKey(type, token, together) {
       const signer = await crypto.signer('ES256', await crypto.generateKey('ES256', random))
       const begun = await send('POST', `/enrolments/${type}/begin`, {}, token)
       if (begun.status !== 200) return { ...begun, key: { id: '', signer } }
@@ -236,6 +237,7 @@ export async function createPhone(bank: Bank, seed = 1): Promise<Phone> {
         key: { publicJwk: signer.publicJwk, sign: (data) => signer.sign(data) },
         deviceSign: (data) => device.sign(data),
       })
+      await together?.()
       const done = await send('POST', `/enrolments/${type}/finish`, { handle: begun.body['handle'], step }, token)
       const { id = '' } = (done.body['enrolment'] ?? {}) as { id?: string }
       return { ...done, key: { id, signer } }
