@@ -126,7 +126,10 @@ export function createLogin(o: LoginOptions): ChallengePort {
       [...mine.map(({ rec }) => rec), ...beside.filter((rec): rec is Rec => rec !== null)],
       { owner },
     )
-    const assessed = await o.risk.assess({ subject, device, type: latest.value.type, acr: 0, failures: 0 }, usual, host)
+    // Tries that were taken and not yet made good: of the counters its authenticator watches, the one that a success starts anew comes first.
+    const [counter] = registry.get(latest.value.type)?.watches(latest.rec.key.slice(4)) ?? []
+    const failures = beside.find((rec) => rec?.key === counter && counter !== undefined)?.n ?? 0
+    const assessed = await o.risk.assess({ subject, device, type: latest.value.type, acr: 0, failures }, usual, host)
     return {
       device: device.id,
       jkt: device.value.jkt,
@@ -134,6 +137,7 @@ export function createLogin(o: LoginOptions): ChallengePort {
       subject,
       status: statusOf(status ?? null),
       epoch: { key: epoch, rev: status?.rev ?? null },
+      failures,
       enrolments: mine.map(({ rec }) => ({
         id: rec.key.slice(4),
         rev: rec.rev,
@@ -297,7 +301,7 @@ export function createLogin(o: LoginOptions): ChallengePort {
     const authenticator = registry.get(chosen.value.type)!
     const kept = await o.data.open(chosen.value.owner, chosen.value.data)
     const assessed = await o.risk.assess(
-      { subject: session.subject, device, type: chosen.value.type, acr: plan.obligation.acr, failures: 0 },
+      { subject: session.subject, device, type: chosen.value.type, acr: plan.obligation.acr, failures: session.failures },
       kept.profile,
       host,
     )

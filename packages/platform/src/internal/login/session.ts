@@ -29,6 +29,8 @@ export interface LoginSession {
   readonly status: UserStatus
   /** The record that said so: the code is good only while it stands. */
   readonly epoch: { readonly key: string; readonly rev: string | null }
+  /** Tries that had gone wrong when this login began. */
+  readonly failures: number
   readonly request: {
     readonly scope: readonly string[]
     readonly resource: string
