@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { fillInLoginForm } from '../phone.js'
+import { fillInLoginForm } from '../demo/phone.js'
 import { createCaller, portalCode } from './support/caller.js'
 import { REDIRECT, startWorld, type World } from './support/world.js'
 

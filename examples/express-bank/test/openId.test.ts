@@ -2,7 +2,7 @@ import { exportJWK, generateKeyPair } from 'jose'
 import * as oauth from 'oauth4webapi'
 import * as openid from 'openid-client'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { fillInLoginForm } from '../phone.js'
+import { fillInLoginForm } from '../demo/phone.js'
 import { API, REDIRECT, startWorld, type World } from './support/world.js'
 
 describe('libraries that know nothing of Postern', () => {

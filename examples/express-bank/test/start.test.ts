@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, it } from 'vitest'
-import { tellStory } from '../story.js'
+import { tellStory } from '../demo/story.js'
 import { startWorld } from './support/world.js'
 
-const start = fileURLToPath(new URL('../start.js', import.meta.url))
+const start = fileURLToPath(new URL('../demo/start.js', import.meta.url))
 
 /** The steps in their order: a reader of `--json` may rely on the names. */
 const STEPS = [

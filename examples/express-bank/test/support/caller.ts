@@ -5,7 +5,7 @@ import { utf8 } from '@postern/core/bytes'
 import type { Signer } from '@postern/core/cryptoPort'
 import { signJws } from '@postern/core/jws'
 import { systemPorts } from '@postern/core/systemRuntime'
-import { fillInLoginForm, SIGNED_BY } from '../../phone.js'
+import { fillInLoginForm, SIGNED_BY } from '../../demo/phone.js'
 import { crypto, REDIRECT } from './world.js'
 
 const { random, clock } = systemPorts()

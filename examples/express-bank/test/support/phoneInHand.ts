@@ -7,7 +7,7 @@ import type { Prompts } from '@postern/client/prompts'
 import type { Result } from '@postern/client/result'
 import type { PosternError } from '@postern/core/errors'
 import type { Fetch } from '@postern/core/runtime'
-import { createPhone } from '../../phone.js'
+import { createPhone } from '../../demo/phone.js'
 import { type Caller, type Code, createCaller } from './caller.js'
 import type { World } from './world.js'
 

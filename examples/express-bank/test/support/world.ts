@@ -10,7 +10,7 @@ import type { CryptoPort } from '@postern/core/cryptoPort'
 import type { Store } from '@postern/store'
 import { slowStore } from '@postern/testkit/latency'
 import { createBank } from '../../bank.js'
-import { type Admin, createOperator, registerApp } from '../../operator.js'
+import { type Admin, createOperator, registerApp } from '../../demo/operator.js'
 import { mountPostern, openStore } from '../../postern.js'
 
 export const crypto: CryptoPort = createCrypto()

@@ -1,5 +1,5 @@
 /** Writers that never stop on their own, and what was acknowledged to them: only a 2xx that arrived whole counts. */
-import type { Admin } from '../../operator.js'
+import type { Admin } from '../../demo/operator.js'
 import { type Caller, createCaller, enrolInstance, pkce, portalCode } from './caller.js'
 import { fingers, ok, type PhoneInHand, phoneInHand } from './phoneInHand.js'
 import { sleep } from './world.js'

@@ -11,15 +11,15 @@ import { createCrypto } from '@postern/core/crypto'
 import { systemPorts } from '@postern/core/systemRuntime'
 import { createKemRing } from '@postern/payload/keys'
 import { toNode } from '@postern/platform/node'
-import { createBank } from './bank.js'
+import { createBank } from '../bank.js'
+import { acr, mountPostern, openStore } from '../postern.js'
 import { createOperator, hasHistory, registerApp, removePhones } from './operator.js'
-import { acr, mountPostern, openStore } from './postern.js'
 import { seedHistory } from './seed.js'
 import { tellStory } from './story.js'
 
 const here = dirname(fileURLToPath(import.meta.url))
 const { once, asJson } = { once: process.argv.includes('--once'), asJson: process.argv.includes('--json') }
-const folder = once ? mkdtempSync(join(tmpdir(), 'postern-')) : join(here, '.postern-data')
+const folder = once ? mkdtempSync(join(tmpdir(), 'postern-')) : join(here, '../.postern-data')
 const ports = systemPorts()
 const crypto = createCrypto()
 const cleanups = /** @type {(() => unknown)[]} */ ([])
@@ -114,8 +114,8 @@ function progress(done) {
 async function startAccounts(settings) {
   const file = join(folder, 'accounts.json')
   writeFileSync(file, JSON.stringify(settings), { mode: 0o600 })
-  const main = join(here, '../deno-accounts/main.js')
-  const deno = ['deno', join(here, '../../runtime-tests/node_modules/.bin/deno')].find(
+  const main = join(here, '../../deno-accounts/main.js')
+  const deno = ['deno', join(here, '../../../runtime-tests/node_modules/.bin/deno')].find(
     (path) => spawnSync(path, ['--version'], { stdio: 'ignore' }).status === 0,
   )
   const [command, args, name] = deno
