@@ -19,14 +19,10 @@ export function bankPolicy(schema) {
     confirm: 2,
     acceptUnchecked: ['other'],
   })
-  // What a device is, is judged whenever a token is made; the API sees tokens of five minutes and judges the call itself.
-  const atTheGate = start.rules.map((rule) =>
-    /^(device-(?!locked)|app-not)/.test(rule.id) ? { ...rule, when: { ...rule.when, action: { not: 'resource.call' } } } : rule,
-  )
   return {
     ...start,
     rules: [
-      ...atTheGate,
+      ...start.rules,
       {
         id: 'app-too-old',
         mode: 'enforce',
@@ -43,10 +39,6 @@ export function bankPolicy(schema) {
         when: { action: 'resource.call', 'resource.type': 'transfers', 'transaction.amount': { gt: STEP_UP_ABOVE } },
         require: { acr: 3, maxAgeSec: 120, anyOf: [['device-key']], fallback: 'none' },
       },
-    ],
-    invariants: [
-      { never: 'allow', when: { action: 'login', 'device.integrity.rooted': true } },
-      { never: 'allow', when: { action: 'login', 'user.status': 'blocked' } },
     ],
     fixtures: [
       ...start.fixtures.map((fixture) => ({ ...fixture, facts: { 'app.version': '5.2.0', ...fixture.facts } })),

@@ -102,6 +102,8 @@ export function starterDocument(o: StarterOptions): PolicyDocument {
   const { osMinimum = {}, acceptUnchecked = [] } = o
   const attested = (['ios', 'android', 'web', 'other'] as const).filter((platform) => !acceptUnchecked.includes(platform))
   const enforced = { mode: 'enforce' } as const
+  // What a device is, is judged whenever a token is made; an API sees tokens of a few minutes, and these facts are not in them.
+  const atTheGate = { action: { not: 'resource.call' } } as const
   const systems = (['ios', 'android'] as const).filter((platform) => osMinimum[platform] !== undefined)
   const integrity = ['rooted', 'debugger', 'emulator', 'hooked', 'tampered'] as const
   const rules: Rule[] = [
@@ -132,7 +134,13 @@ export function starterDocument(o: StarterOptions): PolicyDocument {
       when: { action: ['device.register', 'user.register'], 'app.versionStatus': 'login-only' },
       message: 'app.update',
     },
-    { ...enforced, id: 'app-not-ours', effect: 'deny', reason: 'app.integrity', when: { 'app.signature': 'mismatch' } },
+    {
+      ...enforced,
+      id: 'app-not-ours',
+      effect: 'deny',
+      reason: 'app.integrity',
+      when: { ...atTheGate, 'app.signature': 'mismatch' },
+    },
     ...(attested.length === 0
       ? []
       : [
@@ -141,7 +149,7 @@ export function starterDocument(o: StarterOptions): PolicyDocument {
             id: 'app-not-attested',
             effect: 'deny',
             reason: 'app.integrity',
-            when: { 'os.platform': attested, 'app.signature': 'unchecked' },
+            when: { ...atTheGate, 'os.platform': attested, 'app.signature': 'unchecked' },
           } as const,
         ]),
     ...integrity.map(
@@ -150,7 +158,7 @@ export function starterDocument(o: StarterOptions): PolicyDocument {
         id: `device-${signal}`,
         effect: 'deny',
         reason: 'device.integrity',
-        when: { [`device.integrity.${signal}`]: true },
+        when: { ...atTheGate, [`device.integrity.${signal}`]: true },
       }),
     ),
     {
@@ -201,9 +209,9 @@ export function starterDocument(o: StarterOptions): PolicyDocument {
     ],
     rules,
     invariants: [
-      { never: 'allow', when: { 'device.integrity.rooted': true } },
+      { never: 'allow', when: { ...atTheGate, 'device.integrity.rooted': true } },
       { never: 'allow', when: { action: 'login', 'user.status': 'blocked' } },
-      { never: 'allow', when: { 'app.signature': 'mismatch' } },
+      { never: 'allow', when: { ...atTheGate, 'app.signature': 'mismatch' } },
     ],
     fixtures: [
       { name: 'a request that tells nothing is refused', facts: { action: 'login' }, expect: { outcome: 'deny' } },
