@@ -13,8 +13,8 @@ import {
   isEdSignature,
   isScalar,
 } from '../internal/signKeys.js'
-import { createCrypto as createNoble, publicOf } from './noble.js'
 import { knows, type Primitive } from '../internal/webFeatures.js'
+import { createCrypto as createNoble, publicOf } from './noble.js'
 
 type Bytes = Uint8Array<ArrayBuffer>
 

@@ -47,8 +47,14 @@ it('an empty value has an address when it is bound: a client may take a null poi
       const statement = db.prepare(sql)
       const note = (values: readonly unknown[]) => void bound.push(...values.filter((value) => value instanceof Uint8Array))
       return {
-        run: (...values) => (note(values), statement.run(...values)),
-        get: (...values) => (note(values), statement.get(...values)),
+        run(...values) {
+          note(values)
+          return statement.run(...values)
+        },
+        get(...values) {
+          note(values)
+          return statement.get(...values)
+        },
         all: (...values) => statement.all(...values),
       }
     },
