@@ -1,4 +1,4 @@
-// Server KE2 of pin/v1 suite 0001 beside the wasm engine: medians of interleaved rounds, µs of CPU per operation, one JSON line a case.
+// Server KE2 of pin/v1 suite 0001 beside the wasm engine: medians of interleaved rounds, µs of CPU per operation, one JSON line a case; ratio = peer ÷ ours.
 
 import { randomBytes } from 'node:crypto'
 import { ristretto255 } from '@noble/curves/ed25519.js'
@@ -94,7 +94,7 @@ async function compare(name, work, peer, theirs, least) {
   for (let round = 0; round < ROUNDS; round++) for (const [i, each] of all.entries()) times[i].push(await cpuOf(each))
   const [postern_us, peer_us, limit_us] = times.map((t) => Math.round(median(t)))
   console.log(
-    JSON.stringify({ case: name, postern_us, peer, peer_us, ratio: Number((postern_us / peer_us).toFixed(2)), limit_us }),
+    JSON.stringify({ case: name, postern_us, peer, peer_us, ratio: Number((peer_us / postern_us).toFixed(2)), limit_us }),
   )
 }
 

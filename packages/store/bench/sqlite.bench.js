@@ -10,6 +10,7 @@ const value = new Uint8Array(300).fill(7)
 // A disk, where there is one: a file system in memory would make every sync free.
 const folder = mkdtempSync(join(process.env['POSTERN_BENCH_DIR'] ?? process.cwd(), '.bench-'))
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
+for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) process.once(signal, () => process.exit(1))
 let files = 0
 let keys = 0
 

@@ -18,7 +18,7 @@ import {
   verify,
 } from 'node:crypto'
 import { chacha20poly1305 } from '@noble/ciphers/chacha.js'
-import { encodeBase64url } from '../base64url.js'
+import { decodeBase64url, encodeBase64url } from '../base64url.js'
 import { concat, fromHex } from '../bytes.js'
 import type {
   AeadAlg,
@@ -92,7 +92,7 @@ export function createCrypto(): CryptoPort {
     dhKeyPair(group, privateKey) {
       const taken = new Uint8Array(privateKey)
       const key = group === 'X25519' ? x25519Private(taken) : ecdh(taken)
-      const publicKey = 'getPublicKey' in key ? key.getPublicKey() : diffieHellman({ privateKey: key, publicKey: basePoint() })
+      const publicKey = 'getPublicKey' in key ? key.getPublicKey() : x25519PublicOf(key)
       const pair: DhKeyPair = { privateKey: taken, publicKey: new Uint8Array(publicKey) }
       pairs.set(pair, key)
       return pair
@@ -208,8 +208,14 @@ function x25519Public(raw: Uint8Array): KeyObject {
   return createPublicKey({ key: { kty: 'OKP', crv: 'X25519', x: encodeBase64url(raw) }, format: 'jwk' })
 }
 
+/** The import has derived x already, so that reading it costs nothing; a runtime that kept the empty x it was given multiplies instead. */
+function x25519PublicOf(key: KeyObject): Uint8Array {
+  const x = decodeBase64url(key.export({ format: 'jwk' }).x ?? '')
+  return x?.length === 32 ? x : diffieHellman({ privateKey: key, publicKey: basePoint() })
+}
+
 let base: KeyObject | null = null
-/** u = 9 (RFC 7748 §4.1): multiplying it by hand is cheaper than any export of a key. */
+/** u = 9 (RFC 7748 §4.1). */
 function basePoint(): KeyObject {
   base ??= x25519Public(Uint8Array.of(9, ...new Uint8Array(31)))
   return base
