@@ -1,3 +1,4 @@
+/// <reference types="node" />
 import { type Combined, combine } from '@postern/attestation/appraise'
 import { appSignature } from '@postern/attestation/appSignature'
 import type { Appraisal, Binding, Expected, Fact, FactMap, Source, Strength } from '@postern/attestation/evidence'
