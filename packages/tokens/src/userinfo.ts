@@ -26,7 +26,7 @@ export function userinfoEndpoint(): Handler {
     try {
       return await answer(request, context)
     } catch (error) {
-      if (!isPosternError(error) || error.status >= 500) throw error
+      if (!isPosternError(error) || error.status >= 500 || error.code === 'request.method') throw error
       return challenged(error, request, context)
     }
   })
@@ -78,6 +78,6 @@ function challenged(error: PosternError, request: Request, { config }: IssuerCon
   const scheme =
     proof || /^dpop /i.test(request.headers.get('authorization') ?? '') ? `DPoP algs="${config.algs.join(' ')}"` : 'Bearer'
   const why = error.code === 'token.missing' ? '' : ` error="${word}", error_description="${description}"`
-  const status = error.code === 'token.scope' ? 403 : error.status === 405 ? 405 : 401
+  const status = error.code === 'token.scope' ? 403 : 401
   return empty(status, { 'www-authenticate': why === '' ? scheme : `${scheme}${scheme === 'Bearer' ? '' : ','}${why}` })
 }

@@ -36,13 +36,26 @@ export function endpoint(name: PathName, handle: Handler): Handler {
       return reply
     } catch (error) {
       tellRefusal(name, error, context)
-      return errorReply(error, { 'dpop-nonce': nonce, ...challengeHeader(request, error, context) })
+      return errorReply(error, {
+        'dpop-nonce': nonce,
+        ...allowHeader(name, request, error),
+        ...challengeHeader(request, error, context),
+      })
     }
   }
 }
 
+/** RFC 9110 §15.5.6: a 405 says which methods there are. */
+function allowHeader(name: PathName, request: Request, error: unknown): Readonly<Record<string, string>> {
+  if (!isPosternError(error, 'request.method')) return {}
+  if (name === 'userinfo') return { allow: 'GET, POST' }
+  return { allow: name === 'register' && request.url.includes('/register/') ? 'GET, PUT, DELETE' : 'POST' }
+}
+
 function challengeHeader(request: Request, error: unknown, { issuer }: IssuerContext): Readonly<Record<string, string>> {
   const { error: word, status } = wireError(error)
+  // RFC 6750 §3, for the registration access token (RFC 7592 §2).
+  if (status === 401 && word === 'invalid_token') return { 'www-authenticate': 'DPoP error="invalid_token"' }
   if (status !== 401 || word !== 'invalid_client') return {}
   // RFC 6749 §5.2: the scheme the client used; a realm cannot carry a quote, nor can an issuer.
   return /^basic /i.test(request.headers.get('authorization') ?? '') ? { 'www-authenticate': `Basic realm="${issuer}"` } : {}

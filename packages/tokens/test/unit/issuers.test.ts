@@ -1,0 +1,77 @@
+import { createAuthorizationServer } from '@postern/tokens'
+import { describe, expect, it } from 'vitest'
+import { world } from '../world.js'
+
+const ONE = 'https://id.example.com/t1'
+const TWO = 'https://id.example.com/t2'
+
+describe('several issuers in one process', () => {
+  async function both() {
+    const one = await world({ seed: 1, issuer: ONE, nodes: 1 })
+    // The same keys and the same store: nothing but issuer and tenant keeps the two apart.
+    const shared = one.contexts[0]!
+    const two = await world({
+      seed: 2,
+      issuer: TWO,
+      nodes: 1,
+      context: () => ({ tenant: 't2', keys: shared.keys, clients: shared.clients, runtime: { ...shared.runtime } }),
+    })
+    const server = createAuthorizationServer({
+      resolveIssuer: ({ url }) => (url.includes('/t2') ? two.contexts[0]! : url.includes('/t1') ? shared : null),
+    })
+    return { one, two, server }
+  }
+
+  it('each is discovered at both well-known forms', async () => {
+    const { server } = await both()
+    for (const [issuer, path] of [
+      [ONE, '/t1'],
+      [TWO, '/t2'],
+    ] as const)
+      for (const url of [
+        `https://id.example.com/.well-known/oauth-authorization-server${path}`,
+        `${issuer}/.well-known/openid-configuration`,
+      ]) {
+        const found = (await (await server.wellKnown(new Request(url)))!.json()) as { issuer: string; token_endpoint: string }
+        expect(found).toMatchObject({ issuer, token_endpoint: `${issuer}/token` })
+      }
+    expect((await server.fetch(new Request('https://id.example.com/t3/jwks'))).status).toBe(404)
+  })
+
+  it('T18 T20 a code and a refresh token of one are noise at the other', async () => {
+    const { one, two } = await both()
+    const device = await one.device()
+    const code = await one.code(device.id, { scope: ['openid', 'offline_access', 'accounts'] })
+    const form = { client_id: device.id, code_verifier: 'dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk' }
+    const at = async (fields: Record<string, string>) => {
+      const proof = await device.proof(`${TWO}/token`)
+      const first = await two.post('/token', { ...form, ...fields }, { headers: { dpop: proof } })
+      expect(first.body.error).toBe('use_dpop_nonce') // the nonce of one is noise at the other
+      const good = await device.proof(`${TWO}/token`, { nonce: first.headers.get('dpop-nonce')! })
+      return two.post('/token', { ...form, ...fields }, { headers: { dpop: good } })
+    }
+    expect((await at({ grant_type: 'authorization_code', code })).body.error).toBe('invalid_grant')
+    const tokens = (await one.redeem(device, code)).body
+    expect((await at({ grant_type: 'refresh_token', refresh_token: tokens.refresh_token })).body.error).toBe('invalid_grant')
+    expect((await two.introspect(tokens.access_token)).body).toEqual({ active: false })
+    expect((await one.introspect(tokens.access_token)).body.active).toBe(true)
+  })
+})
+
+it('H13 a 405 says which methods there are', async () => {
+  const { nodes } = await world({ nodes: 1 })
+  for (const [path, allow] of [
+    ['/token', 'POST'],
+    ['/register', 'POST'],
+    ['/userinfo', 'GET, POST'],
+  ] as const) {
+    const reply = await nodes[0]!.fetch(new Request(`${ONE}${path}`, { method: 'PATCH' }))
+    expect([reply.status, reply.headers.get('allow'), reply.headers.get('www-authenticate')]).toEqual([405, allow, null])
+  }
+})
+
+it('a registration access token that is none is answered with a challenge', async () => {
+  const { nodes } = await world({ nodes: 1 })
+  const reply = await nodes[0]!.fetch(new Request(`${ONE}/register/nobody`))
+  expect([reply.status, reply.headers.get('www-authenticate')]).toEqual([401, 'DPoP error="invalid_token"'])
+})
