@@ -26,6 +26,9 @@ export type Plan =
       readonly fallback: readonly Edge[]
     }
 
+/** A login that still needs something. */
+export type OpenPlan = Extract<Plan, { kind: 'open' }>
+
 /** The level that these types reach together by the policy's table, 0 for none. */
 export function levelOf(policy: Policy, types: readonly string[]): number {
   let level = 0

@@ -1,0 +1,119 @@
+/** What `/authorize-challenge` answers: choices, a refusal, or a login for which a code is made. */
+import type { Refusal } from '@postern/authenticators/authenticator'
+import { hex } from '@postern/core/bytes'
+import { PosternError } from '@postern/core/errors'
+import type { JsonObject } from '@postern/core/json'
+import type { ChallengeAnswer } from '@postern/tokens/challenge'
+import { deviceKey } from '../partition.js'
+import { type Attempt, aboutOf, aroundOf, ceremonyOf, type LoginRoom } from './attempt.js'
+import type { Candidate, OpenPlan, Plan } from './plan.js'
+import { type LoginSession, SESSION_MS } from './session.js'
+
+/** What is still open: the choices, the ways round them, and the session to come back with. */
+export async function open(
+  room: LoginRoom,
+  session: LoginSession,
+  plan: OpenPlan,
+  members: JsonObject,
+): Promise<ChallengeAnswer> {
+  const { clock } = room.runtime
+  return {
+    kind: 'error',
+    error: 'insufficient_authorization',
+    members: {
+      auth_session: await room.sessions.seal(session),
+      expires_in: Math.max(0, Math.floor((session.expiresAt - clock()) / 1000)),
+      acr: room.acr[plan.obligation.acr - 1] ?? null,
+      choices: plan.choices.map(({ id, value, preferred }) => ({ id, type: value.type, preferred })),
+      fallback: plan.fallback.map(({ from, to, on }) => ({ from, to: [...to], on: [...on] })),
+      ...members,
+    },
+  }
+}
+
+/** The first step of an authenticator, as a member of an answer. */
+export async function begun(room: LoginRoom, at: Pick<Attempt, 'device' | 'session'>, chosen: Candidate): Promise<JsonObject> {
+  const { registry, runner } = room
+  const authenticator = registry.get(chosen.value.type)!
+  const ran = await runner.begin(
+    authenticator,
+    ceremonyOf(room, at.device, chosen),
+    null,
+    aroundOf({ ...at, host: undefined }, []),
+  )
+  if (!ran.ok) throw new PosternError('authenticator.failed', { reason: ran.refusal.reason })
+  return { step: { authenticator: chosen.id, handle: ran.value.handle, step: ran.value.body } }
+}
+
+/** The end of a login that policy denies or nothing can satisfy. */
+export async function refused(room: LoginRoom, at: Pick<Attempt, 'device' | 'session'>, plan: Plan): Promise<ChallengeAnswer> {
+  const code =
+    plan.kind === 'denied'
+      ? plan.decision.reason === 'step_up'
+        ? 'policy.denied'
+        : (plan.decision.reason ?? 'policy.denied')
+      : plan.kind === 'unreachable'
+        ? plan.code
+        : 'policy.denied'
+  await room.journal.refusal({ ...aboutOf(at), type: 'login.refused', outcome: 'refused', reason: code }, undefined)
+  return {
+    kind: 'error',
+    error: 'access_denied',
+    members: { code, ...(plan.kind === 'denied' ? { decision: at.session.flow } : {}) },
+  }
+}
+
+/** An answer that was not accepted. */
+export async function failed(room: LoginRoom, session: LoginSession, plan: OpenPlan, refusal: Refusal): Promise<ChallengeAnswer> {
+  // The device key has proved itself in this request, so it may learn of its own lock or end; how a proof was wrong it may not.
+  const known = ['authenticator.removed', 'authenticator.locked', 'device.removed'].includes(refusal.code)
+  const code = known ? refusal.code : 'authenticator.failed'
+  if (refusal.next !== 'retry') return { kind: 'error', error: 'insufficient_authorization', members: { code } }
+  return open(room, session, plan, { code })
+}
+
+/** A finished login, for the token server to make a code of: guarded by every record that it rests on. */
+export async function code(
+  room: LoginRoom,
+  { device, session }: Pick<Attempt, 'device' | 'session'>,
+  level: number,
+  failures: number,
+): Promise<ChallengeAnswer> {
+  const { clock, random } = room.runtime
+  const types = session.done.map(({ type }) => type)
+  const proven = session.enrolments.filter(({ id }) => session.done.some(({ enrolment }) => enrolment === id))
+  return {
+    kind: 'code',
+    login: {
+      subject: session.subject,
+      authTime: clock(),
+      acr: room.acr[level - 1]!,
+      amr: [...new Set(session.done.flatMap(({ amr }) => amr))],
+      guards: [
+        { key: deviceKey.record, rev: device.rev },
+        ...proven.map(({ id, rev }) => ({ key: deviceKey.enrolment(id), rev })),
+        // As it was judged, not as it is when the code is made: a block in between ends the code.
+        session.epoch,
+      ],
+      facts: {
+        flow: session.flow,
+        methods: types,
+        enrolments: proven.map(({ id }) => id),
+        level,
+        status: session.status,
+        risk: session.risk === null ? null : { ...session.risk, reasons: [...session.risk.reasons] },
+      },
+    },
+    authSession: await room.sessions.seal({
+      ...session,
+      id: hex(random(16)),
+      done: [],
+      fallback: null,
+      expiresAt: clock() + SESSION_MS,
+    }),
+    scope: session.request.scope,
+    codeChallenge: session.request.codeChallenge,
+    resource: session.request.resource,
+    members: { failures },
+  }
+}

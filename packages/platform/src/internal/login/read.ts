@@ -1,0 +1,87 @@
+/** What a login starts from, read once and then carried by its session. */
+import { decodeEnrolment } from '@postern/authenticators/enrolment'
+import { factsOf, watchedKeys } from '@postern/authenticators/registry'
+import { decodeBase64url, encodeBase64url } from '@postern/core/base64url'
+import { PosternError } from '@postern/core/errors'
+import type { Rec } from '@postern/store'
+import type { HostContext } from '../../node.js'
+import type { Device } from '../deviceRecord.js'
+import { statusOf } from '../userStatus.js'
+import type { LoginRoom } from './attempt.js'
+import type { Candidate } from './plan.js'
+import type { LoginSession } from './session.js'
+
+/** The part of a session that comes from the store. */
+type Start = Pick<LoginSession, 'device' | 'jkt' | 'owner' | 'subject' | 'status' | 'epoch' | 'failures' | 'enrolments' | 'risk'>
+
+/** What a login starts from: the user's enrolments on this device, their locks, his status, his risk. Two reads. */
+export async function readLogin(
+  room: LoginRoom,
+  device: Device,
+  profile: string | null,
+  host: HostContext | undefined,
+): Promise<Start> {
+  const { places, registry, data, risk } = room
+  const { store, clock } = room.runtime
+  const part = places.device(device.id)
+  const now = clock()
+  const listed = await store.list(part, 'enr/', { now, limit: 64 })
+  const active = listed
+    .map((rec) => ({ rec, value: decodeEnrolment(rec.value) }))
+    .filter(({ value }) => value.status !== 'pending')
+  const owners = [...new Set(active.filter(({ value }) => value.status !== 'removed').map(({ value }) => value.owner))]
+  const owner = profile === null ? owners[0] : owners.find((one) => one === `usr:${profile}`)
+  if (owner === undefined || (profile === null && owners.length > 1)) throw new PosternError('profile.unknown')
+  const mine = active.filter(({ value }) => value.owner === owner)
+  const watched = watchedKeys(
+    registry,
+    mine.map(({ rec, value }) => ({ id: rec.key.slice(4), type: value.type })),
+  )
+  const latest = mine.filter(({ value }) => value.status !== 'removed').sort((a, b) => b.value.usedAt - a.value.usedAt)[0]!
+  const { subject, profile: usual } = await data.open(owner, latest.value.data)
+  const epoch = await places.userEpoch(subject)
+  const [status, ...beside] = await store.read(part, [epoch, ...watched], { now })
+  const { enrolments } = factsOf(registry, [...mine.map(({ rec }) => rec), ...beside.filter((rec): rec is Rec => rec !== null)], {
+    owner,
+  })
+  // Tries that were taken and not yet made good: of the counters its authenticator watches, the one that a success starts anew comes first.
+  const [counter] = registry.get(latest.value.type)?.watches(latest.rec.key.slice(4)) ?? []
+  const failures = beside.find((rec) => rec?.key === counter && counter !== undefined)?.n ?? 0
+  const assessed = await risk.assess({ subject, device, type: latest.value.type, acr: 0, failures }, usual, host)
+  return {
+    device: device.id,
+    jkt: device.value.jkt,
+    owner,
+    subject,
+    status: statusOf(status ?? null),
+    epoch: { key: epoch, rev: status?.rev ?? null },
+    failures,
+    enrolments: mine.map(({ rec }) => ({
+      id: rec.key.slice(4),
+      rev: rec.rev,
+      value: encodeBase64url(rec.value),
+      locked: enrolments.some((view) => view.id === rec.key.slice(4) && view.state === 'locked'),
+    })),
+    risk:
+      assessed === null
+        ? null
+        : {
+            score: assessed.score,
+            band: assessed.band,
+            calibrated: assessed.calibrated,
+            reasons: assessed.reasons.map(({ code }) => code),
+          },
+  }
+}
+
+/** The session's enrolments as records again. */
+export async function candidatesOf({ data }: LoginRoom, session: LoginSession): Promise<readonly Candidate[]> {
+  return Promise.all(
+    session.enrolments.map(async ({ id, rev, value, locked }) => {
+      const enrolment = decodeEnrolment(decodeBase64url(value)!)
+      const { preferred } =
+        enrolment.status === 'removed' ? { preferred: false } : await data.open(enrolment.owner, enrolment.data)
+      return { id, rev, value: enrolment, locked, preferred }
+    }),
+  )
+}
