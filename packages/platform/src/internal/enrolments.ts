@@ -1,15 +1,13 @@
 /**
- * Enrolments of a user on an instance: claim a place in the user's partition, enrol in the device's, activate, confirm. A crash anywhere leaves a
- * claim that expires and no half-user; only a confirmed enrolment logs in.
+ * Enrolments of a user on an instance, as the app asks for them: list, add, change, remove, prefer. Only a confirmed enrolment logs in.
  */
 import type { Ceremony, Refusal } from '@postern/authenticators/authenticator'
-import { activateDevice, claimDevice, claimMs, devicesKey, maxDevices } from '@postern/authenticators/devices'
+import { claimMs } from '@postern/authenticators/devices'
 import {
   decodeEnrolment,
   type Enrolled,
   enrolmentKey,
   isEnrolmentId,
-  planConfirm,
   planData,
   planRemove,
 } from '@postern/authenticators/enrolment'
@@ -18,22 +16,20 @@ import { equal, utf8 } from '@postern/core/bytes'
 import { PosternError } from '@postern/core/errors'
 import { object, optional, text } from '@postern/core/fields'
 import type { JsonValue } from '@postern/core/json'
-import { newRev, type Op, type Part, type Rec, type Runtime } from '@postern/store'
+import { newRev, type Op, type Part, type Runtime } from '@postern/store'
 import { eventOp } from '@postern/store/outbox'
-import { settle } from '@postern/store/settle'
 import type { Places } from '@postern/tokens/places'
 import type { Verified, Verifier } from '@postern/tokens/resource'
 import type { HostContext } from '../node.js'
 import { type Decider, denied } from './decide.js'
 import type { Device } from './deviceRecord.js'
 import type { EnrolmentDataCodec } from './enrolmentData.js'
+import { createEnrolmentSaga } from './enrolmentSaga.js'
 import { deviceFacts, type Methods } from './facts.js'
 import { json, readJson } from './http.js'
 import type { Instances } from './instances.js'
-import type { EventDraft, Journal } from './journal.js'
+import type { Journal } from './journal.js'
 import { createRunner, type Ran } from './login/run.js'
-import { userKey } from './partition.js'
-import { decodeRecord, encodeRecord } from './record.js'
 import { statusOf, type UserStatus } from './userStatus.js'
 
 export interface EnrolmentOptions {
@@ -66,13 +62,11 @@ interface Caller {
   readonly status: UserStatus
 }
 
-/** As often as the record can change at all while somebody still waits for a place: each device comes once and is activated once. */
-const MAX_ROUNDS = 2 * maxDevices + 8
-
 export function createEnrolments(o: EnrolmentOptions) {
   const { runtime, registry, places, journal } = o
   const { store, clock, random } = runtime
   const runner = createRunner({ runtime, journal })
+  const saga = createEnrolmentSaga(o)
 
   /** @throws PosternError `token.*` | `dpop.*` | `device.removed` | `login.required` */
   async function callerOf(request: Request): Promise<Caller> {
@@ -174,55 +168,6 @@ export function createEnrolments(o: EnrolmentOptions) {
     })
   }
 
-  /** A commit that is tried again on what it met: `plan` gets the records as they stand. */
-  async function rewrite(
-    part: Part,
-    keys: readonly string[],
-    plan: (...current: (Rec | null)[]) => { ops: readonly Op[] },
-  ): Promise<void> {
-    for (let round = 0; round < MAX_ROUNDS; round++) {
-      const now = clock()
-      const current = await store.read(part, keys, { now })
-      const done = await settle(store, part, plan(...current.map((rec) => rec ?? null)).ops, { now, rev: newRev(random) })
-      if (done.ok) return
-    }
-    throw new PosternError('store.overloaded')
-  }
-
-  /** The saga's first step: a place for the device, and the user where he is new. */
-  async function claim(c: Caller): Promise<void> {
-    await rewrite(c.user, [devicesKey, userKey.record], (current = null, user = null) => {
-      if (user !== null && decodeRecord<{ status: string }>(user.value).status !== 'active')
-        throw new PosternError('user.blocked')
-      const change = claimDevice(current, { device: c.device.id, now: clock(), limit: o.devicesPerUser })
-      if (!change.ok) throw new PosternError(change.code)
-      const born: Op = {
-        op: 'put',
-        key: userKey.record,
-        value: encodeRecord({ status: 'active', createdAt: clock() }),
-        rev: null,
-      }
-      return { ops: [change.op, user === null ? born : { op: 'check', key: userKey.record, rev: user.rev }] }
-    })
-  }
-
-  async function activate(c: Caller): Promise<void> {
-    await rewrite(c.user, [devicesKey], (current = null) => {
-      const change = activateDevice(current, { device: c.device.id, now: clock() })
-      if (!change.ok) throw new PosternError(change.code)
-      return { ops: [change.op] }
-    })
-  }
-
-  async function confirm(c: Caller, id: string, draft: EventDraft, host: HostContext | undefined): Promise<void> {
-    const event = journal.event(draft)
-    await rewrite(c.part, [enrolmentKey(id)], (current = null) => {
-      if (current === null) throw new PosternError('enrolment.expired')
-      return { ops: [planConfirm({ id, rev: current.rev, value: decodeEnrolment(current.value) }), eventOp(event)] }
-    })
-    await journal.shipped(c.part, [event], host)
-  }
-
   return {
     async list(request: Request): Promise<Response> {
       const c = await callerOf(request)
@@ -275,7 +220,7 @@ export function createEnrolments(o: EnrolmentOptions) {
       const verdict = await authenticator.finish(step, sent.step ?? null)
       if (!verdict.ok) return reply(await runner.refuse(step, verdict, around(c, host)))
       if (taken) throw new PosternError('authenticator.already_enrolled')
-      await claim(c)
+      await saga.claim(c)
       const id = verdict.facts.enrolment
       const ran = await runner.settle(step, verdict, {
         ...around(c, host),
@@ -283,8 +228,10 @@ export function createEnrolments(o: EnrolmentOptions) {
         lost: () => new PosternError('authenticator.already_enrolled'),
       })
       if (!ran.ok) throw refusalError(ran.refusal)
-      await activate(c)
-      await confirm(c, id, { ...about(c), type: 'user.registered', outcome: 'success', authenticator: type }, host)
+      await saga.activate(c)
+      // With his first authenticator the user exists; a further one was told of by its own event.
+      const born = { ...about(c), type: 'user.registered', outcome: 'success', authenticator: type } as const
+      await saga.confirm(c, id, preferred ? born : null, host)
       return json({ enrolment: { id, type } }, 201)
     },
 
