@@ -4,6 +4,7 @@ import { createSealedFetch, type SealedFetch } from '@postern/payload/client'
 import type { AcrRequest } from '../client.js'
 import type { Kit } from './kit.js'
 import { operation } from './operation.js'
+import type { Owner } from './session.js'
 
 export interface ApiCalls {
   fetch(input: Request | URL | string, init?: RequestInit): Promise<Response>
@@ -13,14 +14,16 @@ export interface ApiCalls {
 export function createApiCalls(kit: Kit, stepUp: (demand: AcrRequest) => Promise<boolean>): ApiCalls {
   const { app, runtime } = kit.options
   let nonce: string | null = null
-  let sealed: SealedFetch | null = null
+  let sealed: { readonly owner: Owner; readonly send: SealedFetch } | null = null
   let stepping: Promise<boolean> | null = null
 
-  function channel(): SealedFetch {
+  /** The channel of one owner: whatever it sends again, it sends as nobody else. */
+  function channel(owner: Owner): SealedFetch {
+    if (sealed?.owner === owner) return sealed.send
     const [first, ...rest] = app.keyRoots
     if (first === undefined)
       throw new PosternError('config.invalid', { publicMessage: '`keyRoots` names no key: calls cannot be sealed.' })
-    sealed ??= createSealedFetch({
+    const send = createSealedFetch({
       origin: app.api,
       roots: [first, ...rest],
       runtime,
@@ -29,18 +32,19 @@ export function createApiCalls(kit: Kit, stepUp: (demand: AcrRequest) => Promise
         set: async (seq) => void (await kit.state.update((state) => ({ ...state, keysSeq: Math.max(seq, state.keysSeq) }))),
       },
       async headers(call) {
-        const { token, instance } = await kit.sessions.fresh(null)
+        const { token, instance } = await kit.sessions.fresh(null, owner)
         const { method, url } = call
         const op = operation(new AbortController().signal)
         const proof = await kit.net.proof({ key: instance, method, url, nonce, token, ekm: await call.ekm() }, op)
         return { authorization: `DPoP ${token}`, dpop: proof }
       },
     })
-    return sealed
+    sealed = { owner, send }
+    return send
   }
 
-  async function once(request: Request): Promise<Response> {
-    const reply = await channel()(request.clone())
+  async function once(request: Request, owner: Owner): Promise<Response> {
+    const reply = await channel(owner)(request.clone())
     nonce = reply.headers.get('dpop-nonce') ?? nonce
     return reply
   }
@@ -48,22 +52,23 @@ export function createApiCalls(kit: Kit, stepUp: (demand: AcrRequest) => Promise
   return {
     async fetch(input, init) {
       const request = new Request(input instanceof Request ? input : new URL(input, app.api), init)
-      let { token } = await kit.sessions.fresh(null)
-      let reply = await once(request)
+      const { token: first, owner } = await kit.sessions.fresh(null)
+      let reply = await once(request, owner)
       for (const met of new Set<string>(['nonce', 'token', 'level'])) {
         if (reply.status !== 401) return reply
         const challenge = reply.headers.get('www-authenticate') ?? ''
         const error = parameter(challenge, 'error')
-        if (met === 'nonce' && error === 'use_dpop_nonce') reply = await once(request)
+        if (met === 'nonce' && error === 'use_dpop_nonce') reply = await once(request, owner)
         else if (met === 'token' && error === 'invalid_token') {
-          token = (await kit.sessions.fresh(token)).token
-          reply = await once(request)
+          await kit.sessions.fresh(first, owner)
+          reply = await once(request, owner)
         } else if (met === 'level' && error === 'insufficient_user_authentication') {
+          await kit.sessions.fresh(null, owner) // nobody is asked for another's call
           stepping ??= stepUp(demandOf(challenge)).finally(() => {
             stepping = null
           })
           if (!(await stepping)) return reply
-          reply = await once(request)
+          reply = await once(request, owner)
         }
       }
       return reply

@@ -36,6 +36,7 @@ export async function deregister(kit: Kit, id: string): Promise<Told> {
 
 /** Everything goes, whatever the server says; it is told once, now. */
 export async function reset(kit: Kit): Promise<void> {
+  kit.sessions.takeRefreshTokens()
   kit.sessions.set(null)
   kit.sessions.setOwn(null)
   const state = await kit.state.read().catch(() => null)

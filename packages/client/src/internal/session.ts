@@ -41,8 +41,26 @@ export interface Sessions {
     o: { instance: InstanceState; form: Readonly<Record<string, string>> },
     op: Operation,
   ): Promise<Tokens & { body: JsonObject }>
-  /** The API's token, fresh for half a minute at least, or for `stale` another one. One refresh at a time, whoever asks. */
-  fresh(stale: string | null): Promise<{ token: string; instance: InstanceState }>
+  /**
+   * The API's token, fresh for half a minute at least, or for `stale` another one; one refresh of a session at a time, whoever asks.
+   * @param owner - whose it must be; the session's that stands now when absent
+   * @throws PosternError `login.required` also where that one's session has ended, though another's stands
+   */
+  fresh(stale: string | null, owner?: Owner): Promise<Fresh>
+}
+
+/** A profile on an instance: who a call is made as, from its first sending to its last. */
+export type Owner = string
+
+export interface Fresh {
+  readonly token: string
+  readonly instance: InstanceState
+  readonly owner: Owner
+}
+
+interface Refreshing {
+  readonly session: Session
+  readonly done: Promise<Tokens>
 }
 
 const CLOSE_MS = 30_000
@@ -52,7 +70,7 @@ export function createSessions({ net, runtime }: { net: Net; runtime: ClientRunt
   const seen = new Set<string>()
   let live: Live | null = null
   let own: Own | null = null
-  let refreshing: Promise<Tokens> | null = null
+  let refreshing: Refreshing | null = null
 
   function tokensOf({ body }: Reply): Tokens {
     const { expires_in, refresh_token, scope, token_type } = body
@@ -82,10 +100,25 @@ export function createSessions({ net, runtime }: { net: Net; runtime: ClientRunt
       if (error instanceof PosternError && error.code === 'net.unreachable') return net.demand(call, op)
       throw error
     })
+    const standing = seen.delete(token)
     const tokens = tokensOf(reply)
-    seen.delete(token)
+    if (!standing) {
+      // A logout took the token meanwhile: its revocation ends this successor too, and nobody gets it.
+      if (tokens.refresh !== null) seen.delete(tokens.refresh)
+      throw new PosternError('login.required', { reason: 'logged out during a refresh' })
+    }
     if (live?.session === from.session) live = { ...from, api: tokens, session: { ...from.session, expiresAt: tokens.expiresAt } }
     return tokens
+  }
+
+  /** One refresh of a session at a time; another session's is no answer to this one. */
+  function refreshOnce(from: Live, token: string): Promise<Tokens> {
+    if (refreshing?.session === from.session) return refreshing.done
+    const done = refresh(from, token).finally(() => {
+      if (refreshing?.done === done) refreshing = null
+    })
+    refreshing = { session: from.session, done }
+    return done
   }
 
   return {
@@ -112,25 +145,31 @@ export function createSessions({ net, runtime }: { net: Net; runtime: ClientRunt
       if (reply.status !== 200) throw refusal(reply)
       return { ...tokensOf(reply), body: reply.body }
     },
-    async fresh(stale) {
+    async fresh(stale, owner) {
       const now = live
       if (now === null || now.api === null) throw new PosternError('login.required')
+      const found = { instance: now.instance, owner: ownerOf(now) }
+      if (owner !== undefined && owner !== found.owner) throw new PosternError('login.required', { reason: 'another session' })
       const { access, expiresAt, refresh: token } = now.api
-      if (access !== stale && expiresAt - clock() > CLOSE_MS) return { token: access, instance: now.instance }
+      if (access !== stale && expiresAt - clock() > CLOSE_MS) return { token: access, ...found }
       if (token === null) {
-        if (access !== stale && expiresAt > clock()) return { token: access, instance: now.instance }
+        if (access !== stale && expiresAt > clock()) return { token: access, ...found }
         throw new PosternError('login.required')
       }
-      refreshing ??= refresh(now, token).finally(() => {
-        refreshing = null
-      })
       try {
-        return { token: (await refreshing).access, instance: now.instance }
+        const { access: next } = await refreshOnce(now, token)
+        if (live?.api?.access === next) return { token: next, ...found }
       } catch (error) {
         if (!(error instanceof PosternError)) throw error
         if (error.code === 'grant.invalid' && live?.session === now.session) live = null
         throw error.code === 'grant.invalid' ? new PosternError('login.required', { cause: error }) : error
       }
+      // Another session stands by now, or none: its owner's newer token, or no token at all.
+      return this.fresh(stale, found.owner)
     },
   }
+}
+
+function ownerOf({ session, instance }: Live): Owner {
+  return `${instance.clientId} ${session.profile ?? ''}`
 }

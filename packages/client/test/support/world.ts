@@ -45,6 +45,8 @@ export interface World {
   readonly arrived: string[]
   /** Asked for each request; `pass` unless a test says otherwise. */
   fate: (request: Request) => Fate
+  /** Waited for before an answer goes back; nothing unless a test says otherwise. */
+  late: (request: Request, reply: Response) => Promise<void> | null
   /** What the API demands by path. */
   readonly needs: Map<string, Need>
   readonly fetch: Fetch
@@ -108,6 +110,7 @@ export async function createWorld(over: Partial<PlatformOptions> = {}): Promise<
     root: root.publicJwk,
     arrived,
     fate: () => 'pass',
+    late: () => null,
     needs: new Map(),
     async fetch(input, init) {
       const request = new Request(input, init)
@@ -117,6 +120,7 @@ export async function createWorld(over: Partial<PlatformOptions> = {}): Promise<
       const { origin, pathname } = new URL(request.url)
       arrived.push(`${request.method} ${pathname}`)
       const reply = origin === API ? await api(request) : await platform.fetch(request, { ip: '192.0.2.7' })
+      await world.late(request, reply)
       request.signal.throwIfAborted()
       if (fate === 'lose-reply') throw new TypeError('fetch failed')
       return reply
