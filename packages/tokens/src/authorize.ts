@@ -148,19 +148,22 @@ async function begin(
 }
 
 async function conclude(opened: Interaction, decision: Decision, client: Client, context: IssuerContext): Promise<Response> {
-  const { jti, exp, request, pushed } = opened
+  const { jti, request, pushed } = opened
   const { issuer, tenant, config, runtime } = context
   const { redirectUri, state } = request
   if (decision.outcome === 'denied') return redirect(redirectUri, { error: decision.error, state, iss: issuer })
   const { login, scope } = decision
   if (!scope.every((token) => request.scope.includes(token))) throw new PosternError('scope.refused')
-  const ageMs = runtime.clock() - login.authTime
-  const tooOld = request.maxAge !== null && ageMs > request.maxAge * 1000 //                             OpenID Connect Core §3.1.2.1
+  // In whole seconds, as max_age is: a login made for max_age=0 takes its milliseconds to get here.
+  const age = Math.floor((runtime.clock() - login.authTime) / 1000)
+  const tooOld = request.maxAge !== null && age > request.maxAge //                                     OpenID Connect Core §3.1.2.1
   const tooWeak = request.essentialAcr && !satisfies(login.acr, request.acrValues, config.acrValues) //   §5.5.1.1
   if (tooOld || tooWeak) return redirect(redirectUri, { error: 'unmet_authentication_requirements', state, iss: issuer })
   const { challenge: codeChallenge, resource, dpopJkt, nonce } = request
   const code = await makeCode({ client, login, scope, resource, codeChallenge, redirectUri, dpopJkt, nonce, jti }, context)
-  const done = { op: 'put', key: 'done', value: new Uint8Array(0), rev: null, expiresAt: exp } as const
+  // A request_uri may open another page until it ends, and that page may then live its whole life: the marker outlives both.
+  const expiresAt = runtime.clock() + (config.lifetimes.parSec + config.lifetimes.interactionSec) * 1000
+  const done = { op: 'put', key: 'done', value: new Uint8Array(0), rev: null, expiresAt } as const
   const { answer } = await commit({ tenant, id: `rq:${jti}` }, [done], context)
   if (!answer.ok)
     throw pushed ? new PosternError('par.invalid', { reason: 'par.used' }) : malformed('This login was finished before.')
@@ -192,7 +195,11 @@ async function errorPage(
 ): Promise<Response> {
   tellRefusal('authorize', error, context)
   const { code, description } = wireError(error)
-  return interaction.error({ code, publicMessage: description }, request)
+  const page = await interaction.error({ code, publicMessage: description }, request)
+  if (!isPosternError(error, 'request.method')) return page
+  const headers = new Headers(page.headers)
+  headers.set('allow', 'GET, POST') //                                                                  RFC 9110 §15.5.6
+  return new Response(page.body, { status: 405, headers })
 }
 
 function redirect(uri: string, parameters: Readonly<Record<string, string | null>>): Response {

@@ -83,7 +83,10 @@ interface RegistrationToken {
   readonly text: string
 }
 
-/** The current token, or the one before it, of which a reply may have been lost. */
+/**
+ * The current token, or the one before it: the reply with the current one may have been lost. The one before ends with the next PUT that
+ * presents the current one; neither GET nor DELETE ends it, and a PUT that presents the one before leaves both as they are.
+ */
 async function authorized(
   request: Request,
   id: string,
@@ -202,6 +205,8 @@ async function reply(status: number, client: Client, admission: Admission | null
   })
 }
 
+/** Of the path alone: what a query holds names nobody. An issuer's own path may hold `/register`, so the last one counts. */
 function idIn(url: string): string | null {
-  return /\/register\/([A-Za-z0-9._~-]{1,64})(?:[?#]|$)/.exec(url)?.[1] ?? null
+  const { pathname } = new URL(url)
+  return pathname.endsWith('/register') ? null : (/.*\/register\/(.+)$/.exec(pathname)?.[1] ?? null)
 }

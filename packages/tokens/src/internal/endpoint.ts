@@ -49,7 +49,7 @@ export function endpoint(name: PathName, handle: Handler): Handler {
 function allowHeader(name: PathName, request: Request, error: unknown): Readonly<Record<string, string>> {
   if (!isPosternError(error, 'request.method')) return {}
   if (name === 'userinfo') return { allow: 'GET, POST' }
-  return { allow: name === 'register' && request.url.includes('/register/') ? 'GET, PUT, DELETE' : 'POST' }
+  return { allow: name === 'register' && new URL(request.url).pathname.includes('/register/') ? 'GET, PUT, DELETE' : 'POST' }
 }
 
 function challengeHeader(request: Request, error: unknown, { issuer }: IssuerContext): Readonly<Record<string, string>> {

@@ -1,4 +1,5 @@
 /** Bounded bodies, strict forms, replies that nobody caches. */
+import { fromUtf8 } from '@postern/core/bytes'
 import { PosternError } from '@postern/core/errors'
 import { parseForm } from '@postern/core/form'
 import { textReply } from '@postern/core/reply'
@@ -44,9 +45,11 @@ export async function readJsonText(request: Request, maxBytes: number): Promise<
 async function boundedText(request: Request, maxBytes: number): Promise<string> {
   const declared = request.headers.get('content-length')
   if (declared !== null) {
-    // The HTTP layer delivers no more than it declared, so text() is bounded and a lazy request stays lazy.
+    // The HTTP layer delivers no more than it declared, so the body is bounded and a lazy request stays lazy.
     if (!/^\d{1,9}$/.test(declared) || Number(declared) > maxBytes) throw new PosternError('request.too_large')
-    return request.text()
+    // A bridge may bring text() alone; then it answers for the decoding itself.
+    if (request.arrayBuffer === undefined) return request.text()
+    return strictText(new Uint8Array(await request.arrayBuffer()))
   }
   const chunks: Uint8Array[] = []
   let length = 0
@@ -66,9 +69,12 @@ async function boundedText(request: Request, maxBytes: number): Promise<string> 
     all.set(chunk, at)
     at += chunk.length
   }
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(all)
-  } catch {
-    throw new PosternError('request.malformed')
-  }
+  return strictText(all)
+}
+
+/** Bytes that are no UTF-8, or begin with a byte order mark, are refused and never mended (H07). */
+function strictText(bytes: Uint8Array): string {
+  const text = fromUtf8(bytes)
+  if (text === null || text.startsWith('\ufeff')) throw new PosternError('request.malformed')
+  return text
 }

@@ -143,4 +143,40 @@ describe('/authorize', () => {
       expect(errorAt(await authorize(w, { ...good, ...change })).get('error')).toBe('unmet_authentication_requirements')
     expect(errorAt(await authorize(w, good)).get('code')).toBeTypeOf('string')
   })
+
+  it('max_age counts whole seconds, as it is written: a login of 999 ms ago satisfies 0, one of a second ago does not', async () => {
+    let authTime = 0
+    const w = await world({
+      decide: () => ({ outcome: 'granted', login: { subject: 'u', authTime, acr: 'level1', amr: [] }, scope: [] }),
+    })
+    const after = async (ms: number) => {
+      authTime = w.now() - ms
+      return errorAt(await authorize(w, { ...good, max_age: '0' })).get('error')
+    }
+    expect([await after(0), await after(999), await after(1000)]).toEqual([null, null, 'unmet_authentication_requirements'])
+  })
+
+  it('H13 another method gets the page of the host, as a 405 that says which methods there are', async () => {
+    const w = await world()
+    const reply = await w.nodes[0]!.fetch(new Request(`${ISSUER}/authorize?${new URLSearchParams(good)}`, { method: 'DELETE' }))
+    expect([reply.status, reply.headers.get('allow')]).toEqual([405, 'GET, POST'])
+    expect(await reply.text()).toContain('request.method')
+  })
+
+  it('T37 two pages of one request_uri give one code, however late the second ends', async () => {
+    const w = await world({ config: { lifetimes: { interactionSec: 60 } } })
+    const { request_uri } = (await push(w)).body
+    const page = async (cookie?: string) => {
+      const reply = await authorize(w, { client_id: 'portal', request_uri }, cookie)
+      return { handle: await reply.text(), cookie: reply.headers.get('set-cookie')?.split(';')[0] ?? cookie! }
+    }
+    const first = await page()
+    w.advance(30_000)
+    const second = await page(first.cookie)
+    const end = async ({ handle, cookie }: { handle: string; cookie: string }) =>
+      (await w.nodes[0]!.resume(handle, granted(w), new Request(`${ISSUER}/login`, { headers: { cookie } }))).status
+    expect(await end(first)).toBe(303)
+    w.advance(40_000)
+    expect(await end(second)).toBe(400)
+  })
 })

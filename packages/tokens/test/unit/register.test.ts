@@ -83,6 +83,51 @@ describe('dynamic registration', () => {
     expect((await put(first)).status).toBe(401)
   })
 
+  it('a client is named by the path alone: what a query holds changes nothing', async () => {
+    const w = await world()
+    const device = await w.device({ register: false })
+    const headers = { 'content-type': 'application/json', dpop: await device.proof(REGISTER) }
+    const body = JSON.stringify(metadata(device))
+    const reply = await w.nodes[0]!.fetch(new Request(`${REGISTER}?next=/register/abc`, { method: 'POST', headers, body }))
+    expect(reply.status).toBe(201)
+    const wrong = await w.nodes[0]!.fetch(new Request(`${REGISTER}?next=/register/abc`, { method: 'PATCH' }))
+    expect([wrong.status, wrong.headers.get('allow')]).toEqual([405, 'POST'])
+    // What cannot be a client's name is nobody's, and no second way to register.
+    const other = { ...headers, dpop: await device.proof(REGISTER) }
+    for (const path of ['a/b', '%20', 'x'.repeat(65)])
+      expect((await w.nodes[0]!.fetch(new Request(`${REGISTER}/${path}`, { method: 'POST', headers: other, body }))).status).toBe(
+        401,
+      )
+  })
+
+  it('an issuer whose own path ends in /register registers clients as any other', async () => {
+    const w = await world({ issuer: 'https://id.example.com/register' })
+    expect((await w.device()).id).not.toBe('')
+  })
+
+  it.each([true, false])(
+    'H07 bytes that are no UTF-8, or a byte order mark, are refused (Content-Length: %s)',
+    async (declared) => {
+      const w = await world()
+      const device = await w.device({ register: false })
+      const good = new TextEncoder().encode(JSON.stringify(metadata(device, { client_name: 'x?' })))
+      const bad = good.map((byte) => (byte === 0x3f ? 0xff : byte))
+      for (const [bytes, status] of [
+        [good, 201],
+        [bad, 400],
+        [new Uint8Array([0xef, 0xbb, 0xbf, ...good]), 400],
+      ] as const) {
+        const headers = {
+          'content-type': 'application/json',
+          dpop: await device.proof(REGISTER),
+          ...(declared && { 'content-length': String(bytes.length) }),
+        }
+        const reply = await w.nodes[0]!.fetch(new Request(REGISTER, { method: 'POST', headers, body: bytes.slice() }))
+        expect(reply.status).toBe(status)
+      }
+    },
+  )
+
   it('reads and removes; a token of another client, as Bearer, or without its proof is refused; after removal nothing is issued', async () => {
     const w = await world()
     const [device, other] = [await w.device({ register: false }), await w.device()]
