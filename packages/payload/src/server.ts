@@ -192,7 +192,9 @@ export function createPayloadServer(o: PayloadServerOptions): PayloadServer {
       const verdict = await claim(exchange, key, date)
       if (verdict === 'unknown') return refuse('payload.guard_unavailable')
       if (verdict === 'replayed') return refuse('payload.replayed')
-      if (date === null || Math.abs(date - clock()) > windowMs) return refuse('payload.stale', DATE_PROBLEM)
+      // And the key after it: markers end with their key, which may have ended since it opened this.
+      if (date === null || Math.abs(date - clock()) > windowMs || key.dropAt <= clock())
+        return refuse('payload.stale', DATE_PROBLEM)
       return { reply: await next(inner, { level: 'single', ekm, binding, keyId: exchange.keyId, early: true }), code: null }
     } catch (error) {
       return refuse(error instanceof Unreadable ? error.code : 'payload.failed')

@@ -96,6 +96,54 @@ describe('attacks on sealed requests', () => {
     expect(w.events.map(({ type }) => type)).toContain('payload.replayed')
   })
 
+  it('C04 two nodes whose clocks are 30 s apart: neither runs what the other ran, for as long as a date can be taken', async () => {
+    for (const [first, second] of [
+      [30_000, 0],
+      [0, 30_000],
+    ] as const)
+      for (const dated of [0, 119_000]) {
+        const w = await world()
+        const node = (ahead: number) => {
+          const clock = () => w.now + ahead
+          const replay = storeReplayGuard({ store: w.store, tenant: 'bank', clock, random })
+          return w.server({ runtime: { ...w.runtime, clock }, replay })
+        }
+        const nodes = [node(first), node(second)]
+        const date = ['date', new Date(w.now + first + dated).toUTCString()] as const
+        const message = await sealed(w, { method: 'POST', fields: [date] })
+        expect(await run(w, nodes[0]!, message)).toEqual([200, 200, null])
+        for (let passed = 0; passed <= 280_000; passed += 1000) {
+          // Both sweep all the while, the one that is ahead included.
+          if (passed % 30_000 === 0) await w.store.sweep!(w.now + Math.max(first, second), 1000)
+          const near = [90_000, 120_000, 150_000].some((edge) => Math.abs(passed - dated - edge) < 4000)
+          if (passed % 9000 === 0 || near) for (const one of nodes) await run(w, one, message)
+          w.now += 1000
+        }
+        expect(w.seen).toHaveLength(1)
+      }
+  })
+
+  it('C04 a key that ends while the caller is verified: the call does not run, for its marker has ended too', async () => {
+    const w = await world()
+    const [dropAt, config] = [w.now + 90_000, w.ring.offered(w.now)[0]!.config]
+    const keys = w.document.keys.map((key) => ({ ...key, retireAt: dropAt, dropAt }))
+    const ring = await openKemRing({ ...w.document, keys }, w.crypto)
+    const date = ['date', new Date(dropAt).toUTCString()] as const
+    const content = encodeRequest(plain(w, { method: 'POST', fields: [date] }))
+    const message = await sealRequest({ crypto: w.crypto, random }, config, 0x0002, content)
+    let slow = 0
+    const bind = async () => {
+      w.now += slow
+      return { jkt: 'j', ath: null, expiresAt: 1 }
+    }
+    const server = w.server({ ring, requirement: () => 'bound', bind })
+    expect(await run(w, server, message)).toEqual([200, 200, null])
+    w.now = dropAt - 1
+    slow = 5000
+    await run(w, server, message)
+    expect(w.seen).toHaveLength(1)
+  })
+
   it('C04 a message dated tomorrow is refused today and cannot be delivered tomorrow', async () => {
     const w = await world()
     const server = w.server()
