@@ -33,7 +33,10 @@ export type Decision =
     }
 
 export interface InteractionPort {
-  /** Shows a page, or answers at once from the host's own session. A throw ends on the error page; no code is made. */
+  /**
+   * Shows a page, or answers at once from the host's own session. With `prompt` `none` it must answer, never show. A `PosternError` below
+   * 500 is told to the client as an OAuth error, any other throw ends on the error page; no code is made.
+   */
   begin(prompt: Prompt, request: Request): Promise<Response | Decision>
   /** The error page for requests that must not be redirected (unknown client, wrong redirect_uri, lost browser binding). */
   error(e: { readonly code: string; readonly publicMessage: string }, request: Request): Promise<Response>

@@ -1,6 +1,7 @@
 /** Keys of another server's issuer, fetched by age: never inside a request that waits for its verdict (T23, T24). */
+import { concat } from '@postern/core/bytes'
 import type { CryptoPort, SignAlg, VerifyKey } from '@postern/core/cryptoPort'
-import { isPosternError } from '@postern/core/errors'
+import { isPosternError, PosternError } from '@postern/core/errors'
 import { type JsonObject, parseJson } from '@postern/core/json'
 import type { KeyRing } from '@postern/core/keyRing'
 import type { Clock, Fetch } from '@postern/core/runtime'
@@ -30,7 +31,13 @@ export interface RemoteKeys extends IssuerKeys {
   refresh(): Promise<void>
 }
 
-/** Keys fetched from `url`: https, no redirect, ≤ 64 KiB, ≤ 32 keys. `find` answers from what is there. */
+const LOOPBACK = /^(?:localhost|127\.0\.0\.1|\[::1\])$/
+
+/**
+ * Keys fetched from `url`: https (http on a loopback host alone), no redirect, ≤ 64 KiB, ≤ 32 keys. `find` answers from what is there, and
+ * what is no key set changes nothing of it.
+ * @throws PosternError `tokens.config` for another URL; `refresh` rejects with `json.*` for a reply that is too long or no JSON
+ */
 export function remoteKeys(o: {
   readonly url: string
   readonly fetch: Fetch
@@ -40,6 +47,9 @@ export function remoteKeys(o: {
   readonly maxAgeMs?: number
 }): RemoteKeys {
   const { url, fetch, crypto, clock, maxAgeMs = 600_000 } = o
+  const { protocol, hostname } = URL.canParse(url) ? new URL(url) : { protocol: '', hostname: '' }
+  if (protocol !== 'https:' && !(protocol === 'http:' && LOOPBACK.test(hostname)))
+    throw new PosternError('tokens.config', { publicMessage: `The key set at ${url} must be fetched over https.` })
   let keys: ReadonlyMap<string, VerifyKey> = new Map()
   let fetchedAt = Number.NEGATIVE_INFINITY
   let missed = false
@@ -57,17 +67,34 @@ export function remoteKeys(o: {
       // A redirect is no 200 and so refused: Workers have no `error`.
       const reply = await fetch(url, { redirect: 'manual', headers: { accept: 'application/json' } })
       if (reply.status !== 200) return
-      keys = await readSet(await reply.text(), crypto)
+      keys = (await readSet(await boundedBytes(reply), crypto)) ?? keys
     },
   }
 }
 
-async function readSet(text: string, crypto: CryptoPort): Promise<ReadonlyMap<string, VerifyKey>> {
-  const set = parseJson(text, { maxBytes: MAX_BYTES }) as JsonObject
-  const keys = Array.isArray(set.keys) ? (set.keys as readonly JsonObject[]).slice(0, MAX_KEYS) : []
+/** The body, read no further than it may be long. */
+async function boundedBytes(reply: Response): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = []
+  let length = 0
+  const reader = (reply.body as ReadableStream<Uint8Array> | null)?.getReader()
+  for (let next = await reader?.read(); next !== undefined && !next.done; next = await reader?.read()) {
+    length += next.value.length
+    if (length > MAX_BYTES) {
+      await reader?.cancel()
+      throw new PosternError('json.too_large', { reason: 'remoteKeys' })
+    }
+    chunks.push(next.value)
+  }
+  return concat(...chunks)
+}
+
+/** @returns `null` for JSON that is no key set (RFC 7517 §5) */
+async function readSet(text: Uint8Array, crypto: CryptoPort): Promise<ReadonlyMap<string, VerifyKey> | null> {
+  const set = parseJson(text, { maxBytes: MAX_BYTES }) as JsonObject | null
+  if (!Array.isArray(set?.keys)) return null
   const prepared = new Map<string, VerifyKey>()
-  for (const jwk of keys) {
-    const { kid, alg, use } = jwk
+  for (const jwk of (set.keys as readonly (JsonObject | null)[]).slice(0, MAX_KEYS)) {
+    const { kid, alg, use } = jwk ?? {}
     if (typeof kid !== 'string' || typeof alg !== 'string' || (use !== undefined && use !== 'sig')) continue
     try {
       prepared.set(kid, await crypto.verifyKey(alg as SignAlg, jwk as unknown as JsonWebKey))

@@ -1,4 +1,5 @@
 /** The authorization request, parsed once and strictly; from here on only the parsed one counts. @see OAuth 2.1 §4.1.1, OpenID Connect Core §3.1.2.1 */
+import { utf8 } from '@postern/core/bytes'
 import { isPosternError, PosternError } from '@postern/core/errors'
 import type { JsonObject } from '@postern/core/json'
 import { parseJson } from '@postern/core/json'
@@ -27,6 +28,7 @@ export interface AuthorizationRequest {
 }
 
 const CHALLENGE = /^[A-Za-z0-9_-]{43}$/
+const MAX_PARSED_BYTES = 8192
 const PROMPTS = ['none', 'login', 'consent', 'select_account']
 
 /** What is safe to know before anything else: where an error may be sent. @throws PosternError `redirect.refused`: no redirect at all (T10, T11) */
@@ -58,7 +60,7 @@ export function parseAuthorizationRequest(
     throw malformed('prompt is not valid.')
   const claims = readClaims(form.get('claims'))
   const essential = essentialAcr(claims)
-  return {
+  const parsed: AuthorizationRequest = {
     clientId: client.id,
     redirectUri,
     state: bounded(form, 'state', 1024),
@@ -75,6 +77,9 @@ export function parseAuthorizationRequest(
     claims,
     dpopJkt: thumbprintOf(form.get('dpop_jkt')),
   }
+  // What an interaction's handle could not carry is refused here, not after the user has logged in.
+  if (utf8(JSON.stringify(parsed)).length > MAX_PARSED_BYTES) throw malformed('The request is too large.')
+  return parsed
 }
 
 /** The S256 challenge of a form; `null` when there is none. @throws PosternError `request.malformed` */

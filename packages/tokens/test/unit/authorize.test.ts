@@ -156,6 +156,23 @@ describe('/authorize', () => {
     expect([await after(0), await after(999), await after(1000)]).toEqual([null, null, 'unmet_authentication_requirements'])
   })
 
+  it('a request that no handle could carry is refused at once; the largest that is taken can be finished', async () => {
+    const w = await world()
+    const claims = (n: number) => JSON.stringify({ x: Array.from({ length: n }, () => 1e15) })
+    const wide = { login_hint: 'é'.repeat(500), ui_locales: 'ü'.repeat(100), state: '€'.repeat(1000), nonce: 'n'.repeat(500) }
+    // Short in the request, long as a number is written in full.
+    const short = (n: number) => claims(n).replaceAll('1000000000000000', '1e15')
+    const refused = await authorize(w, { ...good, ...wide, claims: short(800) })
+    expect(errorAt(refused).get('error')).toBe('invalid_request')
+    let n = 800
+    let page = refused
+    while (page.status !== 200) page = await authorize(w, { ...good, ...wide, claims: short((n -= 10)) })
+    expect(n).toBeGreaterThan(100)
+    const cookie = page.headers.get('set-cookie')!.split(';')[0]!
+    const done = await w.nodes[0]!.resume(await page.text(), granted(w), new Request(`${ISSUER}/login`, { headers: { cookie } }))
+    expect(done.status).toBe(303)
+  })
+
   it('H13 another method gets the page of the host, as a 405 that says which methods there are', async () => {
     const w = await world()
     const reply = await w.nodes[0]!.fetch(new Request(`${ISSUER}/authorize?${new URLSearchParams(good)}`, { method: 'DELETE' }))

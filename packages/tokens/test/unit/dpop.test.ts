@@ -247,6 +247,51 @@ describe('resource server', () => {
     expect(resourceMetadata({ resource: API, authorizationServers: [ISSUER] })).toMatchObject({ resource: API })
   })
 
+  it('T23 a remote key set is fetched over https alone, read to 64 KiB, and what is no key set drops no key', async () => {
+    const w = await world({ nodes: 1 })
+    const { crypto, clock } = w.contexts[0]!.runtime
+    const set = await (await w.nodes[0]!.fetch(new Request(`${ISSUER}/jwks`))).text()
+    const { kid } = JSON.parse(set).keys[0]
+    let pulled = 0
+    const endless = new ReadableStream<Uint8Array>({
+      pull(stream) {
+        if (pulled++ > 500) stream.close()
+        else stream.enqueue(new Uint8Array(4096).fill(0x20))
+      },
+    })
+    const replies: (BodyInit | null)[] = [
+      set,
+      '{}',
+      'null',
+      '{"keys":null}',
+      '{"keys":[null,1,"x"]}',
+      set,
+      endless,
+      null,
+      '<html>',
+    ]
+    const fetch = async (_url: unknown) => new Response(replies.shift() ?? null)
+    const keys = remoteKeys({ url: `${ISSUER}/jwks`, crypto, clock, fetch, maxAgeMs: 1 })
+    const after = async () => {
+      const refreshed = await keys.refresh().then(
+        () => 'read',
+        (error: { code: string }) => error.code,
+      )
+      w.advance(60_000)
+      return [refreshed, (await keys.find(kid)) !== null]
+    }
+    for (const _ of replies.slice(0, 4)) expect(await after()).toEqual(['read', true])
+    expect(await after()).toEqual(['read', false])
+    expect(await after()).toEqual(['read', true])
+    expect(await after()).toEqual(['json.too_large', true])
+    expect(pulled).toBeLessThan(40)
+    expect(await after()).toEqual(['json.malformed', true])
+    expect(await after()).toEqual(['json.malformed', true])
+    for (const url of ['http://id.example.com/jwks', 'file:///jwks', 'jwks'])
+      expect(() => remoteKeys({ url, crypto, clock, fetch })).toThrow(expect.objectContaining({ code: 'tokens.config' }))
+    expect(() => remoteKeys({ url: 'http://127.0.0.1:8080/jwks', crypto, clock, fetch })).not.toThrow()
+  })
+
   it('T21 T22 T23 T24 T25 forged headers are refused by the gate, and nothing is fetched', async () => {
     let fetched = 0
     const base = await api('node')
