@@ -136,7 +136,7 @@ export interface AuthFacts {
   readonly generation: number
 }
 
-/** A yes, once its `ops` and `event` are committed. */
+/** A yes, once its `ops` and `event` are committed. `lost` refuses, or says once which commit to try instead. */
 export interface Success {
   readonly ok: true
   readonly ops: readonly Op[]
@@ -148,7 +148,7 @@ export interface Success {
   readonly proof: { readonly signed: Uint8Array; readonly signature: Uint8Array }
   /** 32 bytes shared with the app for one named use; `null` where the protocol makes no key. */
   readonly session: ((use: string) => Promise<Uint8Array>) | null
-  lost(at: number, current: Rec | null): Refusal
+  lost(at: number, current: Rec | null): Verdict
 }
 
 export type Verdict = Success | Refusal
@@ -212,10 +212,14 @@ export async function runFinish(
   input: unknown,
   o: RunOptions,
 ): Promise<RunResult<Success>> {
-  const verdict = await authenticator.finish(c, input)
-  if (!verdict.ok) return commitRefusal(c, verdict, o)
-  const done = await commit(c, verdict, o)
-  return done.ok ? { ok: true, value: verdict } : commitRefusal(c, verdict.lost(done.at, done.current), o)
+  let verdict = await authenticator.finish(c, input)
+  for (let round = 0; verdict.ok && round < 2; round++) {
+    const done = await commit(c, verdict, o)
+    if (done.ok) return { ok: true, value: verdict }
+    verdict = verdict.lost(done.at, done.current)
+  }
+  if (verdict.ok) throw new PosternError('store.overloaded', { reason: 'a finish was lost twice' })
+  return commitRefusal(c, verdict, o)
 }
 
 /** Commits what a refusal asks for, and returns the one to answer with. */

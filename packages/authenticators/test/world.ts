@@ -74,7 +74,13 @@ export interface World {
   enrolled(d: Device, id: string): Promise<Enrolled>
   ceremony(d: Device, purpose: Purpose, enrolment: string | null, more?: Partial<Ceremony>): Promise<Ceremony>
   /** The host's HTTP calls, without HTTP. Each reads its records anew, as a platform does. */
-  exchange(d: Device, purpose: Purpose, enrolment: string | null, more?: Partial<Ceremony>): PinExchange
+  exchange(
+    d: Device,
+    purpose: Purpose,
+    enrolment: string | null,
+    more?: Partial<Ceremony>,
+    authenticator?: Authenticator,
+  ): PinExchange
   client(d: Device): Omit<PinClientOptions, 'exchange'>
   confirm(d: Device, id: string): Promise<void>
   withPin(d: Device, digits: string): Promise<PinSlot>

@@ -86,6 +86,8 @@ interface Attempt {
   readonly kind: 'current' | 'next' | 'ghost'
   readonly counter: string
   readonly failed: string | null
+  /** Counts the one attempt after a restore. */
+  readonly restored: string | null
   readonly checks: readonly Op[]
   readonly adds: readonly Op[]
 }
@@ -113,6 +115,7 @@ async function planAttempt(c: Ceremony, ports: PinPorts, challenge: PinChallenge
       kind: 'next',
       counter,
       failed: null,
+      restored: null,
       checks: [...checks, waits],
       adds: [takeAttempt(counter, ports.maxAttempts, now + pendingMs)],
     }
@@ -122,14 +125,15 @@ async function planAttempt(c: Ceremony, ports: PinPorts, challenge: PinChallenge
     const ghost = `pin/-${hex(await ports.crypto.digest('SHA-256', credential)).slice(0, 32)}`
     const failed = `${ghost}/failed`
     const adds = [takeAttempt(ghost, ports.maxAttempts, now + ghostMs), takeAttempt(failed, ports.maxFailures, now + ghostMs)]
-    return { kind: 'ghost', counter: ghost, failed, checks, adds }
+    return { kind: 'ghost', counter: ghost, failed, restored: null, checks, adds }
   }
   const counter = pinKey(id)
   const failed = failedKey(id)
   const adds = [takeAttempt(counter, ports.maxAttempts), takeAttempt(failed, ports.maxFailures, now + ports.failureMs)]
   // An enrolment of another restore epoch may have a rolled-back counter: one attempt, until it has proved itself.
-  if (value.epoch !== ports.epoch()) adds.push(takeAttempt(await restoredKey(ports, id), 1))
-  return { kind: 'current', counter, failed, checks, adds }
+  const restored = value.epoch === ports.epoch() ? null : await restoredKey(ports, id)
+  if (restored !== null) adds.push(takeAttempt(restored, 1))
+  return { kind: 'current', counter, failed, restored, checks, adds }
 }
 
 /** `pin/E/r/<h(epoch)>`: the one attempt after a restore. */
@@ -165,8 +169,8 @@ function attemptStep(c: Ceremony, ports: PinPorts, made: Made, attempt: Attempt,
 
 /** The same request again, while its attempt stands: the same KE2 at no cost, so that dropped replies eat no attempts. */
 function repeatStep(c: Ceremony, ports: PinPorts, made: Made, attempt: Attempt, markerKeyName: string, rev: string): Step {
-  const { checks, counter, failed } = attempt
-  const stands = [markerKeyName, counter, ...(failed === null ? [] : [failed])]
+  const { checks, counter, failed, restored } = attempt
+  const stands = [markerKeyName, counter, ...(failed === null ? [] : [failed]), ...(restored === null ? [] : [restored])]
   const at = checks.length
   return {
     ok: true,
@@ -181,7 +185,7 @@ async function ke2Reply(
   c: Ceremony,
   ports: PinPorts,
   made: Made,
-  { kind }: Attempt,
+  { kind, restored }: Attempt,
   rev: string,
   counted: Rec,
   failed: Rec | null,
@@ -224,7 +228,7 @@ async function ke2Reply(
     expiresAt,
     enrolment,
     body: { ask: 'ke3', ke2: encodeBase64url(ke2) },
-    attemptsLeft: ports.maxAttempts - counted.n,
+    attemptsLeft: restored === null ? ports.maxAttempts - counted.n : 0, // the one is taken
   }
 }
 

@@ -34,14 +34,20 @@ export async function finishPin(c: Ceremony, input: unknown, ports: PinPorts): P
   if (handle.generation !== value.generation + (handle.purpose === 'activate' ? 1 : 0)) throw refuse('pin.refused', 'generation')
   const session = (use: string) => hkdfExpand(ports.crypto, 'SHA-512', sessionKey, sessionInfo(context, use), 32)
   const proof = { signed: m3, signature: message.signature }
-  return {
+  const plan = await commitOf(c, ports, handle, pin)
+  const success: Success = {
     ok: true,
-    ...(await commitOf(c, ports, handle, pin)),
+    ...plan,
     ...assurance(c, ports, handle),
     proof,
     session,
-    lost: lostFinish,
+    lost(at, current) {
+      // The failure window ended on the way: there is nothing to give back, and the PIN was right.
+      if (plan.ops[at]?.key !== failedKey(handle.enrolment)) return lostFinish(at, current)
+      return { ...success, ops: plan.ops.filter((_, i) => i !== at), lost: lostFinish }
+    },
   }
+  return success
 }
 
 /** The finish of a change's first half: the verdict, with a ticket for the second. */
@@ -50,7 +56,17 @@ export async function finishOldPin(c: Ceremony, input: unknown, ports: PinPorts)
   if (!verdict.ok) return verdict
   const reply = (recs: readonly (Rec | null)[]): Promise<Reply> =>
     ticketReply(c, ports, { enrolment: c.enrolment!.id, generation: verdict.facts.generation, after: recs[1]!.rev })
-  return { ok: true, ops: verdict.ops, event: verdict.event, reply, lost: verdict.lost }
+  const step = ({ ops, event, lost }: Success): Step => ({
+    ok: true,
+    ops,
+    event,
+    reply,
+    lost(at, current) {
+      const next = lost(at, current)
+      return next.ok ? step(next) : next
+    },
+  })
+  return step(verdict)
 }
 
 /** Step 4: the client saw that the PIN was wrong and says so; the attempt is spent either way. */
@@ -68,7 +84,8 @@ export async function wrongPin(c: Ceremony, input: unknown, ports: PinPorts): Pr
 async function failed(c: Ceremony, ports: PinPorts, h: Ke2Handle, reason: string): Promise<Refusal> {
   const { maxAttempts, maxFailures, crypto } = ports
   const real = h.value.length > 0 && h.purpose !== 'activate'
-  const attemptsLeft = Math.max(0, maxAttempts - h.attempts)
+  const restored = real && c.enrolment!.value!.epoch !== ports.epoch() // it had one
+  const attemptsLeft = restored ? 0 : Math.max(0, maxAttempts - h.attempts)
   const check: Op = { op: 'check', key: 'd', rev: c.device!.rev }
   const newest: readonly Op[] = real ? [{ op: 'check', key: pinKey(h.enrolment), rev: h.rev }] : []
   const marker = burn(await markerKey(crypto, h.m1Hash), utf8('wrong'), h.expiresAt)

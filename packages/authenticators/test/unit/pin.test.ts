@@ -1,6 +1,6 @@
 /// <reference types="node" />
 import { scryptSync } from 'node:crypto'
-import { runBegin, runFinish } from '@postern/authenticators/authenticator'
+import { type Authenticator, runBegin, runFinish } from '@postern/authenticators/authenticator'
 import { changePin, enrolPin, loginPin, type PinExchange } from '@postern/authenticators/pin/client'
 import { hex, utf8 } from '@postern/core/bytes'
 import { memoryStore } from '@postern/store/memory'
@@ -231,6 +231,57 @@ describe('pin/v1', () => {
     expect(await codeOf(login(w, d, [good], '27182'))).toBe('ok')
     expect(await codeOf(login(w, d, [bad], '00000'))).toBe('pin.wrong')
     expect(await codeOf(login(w, d, [bad], '27182'))).toBe('authenticator.removed')
+  })
+
+  it('after a restore the one attempt leaves none, at its first sending, its second, and at the notice of a wrong PIN', async () => {
+    let epoch = ''
+    const w = createWorld({ epoch: () => epoch })
+    const d = await w.device('d1')
+    const slot = await w.withPin(d, '27182')
+    epoch = 'after-the-flood'
+    const left: unknown[] = []
+    const inner = w.exchange(d, 'login', slot.enrolment)
+    const reply = async (handle: string, input: unknown) =>
+      runBegin(w.pin, await w.ceremony(d, 'login', slot.enrolment, { handle }), input, { runtime: w.runtime })
+    const told: PinExchange = {
+      finish: (h, a) =>
+        inner.finish(h, a).catch((error: Refused) => {
+          left.push(error.refusal.attemptsLeft)
+          throw error
+        }),
+      async begin(h, a) {
+        if (h === null) return inner.begin(h, a)
+        for (let i = 0; i < 2; i++) left.push(((await reply(h, a)) as { value: { attemptsLeft: number } }).value.attemptsLeft)
+        return inner.begin(h, a)
+      },
+    }
+    await codeOf(loginPin({ ...w.client(d), exchange: told, pin: utf8('00000'), slots: [slot], purpose: 'login' }))
+    expect(left).toEqual([0, 0, 0])
+  })
+
+  it.each([
+    ['a millisecond before', -1, 1],
+    ['at', 0, undefined],
+    ['after', 1, undefined],
+  ])('a right PIN whose commit comes %s the end of the failure window is right', async (_, past, failures) => {
+    const w = createWorld({ failureDays: 1 })
+    const d = await w.device('d1')
+    const slot = await w.withPin(d, '27182')
+    const end = w.time.now + 86_400_000
+    expect(await codeOf(login(w, d, [slot], '00000'))).toBe('pin.wrong')
+    w.time.now = end - 10_000
+    const pin: Authenticator = {
+      ...w.pin,
+      async finish(c, input) {
+        const verdict = await w.pin.finish(c, input)
+        w.time.now = end + past
+        return verdict
+      },
+    }
+    const exchange = w.exchange(d, 'login', slot.enrolment, {}, pin)
+    expect(await codeOf(loginPin({ ...w.client(d), exchange, pin: utf8('27182'), slots: [slot], purpose: 'login' }))).toBe('ok')
+    const [counter, failed] = await w.read(d, `pin/${slot.enrolment}`, `pin/${slot.enrolment}/failed`)
+    expect([counter!.n, failed?.n]).toEqual([0, failures])
   })
 
   it('what has expired is refused: the challenge after 5 minutes, KE2 after one', async () => {

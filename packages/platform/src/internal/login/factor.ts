@@ -93,7 +93,7 @@ async function finish(
     events: last ? [{ ...aboutOf(at), ...succeeded }] : [],
   })
   if (!ran.ok) return failed(room, session, plan, ran.refusal)
-  const updated = withRev(done, chosen.id, verdict.ops, ran.recs)
+  const updated = withRev(done, chosen.id, ran.value.ops, ran.recs)
   const then = { device, session: updated }
   if (next.kind === 'open') return open(room, updated, next, await begun(room, then, next.choices[0]!))
   if (next.kind !== 'satisfied') return refused(room, at, next)

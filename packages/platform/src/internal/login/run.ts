@@ -1,5 +1,5 @@
 /** One step of an authenticator as one commit: its ops, the platform's own and the events, then the reply. */
-import type { Authenticator, Ceremony, EventDraft, Refusal, Reply, Success } from '@postern/authenticators/authenticator'
+import type { Authenticator, Ceremony, EventDraft, Refusal, Reply, Success, Verdict } from '@postern/authenticators/authenticator'
 import { PosternError } from '@postern/core/errors'
 import type { PosternEvent } from '@postern/core/events'
 import { type Commit, newRev, type Op, type Rec, type Runtime } from '@postern/store'
@@ -82,9 +82,14 @@ export function createRunner(o: { runtime: Runtime; journal: Journal }): Runner 
       return runner.refuse(c, step, around)
     },
     async settle(c, verdict, around) {
-      const done = await commit(c, verdict.ops, verdict.event, around)
-      if (done.ok) return { ok: true, value: verdict, recs: done.recs.slice(0, done.mine) }
-      return runner.refuse(c, verdict.lost(done.at, done.current), around)
+      let next: Verdict = verdict
+      for (let round = 0; next.ok && round < 2; round++) {
+        const done = await commit(c, next.ops, next.event, around)
+        if (done.ok) return { ok: true, value: next, recs: done.recs.slice(0, done.mine) }
+        next = next.lost(done.at, done.current)
+      }
+      if (next.ok) throw new PosternError('store.overloaded')
+      return runner.refuse(c, next, around)
     },
     async refuse(c, refusal, around) {
       if (refusal.ops.length === 0 && refusal.event === null) return { ok: false, refusal }
