@@ -50,7 +50,8 @@ export function authorizeEndpoint(): Handler {
 }
 
 /**
- * Ends an interaction: a code when granted, the error otherwise; once for each authorization request, and only in the browser that began it.
+ * Ends an interaction, only in the browser that began it: a code when granted, one for each authorization request; the error otherwise.
+ * A denial leaves no mark: until it expires, the same handle or `request_uri` may still be granted.
  * @returns the redirect, or the host's error page
  */
 export async function resumeAuthorization(

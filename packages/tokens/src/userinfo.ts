@@ -14,7 +14,7 @@ import type { Handler, IssuerContext } from './issuer.js'
 /** The host's claims about a subject: those of `names` that it has. Postern keeps no personal data. */
 export type ClaimsPort = (ask: {
   readonly subject: string
-  /** From the granted scopes and the `claims` parameter. */
+  /** What the granted scopes ask for (§5.4). The `claims` parameter goes to the interaction's prompt; of it the server itself heeds `acr` alone. */
   readonly names: readonly string[]
   readonly locales: readonly string[]
   readonly at: 'id_token' | 'userinfo'

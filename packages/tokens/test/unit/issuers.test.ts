@@ -1,9 +1,17 @@
 import { createAuthorizationServer } from '@postern/tokens'
 import { describe, expect, it } from 'vitest'
-import { world } from '../world.js'
+import { basic, CHALLENGE, REDIRECT, SECRET, type World, world } from '../world.js'
 
 const ONE = 'https://id.example.com/t1'
 const TWO = 'https://id.example.com/t2'
+const request = {
+  client_id: 'portal',
+  redirect_uri: REDIRECT,
+  response_type: 'code',
+  scope: 'openid',
+  code_challenge: CHALLENGE,
+  code_challenge_method: 'S256',
+}
 
 describe('several issuers in one process', () => {
   async function both() {
@@ -55,6 +63,33 @@ describe('several issuers in one process', () => {
     expect((await at({ grant_type: 'refresh_token', refresh_token: tokens.refresh_token })).body.error).toBe('invalid_grant')
     expect((await two.introspect(tokens.access_token)).body).toEqual({ active: false })
     expect((await one.introspect(tokens.access_token)).body.active).toBe(true)
+  })
+
+  it('T37 T48 a request_uri and an interaction of one are noise at the other', async () => {
+    const { one, two } = await both()
+    const headers = { authorization: basic('portal', SECRET) }
+    const { body } = await one.post('/par', request, { headers })
+    const open = (w: World, issuer: string) => {
+      const query = new URLSearchParams({ client_id: 'portal', request_uri: body.request_uri })
+      return w.nodes[0]!.fetch(new Request(`${issuer}/authorize?${query}`))
+    }
+    const foreign = await open(two, TWO)
+    expect([foreign.status, foreign.headers.get('location'), await foreign.text()]).toEqual([
+      400,
+      null,
+      expect.stringContaining('par.invalid'),
+    ])
+    const page = await open(one, ONE)
+    const handle = await page.text()
+    const cookie = page.headers.get('set-cookie')!.split(';')[0]!
+    const login = { subject: 'u', authTime: one.now(), acr: 'level1', amr: [] }
+    const end = (w: World, issuer: string) =>
+      w.nodes[0]!.resume(
+        handle,
+        { outcome: 'granted', login, scope: [] },
+        new Request(`${issuer}/login`, { headers: { cookie } }),
+      )
+    expect([(await end(two, TWO)).status, (await end(one, ONE)).status]).toEqual([400, 303])
   })
 })
 
