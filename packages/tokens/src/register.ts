@@ -154,6 +154,7 @@ async function write(
   const put: Op = { op: 'put', key, value, rev }
   const { answer, rev: written } = await commit(part, [put, ...ops, eventOp(event)], context)
   if (!answer.ok && answer.at === 0) return null
+  if (!answer.ok && ops[answer.at - 1]?.key.startsWith('j/')) throw new PosternError('dpop.proof', { reason: 'dpop.replayed' })
   if (!answer.ok) throw new PosternError('metadata.refused', { reason: `register.${answer.at}` })
   ship(part, [event], context)
   await after?.()

@@ -128,6 +128,17 @@ describe('dynamic registration', () => {
     },
   )
 
+  it('T31 a PUT sent twice is refused as a replayed proof, and told as one', async () => {
+    const w = await world()
+    const device = await w.device({ register: false })
+    const { client_id: id, registration_access_token: token } = (await send(w, device, { body: metadata(device) })).body
+    const dpop = await device.proof(`${REGISTER}/${id}`, { method: 'PUT', accessToken: token })
+    const put = () => send(w, device, { method: 'PUT', id, token, dpop, body: metadata(device, { client_id: id }) })
+    expect((await put()).status).toBe(200)
+    expect((await put()).body.error).toBe('invalid_dpop_proof')
+    expect(w.events.at(-1)).toMatchObject({ type: 'proof.refused', reason: 'dpop.replayed' })
+  })
+
   it('reads and removes; a token of another client, as Bearer, or without its proof is refused; after removal nothing is issued', async () => {
     const w = await world()
     const [device, other] = [await w.device({ register: false }), await w.device()]
