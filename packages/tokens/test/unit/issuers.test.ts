@@ -93,6 +93,20 @@ describe('several issuers in one process', () => {
   })
 })
 
+it('a bridge that brings method, url, headers.get and text() alone is served', async () => {
+  const { nodes } = await world({ nodes: 1 })
+  const body = 'grant_type=none'
+  const headers = new Headers({ 'content-type': 'application/x-www-form-urlencoded', 'content-length': String(body.length) })
+  const lazy = {
+    method: 'POST',
+    url: `${ONE}/token`,
+    headers: { get: (name: string) => headers.get(name) },
+    text: async () => body,
+  }
+  const reply = await nodes[0]!.fetch(lazy as unknown as Request)
+  expect([reply.status, ((await reply.json()) as { error: string }).error]).toEqual([400, 'unsupported_grant_type'])
+})
+
 it('H13 a 405 says which methods there are', async () => {
   const { nodes } = await world({ nodes: 1 })
   for (const [path, allow] of [
