@@ -72,14 +72,15 @@ export function encodeProfile(p: Profile): Uint8Array {
   view.setUint8(24, p.newToday)
   for (let i = 0; i < 8; i++) view.setUint16(25 + 2 * i, p.hours[i]!, true)
   view.setUint8(41, p.entries.length)
-  for (const [i, entry] of p.entries.entries()) {
+  for (let i = 0; i < p.entries.length; i++) {
+    const entry = p.entries[i]!
     const at = HEADER + i * ENTRY
     view.setUint8(at, entry.feature)
     view.setUint32(at + 1, entry.key, true)
     view.setUint16(at + 5, entry.slow, true)
     view.setUint16(at + 7, entry.fast, true)
   }
-  view.setUint32(out.length - 4, crc32c(out.subarray(0, -4)), true)
+  view.setUint32(out.length - 4, crc32c(out, out.length - 4), true)
   return out
 }
 
@@ -87,13 +88,23 @@ export function encodeProfile(p: Profile): Uint8Array {
 export function decodeProfile(bytes: Uint8Array): Profile {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   if (bytes.length < HEADER + 4) throw new PosternError('anomaly.state_invalid', { reason: 'length' })
-  if (view.getUint32(bytes.length - 4, true) !== crc32c(bytes.subarray(0, -4)))
+  if (view.getUint32(bytes.length - 4, true) !== crc32c(bytes, bytes.length - 4))
     throw new PosternError('anomaly.state_invalid', { reason: 'checksum' })
   if (view.getUint8(0) !== profileVersion) throw new PosternError('anomaly.state_version')
   const count = view.getUint8(41)
   if (count > maxEntries || bytes.length !== HEADER + count * ENTRY + 4)
     throw new PosternError('anomaly.state_invalid', { reason: 'count' })
   const radiusKm = view.getUint16(15, true)
+  const hours: number[] = []
+  for (let i = 0; i < 8; i++) hours.push(view.getUint16(25 + 2 * i, true))
+  const entries: Entry[] = []
+  for (let at = HEADER; at < bytes.length - 4; at += ENTRY)
+    entries.push({
+      feature: view.getUint8(at),
+      key: view.getUint32(at + 1, true),
+      slow: view.getUint16(at + 5, true),
+      fast: view.getUint16(at + 7, true),
+    })
   return {
     configHash: view.getUint32(1, true),
     week: view.getUint16(5, true),
@@ -106,16 +117,8 @@ export function decodeProfile(bytes: Uint8Array): Profile {
     logins: view.getUint32(17, true),
     learnedToday: view.getUint8(23),
     newToday: view.getUint8(24),
-    hours: Array.from({ length: 8 }, (_, i) => view.getUint16(25 + 2 * i, true)),
-    entries: Array.from({ length: count }, (_, i) => {
-      const at = HEADER + i * ENTRY
-      return {
-        feature: view.getUint8(at),
-        key: view.getUint32(at + 1, true),
-        slow: view.getUint16(at + 5, true),
-        fast: view.getUint16(at + 7, true),
-      }
-    }),
+    hours,
+    entries,
   }
 }
 
@@ -124,10 +127,14 @@ export function decayed(p: Profile, atSeconds: number): Profile {
   const day = Math.floor(atSeconds / 86_400)
   const week = Math.floor(day / 7)
   if (day <= p.day) return p
-  const slow = (w: number) => shrink(w, SLOW_PER_WEEK, week - p.week)
-  const fast = (w: number) => shrink(w, FAST_PER_DAY, day - p.day)
-  const entries = p.entries.map((e) => ({ ...e, slow: slow(e.slow), fast: fast(e.fast) })).filter((e) => e.slow > 0)
-  return { ...p, day, week: Math.max(week, p.week), hours: p.hours.map(slow), entries, learnedToday: 0, newToday: 0 }
+  const [weeks, days] = [week - p.week, day - p.day]
+  const entries: Entry[] = []
+  for (const { feature, key, slow: before, fast } of p.entries) {
+    const slow = shrink(before, SLOW_PER_WEEK, weeks)
+    if (slow > 0) entries.push({ feature, key, slow, fast: shrink(fast, FAST_PER_DAY, days) })
+  }
+  const hours = p.hours.map((w) => shrink(w, SLOW_PER_WEEK, weeks))
+  return { ...p, day, week: Math.max(week, p.week), hours, entries, learnedToday: 0, newToday: 0 }
 }
 
 function shrink(weight: number, factor: number, steps: number): number {

@@ -4,7 +4,7 @@ import { sigmoid } from './deterministic.js'
 import type { LoginFacts } from './facts.js'
 import { type CleanFacts, clean } from './internal/clean.js'
 import { learn, learningWeight } from './internal/gate.js'
-import { type Keys, keysOf } from './internal/keys.js'
+import { type Keys, keysUnder } from './internal/keys.js'
 import { type ParsedConfig, parseConfig, percentileOf } from './internal/parseConfig.js'
 import { chainCap, chainTerms, failuresTerm, hoursTerm, integrityTerm, newProfileTerm, velocityTerm } from './internal/terms.js'
 import { toUnits } from './internal/units.js'
@@ -40,20 +40,24 @@ export interface RiskModel {
  */
 export function riskModel(config: RiskConfig): RiskModel {
   const parsed = parseConfig(config)
-  return { id: parsed.id, score: (facts, profile, shared) => assess(parsed, clean(facts, parsed.extraNames), profile, shared) }
+  const keysOf = keysUnder(parsed.key)
+  return {
+    id: parsed.id,
+    score: (facts, profile, shared) => {
+      const f = clean(facts, parsed.extraNames)
+      return assess(parsed, f, keysOf(f), profile, shared)
+    },
+  }
 }
 
-function assess(config: ParsedConfig, f: CleanFacts, stored: Uint8Array | null, shared: View | null): Assessment {
-  const keys = keysOf(config.key, f)
+function assess(config: ParsedConfig, f: CleanFacts, keys: Keys, stored: Uint8Array | null, shared: View | null): Assessment {
   const read = readProfile(config, stored, f.at)
   const profile = read ?? emptyProfile(config.hash, f.at ?? 0)
-  const reasons = [
-    { code: 'prior', units: config.prior, detail: {} } as const,
-    ...(read === null ? [unreadable(config, f.at === null)] : judged(config, f, keys, profile, shared)),
-    ...always(config, f, profile),
-  ]
-    .filter((reason) => reason.units !== 0)
-    .sort((a, b) => b.units - a.units)
+  const reasons: Reason[] = []
+  place(reasons, { code: 'prior', units: config.prior, detail: {} })
+  for (const reason of read === null ? [unreadable(config, f.at === null)] : judged(config, f, keys, profile, shared))
+    place(reasons, reason)
+  for (const reason of always(config, f, profile)) place(reasons, reason)
   const units = reasons.reduce((sum, reason) => sum + reason.units, 0)
   const weight = learningWeight(config.reference, units, { steppedUp: f.steppedUp, fresh: profile.logins === 0 })
   return {
@@ -68,14 +72,22 @@ function assess(config: ParsedConfig, f: CleanFacts, stored: Uint8Array | null, 
   }
 }
 
+/** Greatest first, equals in the order they came, a term of nothing not at all. */
+function place(reasons: Reason[], reason: Reason): void {
+  if (reason.units === 0) return
+  let at = reasons.push(reason) - 1
+  for (; at > 0 && reasons[at - 1]!.units < reason.units; at--) reasons[at] = reasons[at - 1]!
+  reasons[at] = reason
+}
+
 /** What is held against the profile. */
 function judged(config: ParsedConfig, f: CleanFacts, keys: Keys, profile: Profile, shared: View | null): readonly Reason[] {
+  const terms: Reason[] = []
+  for (const chain of config.chains) terms.push(...chainTerms(chain, keys, profile, shared))
+  if (config.declared.has('hours')) terms.push(hoursTerm(f.at, profile))
   const velocity = config.declared.has('velocity') ? velocityTerm(f, keys, profile) : null
-  return [
-    ...config.chains.flatMap((chain) => chainTerms(chain, keys, profile, shared)),
-    ...(config.declared.has('hours') ? [hoursTerm(f.at, profile)] : []),
-    ...(velocity === null ? [] : [velocity]),
-  ]
+  if (velocity !== null) terms.push(velocity)
+  return terms
 }
 
 /** A profile that does not open, or cannot be placed in time: every chain at its cap, as if nothing at all fitted. */
@@ -91,12 +103,12 @@ function unreadable(config: ParsedConfig, timeless: boolean): Reason {
 
 /** Terms that need no profile; all are at least 0. */
 function always(config: ParsedConfig, f: CleanFacts, profile: Profile): readonly Reason[] {
+  const terms: Reason[] = []
+  if (config.declared.has('failures')) terms.push(failuresTerm(f.failures))
+  if (config.declared.has('integrity')) terms.push(integrityTerm(f.integrity))
   const fresh = newProfileTerm(profile)
-  return [
-    ...(config.declared.has('failures') ? [failuresTerm(f.failures)] : []),
-    ...(config.declared.has('integrity') ? [integrityTerm(f.integrity)] : []),
-    ...(fresh === null ? [] : [fresh]),
-  ]
+  if (fresh !== null) terms.push(fresh)
+  return terms
 }
 
 /** The profile as it stands at the login; `null` when it does not open or the login has no time. Extras of another configuration are forgotten. */

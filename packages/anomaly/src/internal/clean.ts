@@ -1,7 +1,7 @@
 /** Facts as they are trusted: each field read once, and what is not finite, in range and of its kind is missing. */
 import { utf8 } from '@postern/core/bytes'
 import type { LoginFacts } from '../facts.js'
-import { type NetworkKind, networkKinds, type Place, plainAddress, prefixOf } from '../network.js'
+import { type NetworkKind, networkKinds, type Place, plainAddress } from '../network.js'
 
 export interface CleanFacts {
   /** Seconds since the epoch, whole. */
@@ -16,6 +16,7 @@ export interface CleanFacts {
   readonly extras: Readonly<Record<string, Uint8Array | null>>
 }
 
+const none: Readonly<Record<string, never>> = {}
 const MAX_AT = 4_294_967_295_000
 
 export function clean(f: LoginFacts, extraNames: readonly string[]): CleanFacts {
@@ -38,11 +39,13 @@ export function clean(f: LoginFacts, extraNames: readonly string[]): CleanFacts 
   const place = goodPlace(f.place)
   const address = ip instanceof Uint8Array ? plainAddress(ip) : null
   const goodKind = (networkKinds as readonly unknown[]).includes(kind) ? kind : null
-  const major = text(osVersion)?.split('.')[0] ?? null
+  const version = text(osVersion)
+  const dot = version === null ? -1 : version.indexOf('.')
+  const major = version === null || dot < 0 ? version : version.slice(0, dot)
   const values = {
     country: place === null ? null : utf8(place.country),
     asn: whole(asn, 1, 0xffffffff) === null ? null : number(asn!),
-    prefix: address === null ? null : prefixOf(address),
+    prefix: address === null ? null : address.slice(0, address.length === 4 ? 3 : 6),
     address,
     os: text(platform) === null || major === null ? null : utf8(`${platform}/${major}`),
     model: bytes(text(model)),
@@ -51,7 +54,7 @@ export function clean(f: LoginFacts, extraNames: readonly string[]): CleanFacts 
     kind: goodKind === null ? null : utf8(goodKind),
     authenticator: bytes(text(authenticator)),
   }
-  const extras = Object.fromEntries(extraNames.map((name) => [name, extraValue(extra?.[name])]))
+  const extras = extraNames.length === 0 ? none : Object.fromEntries(extraNames.map((name) => [name, extraValue(extra?.[name])]))
   return {
     at: typeof at === 'number' && Number.isFinite(at) && at >= 0 && at <= MAX_AT ? Math.floor(at / 1000) : null,
     place,

@@ -2,7 +2,8 @@
 
 import { type Entry, maxEntries, type Profile } from '../profile.js'
 import type { CleanFacts } from './clean.js'
-import { type Keys, lastKey } from './keys.js'
+import { indexOf, lastKey } from './entries.js'
+import type { Keys } from './keys.js'
 import { type Chain, capOf, features } from './levels.js'
 import { type ParsedConfig, unitsAt } from './parseConfig.js'
 import { hourCell } from './terms.js'
@@ -35,15 +36,15 @@ export function learn(config: ParsedConfig, profile: Profile, f: CleanFacts, key
   // A clock that ran ahead and came back: the day's caps hold for the day the profile stands in.
   if (Math.floor(at / 86_400) < profile.day || profile.learnedToday >= maxLearnedPerDay) return profile
   const first = profile.logins === 0
-  const draft = { entries: profile.entries, fresh: 0, refused: new Set<number>() }
+  const draft = { entries: profile.entries.slice(), fresh: 0, refused: new Set<number>() }
   const teach = (chain: readonly number[], feature: number, key: number | null) => {
     if (key === null) return
-    const known = draft.entries.some((entry) => entry.feature === feature && entry.key === key)
+    const known = indexOf(draft.entries, feature, key) >= 0
     if (!known && !first && profile.newToday + draft.fresh >= maxNewPerDay) return void draft.refused.add(feature)
     if (!known) draft.fresh++
     draft.entries = withWeight(draft.entries, chain, feature, key, weight)
   }
-  const pair = keys.asnPair(lastKey(profile, features.asn))
+  const pair = keys.asnPair(lastKey(profile.entries, features.asn))
   for (const chain of config.chains) teachChain(chain, keys, teach)
   teach([features.asnPair], features.asnPair, pair)
   // A place is remembered only together with the network it belongs to, or the next speed would be judged by the wrong pair.
@@ -70,29 +71,37 @@ function teachChain(
   for (const level of chain.levels) teach(group, level.feature, keys.of(level))
 }
 
-/** Adds weight to one value and moves it to the front of its feature; a full feature loses its least, then lowest key. */
-function withWeight(
-  entries: readonly Entry[],
-  chain: readonly number[],
-  feature: number,
-  key: number,
-  weight: number,
-): readonly Entry[] {
-  const old = entries.find((entry) => entry.feature === feature && entry.key === key)
-  const grown = { feature, key, slow: (old?.slow ?? 0) + weight, fast: (old?.fast ?? 0) + weight }
+/** Adds weight to one value and moves it to the front of its feature, in place where the value is known and nothing overflows. */
+function withWeight(entries: Entry[], chain: readonly number[], feature: number, key: number, weight: number): Entry[] {
+  const at = indexOf(entries, feature, key)
+  if (at < 0) return rearranged(entries, chain, { feature, key, slow: weight, fast: weight }, null)
+  const old = entries[at]!
+  const grown = { feature, key, slow: old.slow + weight, fast: old.fast + weight }
+  let front = 0
+  while (entries[front]!.feature < feature) front++
+  const inPlace = front < at || at === entries.length - 1 || entries[at + 1]!.feature >= feature
+  if (grown.slow > 0xffff || grown.fast > 0xffff || !inPlace) return rearranged(entries, chain, grown, old)
+  for (let i = at; i > front; i--) entries[i] = entries[i - 1]!
+  entries[front] = grown
+  return entries
+}
+
+/** A value put in order: a full counter halves its chain; a full feature loses its least, then lowest key, to a new value. */
+function rearranged(entries: readonly Entry[], chain: readonly number[], grown: Entry, old: Entry | null): Entry[] {
+  const { feature } = grown
   let rest = entries.filter((entry) => entry !== old)
   const halve = Math.max(grown.slow, grown.fast) > 0xffff
   const half = (entry: Entry): Entry =>
     chain.includes(entry.feature) ? { ...entry, slow: entry.slow >>> 1, fast: entry.fast >>> 1 } : entry
   if (halve) rest = rest.map(half).filter((entry) => entry.slow > 0)
   const same = (entry: Entry) => (feature >= features.extra ? entry.feature >= features.extra : entry.feature === feature)
-  if (old === undefined && (rest.filter(same).length >= capOf(feature) || rest.length >= maxEntries)) {
+  if (old === null && (rest.filter(same).length >= capOf(feature) || rest.length >= maxEntries)) {
     const least = rest.filter(same).sort((a, b) => a.slow - b.slow || a.key - b.key)[0]
     rest = rest.filter((entry) => entry !== least)
   }
   const at = rest.findIndex((entry) => entry.feature >= feature)
-  const put = halve ? half(grown) : grown
-  return at < 0 ? [...rest, put] : [...rest.slice(0, at), put, ...rest.slice(at)]
+  rest.splice(at < 0 ? rest.length : at, 0, halve ? half(grown) : grown)
+  return rest
 }
 
 function withHour(hours: readonly number[], cell: number, weight: number): readonly number[] {

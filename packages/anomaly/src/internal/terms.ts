@@ -6,7 +6,8 @@ import type { Reason } from '../reasons.js'
 import type { View } from '../shared.js'
 import { travel, velocityCap } from '../velocity.js'
 import type { CleanFacts } from './clean.js'
-import { type Keys, lastKey } from './keys.js'
+import { indexOf, lastKey } from './entries.js'
+import type { Keys } from './keys.js'
 import { type Chain, features, hoursLevel, type Level } from './levels.js'
 import { toUnits } from './units.js'
 
@@ -16,25 +17,27 @@ const PROFILE_NEW = 1
 
 /** A declared chain: every level against its parent, or the caps of all when one level is missing. */
 export function chainTerms(chain: Chain, keys: Keys, profile: Profile, shared: View | null): readonly Reason[] {
-  const missing = chain.levels.filter((level) => keys.of(level) === null).map((level) => level.name ?? level.fact)
-  if (missing.length > 0) return [{ code: chain.missing, units: chainCap(chain), detail: { missing } }]
-  return chain.levels.map((level, i) => {
+  if (chain.levels.some((level) => keys.of(level) === null)) return [missingChain(chain, keys)]
+  const terms: Reason[] = []
+  let parent: Level | null = null
+  let [parentKey, above] = [0, 0]
+  for (const level of chain.levels) {
     const key = keys.of(level)!
-    const parent = chain.levels[i - 1]
     const own = weightOf(profile, level.feature, key)
-    const known = Math.max(
-      own,
-      parent === undefined ? totalOf(profile, level.feature) : weightOf(profile, parent.feature, keys.of(parent)!),
-    )
-    const common = commonness(shared, level, key, parent === undefined ? 0 : keys.of(parent)!, parent?.feature ?? level.feature)
-    const units = toUnits(ratio(level, own, known, common))
-    const detail = {
-      seen: own > 0,
-      permille: known > 0 ? Math.floor((1000 * own) / known) : 0,
-      ...(level.name === undefined ? {} : { name: level.name }),
-    }
-    return { code: level.code, units, detail }
-  })
+    const known = Math.max(own, parent === null ? totalOf(profile, level.feature) : above)
+    const units = toUnits(ratio(level, own, known, commonness(shared, level, key, parentKey, parent?.feature ?? level.feature)))
+    const detail = { seen: own > 0, permille: known > 0 ? Math.floor((1000 * own) / known) : 0 }
+    terms.push({ code: level.code, units, detail: level.name === undefined ? detail : { ...detail, name: level.name } })
+    parent = level
+    parentKey = key
+    above = own
+  }
+  return terms
+}
+
+function missingChain(chain: Chain, keys: Keys): Reason {
+  const missing = chain.levels.filter((level) => keys.of(level) === null).map((level) => level.name ?? level.fact)
+  return { code: chain.missing, units: chainCap(chain), detail: { missing } }
 }
 
 /** What a chain costs when it is missing or the profile cannot be read. */
@@ -66,7 +69,9 @@ export function hoursTerm(at: number | null, profile: Profile): Reason {
   const cell = hourCell(at)
   const h = (i: number) => profile.hours[(i + 8) % 8]! / 256
   const own = h(cell) + (h(cell - 1) + h(cell + 1)) / 2
-  const known = 2 * profile.hours.reduce((sum, n) => sum + n / 256, 0)
+  let total = 0
+  for (let i = 0; i < 8; i++) total += h(i)
+  const known = 2 * total
   const user = (own + smoothing / values) / (known + smoothing)
   const c = Math.max(-cap, Math.min(cap, ln(1 / values) - ln(user)))
   return { code: 'hours', units: toUnits(weight * c), detail: { seen: own > 0 } }
@@ -82,8 +87,8 @@ export function velocityTerm(f: CleanFacts, keys: Keys, profile: Profile): Reaso
     return { code: 'velocity.missing', units: toUnits(velocityCap), detail: { missing: [f.place === null ? 'place' : 'at'] } }
   if (profile.place === null) return null
   if (f.kind !== null && roaming.includes(f.kind)) return null
-  if (roaming.some((kind) => keys.kind(kind) === lastKey(profile, features.kind))) return null
-  const pair = keys.asnPair(lastKey(profile, features.asn))
+  if (roaming.some((kind) => keys.kind(kind) === lastKey(profile.entries, features.kind))) return null
+  const pair = keys.asnPair(lastKey(profile.entries, features.asn))
   if (pair !== null && weightOf(profile, features.asnPair, pair) >= 2) return null
   const { kmAtLeast, hours, nats } = travel(
     { place: profile.place, at: profile.lastAt * 1000 },
@@ -121,11 +126,12 @@ export function newProfileTerm(profile: Profile): Reason | null {
 }
 
 export function weightOf(profile: Profile, feature: number, key: number): number {
-  return (profile.entries.find((entry) => entry.feature === feature && entry.key === key)?.slow ?? 0) / 256
+  const at = indexOf(profile.entries, feature, key)
+  return at < 0 ? 0 : profile.entries[at]!.slow / 256
 }
 
 function totalOf(profile: Profile, feature: number): number {
   let sum = 0
-  for (const entry of profile.entries) if (entry.feature === feature) sum += entry.slow
+  for (let i = 0; i < profile.entries.length; i++) if (profile.entries[i]!.feature === feature) sum += profile.entries[i]!.slow
   return sum / 256
 }
