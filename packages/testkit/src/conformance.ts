@@ -9,6 +9,7 @@ import { allOrNothingSuite } from './internal/conformance/allOrNothing.js'
 import { isolationSuite } from './internal/conformance/isolation.js'
 import { type Capability, type Case, type KitContext, kitOf, type Suite } from './internal/conformance/kit.js'
 import { limitSuite } from './internal/conformance/limits.js'
+import { linearizabilitySuite } from './internal/conformance/linearizability.js'
 import { listSuite } from './internal/conformance/list.js'
 import { modelSuite } from './internal/conformance/model.js'
 import { outboxSuite } from './internal/conformance/outbox.js'
@@ -46,6 +47,7 @@ export function storeConformance(make: (context: KitContext) => Promise<Store>, 
   let cuts = 0
   return [
     ...modelSuite(kit),
+    ...linearizabilitySuite(kit),
     ...stormSuite(kit),
     ...allOrNothingSuite(kit),
     ...timeSuite(kit),

@@ -27,7 +27,7 @@ export async function refused(code: ErrorCode, what: string, call: () => Promise
 }
 
 /** The value as text with sorted members, so that equal values have equal texts. */
-function shape(value: unknown): string {
+export function shape(value: unknown): string {
   return JSON.stringify(value, (_key, v: unknown) => {
     if (v instanceof Uint8Array) return { bytes: [...v].join(' ') }
     if (typeof v === 'object' && v !== null && !Array.isArray(v))

@@ -14,10 +14,14 @@ export interface Mutant {
 
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
 
+const rounds = async (n: number) => {
+  for (let i = 0; i < n; i++) await null
+}
+
 export const mutants: readonly Mutant[] = [
   {
     mistake: 'checks, then acts',
-    caughtBy: ['storms: of 200 puts', 'storms: of 200 adds', 'storms: of 50 swaps'],
+    caughtBy: ['linearizability: 12', 'storms: of 200 puts', 'storms: of 200 adds', 'storms: of 50 swaps'],
     open() {
       // One store judges, the other is written without a condition after a turn.
       const store = memoryStore()
@@ -92,6 +96,42 @@ export const mutants: readonly Mutant[] = [
     open() {
       const store = memoryStore()
       return { ...store, list: (part, prefix, o) => store.list(part, prefix, { ...o, now: 1 }) }
+    },
+  },
+  {
+    mistake: 'reads from a replica that is behind',
+    caughtBy: ['linearizability: 8', 'linearizability: 12', 'linearizability: 16'],
+    open() {
+      const store = memoryStore()
+      const replica = memoryStore()
+      let shipped: Promise<unknown> = Promise.resolve()
+      return {
+        ...store,
+        read: replica.read,
+        async commit(part, ops, o) {
+          const answer = await store.commit(part, ops, o)
+          shipped = shipped.then(() => rounds(6)).then(() => replica.commit(part, ops, o))
+          return answer
+        },
+      }
+    },
+  },
+  {
+    mistake: 'reads its keys one by one',
+    caughtBy: ['linearizability: 12', 'linearizability: 16'],
+    open() {
+      const store = memoryStore()
+      return {
+        ...store,
+        async read(part, keys, o) {
+          const recs: (import('@postern/store').Rec | null)[] = []
+          for (const key of keys) {
+            recs.push((await store.read(part, [key], o))[0]!)
+            await rounds(6)
+          }
+          return recs
+        },
+      }
     },
   },
   {

@@ -4,7 +4,8 @@
  */
 import type { Commit, Op, Part, Rec } from '@postern/store'
 
-interface Entry {
+/** A record of the model, with its place. */
+export interface Entry {
   readonly tenant: string
   readonly id: string
   readonly key: string
@@ -25,24 +26,13 @@ export interface Model {
 export function referenceModel(): Model {
   let entries: readonly Entry[] = []
 
-  const find = (part: Part, key: string, now: number): Entry | undefined =>
-    entries.find((e) => e.tenant === part.tenant && e.id === part.id && e.key === key && (e.expiresAt === 0 || now < e.expiresAt))
-  const without = (part: Part, key: string): readonly Entry[] =>
-    entries.filter((e) => !(e.tenant === part.tenant && e.id === part.id && e.key === key))
+  const find = (part: Part, key: string, now: number): Entry | undefined => liveEntry(entries, part, key, now)
 
   return {
-    commit(part, ops, { now, rev }) {
-      for (const [at, op] of ops.entries()) {
-        const stands = find(part, op.key, now)
-        if (violates(op, stands)) return { ok: false, at, current: stands === undefined ? null : recOf(stands) }
-      }
-      const recs: (Rec | null)[] = []
-      for (const op of ops) {
-        const next = outcome(part, op, find(part, op.key, now), rev)
-        if (op.op !== 'check') entries = next === undefined ? without(part, op.key) : [...without(part, op.key), next]
-        recs.push(next === undefined ? null : recOf(next))
-      }
-      return { ok: true, recs }
+    commit(part, ops, o) {
+      const { after, answer } = commitTo(entries, part, ops, o)
+      entries = after
+      return answer
     },
 
     read: (part, keys, { now }) =>
@@ -67,6 +57,45 @@ export function referenceModel(): Model {
         .slice(0, limit)
         .map((e) => ({ ...recOf(e), part: { tenant: e.tenant, id: e.id } })),
   }
+}
+
+/** The commit as a function of the records before it: the checker of histories steps back as well as forth. */
+export function commitTo(
+  before: readonly Entry[],
+  part: Part,
+  ops: readonly Op[],
+  { now, rev }: { readonly now: number; readonly rev: string },
+): { readonly after: readonly Entry[]; readonly answer: Commit } {
+  for (const [at, op] of ops.entries()) {
+    const stands = liveEntry(before, part, op.key, now)
+    if (violates(op, stands))
+      return { after: before, answer: { ok: false, at, current: stands === undefined ? null : recOf(stands) } }
+  }
+  let after = before
+  const recs: (Rec | null)[] = []
+  for (const op of ops) {
+    const next = outcome(part, op, liveEntry(after, part, op.key, now), rev)
+    if (op.op !== 'check') {
+      after = after.filter((e) => !isAt(e, part, op.key))
+      if (next !== undefined) after = [...after, next]
+    }
+    recs.push(next === undefined ? null : recOf(next))
+  }
+  return { after, answer: { ok: true, recs } }
+}
+
+/** The record at a key, expired or not. */
+export function entryAt(entries: readonly Entry[], part: Part, key: string): Entry | undefined {
+  return entries.find((e) => isAt(e, part, key))
+}
+
+/** The record at a key that is live at `now`. */
+export function liveEntry(entries: readonly Entry[], part: Part, key: string, now: number): Entry | undefined {
+  return entries.find((e) => isAt(e, part, key) && (e.expiresAt === 0 || now < e.expiresAt))
+}
+
+function isAt(e: Entry, { tenant, id }: Part, key: string): boolean {
+  return e.tenant === tenant && e.id === id && e.key === key
 }
 
 function violates(op: Op, stands: Entry | undefined): boolean {
@@ -99,7 +128,8 @@ function outcome({ tenant, id }: Part, op: Op, stands: Entry | undefined, rev: s
   }
 }
 
-function recOf({ key, value, n, rev, expiresAt }: Entry): Rec {
+/** The record as a store shows it. */
+export function recOf({ key, value, n, rev, expiresAt }: Entry): Rec {
   return { key, value: Uint8Array.from(value), n, rev, expiresAt }
 }
 
