@@ -9,21 +9,9 @@ import { isPosternError, PosternError } from '@postern/core/errors'
 import type { JsonValue } from '@postern/core/json'
 import { readDocument } from './internal/readDocument.js'
 
-/** Why an app is told no. Closed, in the order in which one is chosen when several rules deny. */
-export const reasons = [
-  'app.outdated',
-  'app.disabled',
-  'app.registration_closed',
-  'app.integrity',
-  'os.outdated',
-  'device.integrity',
-  'user.blocked',
-  'risk.high',
-  'step_up',
-  'authenticator.none_usable',
-  'policy.denied',
-] as const
-export type Reason = (typeof reasons)[number]
+import type { Reason } from './internal/reasons.js'
+
+export { type Reason, reasons } from './internal/reasons.js'
 
 export type Effect = 'allow' | 'require' | 'deny'
 export type Scalar = string | number | boolean

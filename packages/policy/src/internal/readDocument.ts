@@ -1,22 +1,10 @@
 /** The shape of a policy document, member by member. Nothing unknown passes; what a condition means is judged with the schema in hand. */
 import { isPosternError, PosternError } from '@postern/core/errors'
 import { type JsonObject, type JsonValue, parseJson } from '@postern/core/json'
-import type { FallbackCause, PolicyDocument, Reason } from '../document.js'
+import type { FallbackCause, PolicyDocument } from '../document.js'
 import { choice, integer, invalid, list, object, record, text, tooLarge, under } from './read.js'
+import { reasons } from './reasons.js'
 
-const reasons: readonly Reason[] = [
-  'app.outdated',
-  'app.disabled',
-  'app.registration_closed',
-  'app.integrity',
-  'os.outdated',
-  'device.integrity',
-  'user.blocked',
-  'risk.high',
-  'step_up',
-  'authenticator.none_usable',
-  'policy.denied',
-]
 const causes: readonly FallbackCause[] = [
   'not-enrolled',
   'locked',
