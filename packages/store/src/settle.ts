@@ -1,7 +1,7 @@
 /** What to do about an unknown outcome: send the same commit again under the same `rev`. */
 import { isPosternError, PosternError } from '@postern/core/errors'
 import type { Commit, Op, Part, Rec, Store } from './contract.js'
-import { OutcomeUnknown } from './outcomeUnknown.js'
+import { OutcomeUnknown } from './errors.js'
 
 export interface SettleOptions {
   /** The `now` of the first sending: the same question must be asked again. */

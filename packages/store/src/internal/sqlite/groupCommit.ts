@@ -4,7 +4,7 @@
  */
 import { PosternError } from '@postern/core/errors'
 import type { Commit } from '../../contract.js'
-import { OutcomeUnknown } from '../../outcomeUnknown.js'
+import { OutcomeUnknown } from '../../errors.js'
 import type { Schedule } from '../turn.js'
 import { apply, type Queued } from './apply.js'
 import type { Statements } from './schema.js'
