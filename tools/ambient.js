@@ -11,7 +11,8 @@ const adapters = [
   'packages/cli/src/main.ts',
   /^packages\/cli\/src\/internal\//,
   'packages/testkit/src/crash.ts',
-  'packages/testkit/src/servers.ts',
+  'packages/testkit/src/proxy.ts',
+  /^packages\/testkit\/src\/(servers\.ts|internal\/servers\/)/,
 ]
 
 const names = new Set(['Date.now', 'Math.random', 'process.env', 'globalThis.fetch', 'performance.now', 'crypto.getRandomValues'])
