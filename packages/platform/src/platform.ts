@@ -26,6 +26,7 @@ import { sharedNonces } from '@postern/tokens/dpop'
 import type { InteractionPort } from '@postern/tokens/interaction'
 import type { IssuerContext } from '@postern/tokens/issuer'
 import { places as placesOf } from '@postern/tokens/places'
+import { registration } from '@postern/tokens/register'
 import { ringKeys } from '@postern/tokens/remoteKeys'
 import { createVerifier } from '@postern/tokens/resource'
 import type { OperatorTrust } from './admin.js'
@@ -212,7 +213,10 @@ export async function createPlatform(options: PlatformOptions): Promise<Platform
     recheck: createRecheck({ instances, decider, clock, store, ceiling, issuer }),
     ...(options.identity === undefined ? {} : { interaction: options.identity }),
   }
-  const server = createAuthorizationServer({ resolveIssuer: (_, host) => (host === undefined ? context : { ...context, host }) })
+  const server = createAuthorizationServer({
+    resolveIssuer: (_, host) => (host === undefined ? context : { ...context, host }),
+    endpoints: [registration],
+  })
   const verifierOptions = {
     issuer,
     audience: issuer,

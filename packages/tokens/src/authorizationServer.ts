@@ -2,9 +2,9 @@
 import { PosternError } from '@postern/core/errors'
 import { authorizeEndpoint, resumeAuthorization } from './authorize.js'
 import { challengeEndpoint } from './challenge.js'
+import type { Endpoint } from './endpoint.js'
 import type { GrantType } from './grant.js'
 import type { Decision } from './interaction.js'
-import { defaultAuth } from './internal/authenticate.js'
 import { type PathName, paths } from './internal/endpoint.js'
 import { empty, errorReply } from './internal/http.js'
 import { introspectEndpoint } from './introspect.js'
@@ -12,7 +12,6 @@ import type { Handler, HostContext, IssuerContext, ResolveIssuer } from './issue
 import { jwksEndpoint } from './jwks.js'
 import { metadataEndpoint } from './metadata.js'
 import { parEndpoint } from './par.js'
-import { registerEndpoint } from './register.js'
 import { revokeEndpoint } from './revoke.js'
 import { defaultGrants, tokenEndpoint } from './token.js'
 import { userinfoEndpoint } from './userinfo.js'
@@ -21,6 +20,8 @@ export interface ServerOptions {
   readonly resolveIssuer: ResolveIssuer
   /** Default code, refresh, client credentials. */
   readonly grants?: readonly GrantType[]
+  /** Beyond those that every server has: `registration`, `deviceAuthorization`, `backchannelAuthentication`, `endSession`. */
+  readonly endpoints?: readonly Endpoint[]
 }
 
 export type EndpointName = PathName | 'metadata'
@@ -33,7 +34,12 @@ export interface AuthorizationServer {
   /** Ends an interaction that a page of the host has decided; answers with the redirect. */
   resume(handle: string, decision: Decision, request: Request, host?: HostContext): Promise<Response>
   /** The endpoints one by one, for hosts that route themselves. */
-  readonly handlers: Readonly<Record<EndpointName, Handler>>
+  readonly handlers: Readonly<Partial<Record<EndpointName, Handler>>>
+  /**
+   * What a crash or a receiver that was down has left over for one issuer (callbacks of CIBA and logout). Call it from a timer.
+   * @returns how much was done
+   */
+  sweep(context: IssuerContext): Promise<number>
 }
 
 const AUTHORIZATION_SERVER = '/.well-known/oauth-authorization-server'
@@ -41,24 +47,15 @@ const OPENID = '/.well-known/openid-configuration'
 const PLAIN_HTTPS = /^https:\/\/[a-z0-9.-]+(?::\d+)?(?:\/[A-Za-z0-9._~-]+)*$/
 
 /** An authorization server for every issuer that `resolveIssuer` knows. */
-export function createAuthorizationServer({ resolveIssuer, grants = defaultGrants }: ServerOptions): AuthorizationServer {
-  const offered = {
-    grantTypes: grants.map(({ grantType }) => grantType),
-    authMethods: defaultAuth.flatMap(({ methods }) => methods),
-  }
-  const handlers: Record<EndpointName, Handler> = {
-    authorize: authorizeEndpoint(),
-    par: parEndpoint(),
-    challenge: challengeEndpoint(),
-    token: tokenEndpoint({ grants }),
-    userinfo: userinfoEndpoint(),
-    introspect: introspectEndpoint(),
-    revoke: revokeEndpoint(),
-    register: registerEndpoint(),
-    jwks: jwksEndpoint(),
-    metadata: metadataEndpoint(offered),
-  }
-  const byPath = new Map(Object.entries(paths).map(([name, path]) => [path as string, handlers[name as PathName]]))
+export function createAuthorizationServer({
+  resolveIssuer,
+  grants = defaultGrants,
+  endpoints = [],
+}: ServerOptions): AuthorizationServer {
+  const all = [...standardEndpoints(grants), ...endpoints]
+  const metadata = metadataEndpoint({ grants, endpoints: all })
+  const byPath = new Map(all.map((one) => [paths[one.name] as string, one]))
+  const handlers = { ...Object.fromEntries(all.map(({ name, handle }) => [name, handle])), metadata }
 
   async function contextOf(request: Request, host: HostContext | undefined): Promise<IssuerContext | null> {
     const context = await resolveIssuer(request, host)
@@ -78,9 +75,10 @@ export function createAuthorizationServer({ resolveIssuer, grants = defaultGrant
     }
   }
   function route(path: string, context: IssuerContext): Handler | null {
-    if (path === AUTHORIZATION_SERVER || path === OPENID) return handlers.metadata
-    const managed = path.startsWith('/register/') && context.clients.admit !== undefined
-    return managed ? handlers.register : (byPath.get(path) ?? null)
+    if (path === AUTHORIZATION_SERVER || path === OPENID) return metadata
+    const below = all.find((one) => one.below === true && path.startsWith(`${paths[one.name]}/`))
+    const found = byPath.get(path) ?? below
+    return found === undefined || found.offered?.(context) === false ? null : found.handle
   }
 
   return {
@@ -99,12 +97,43 @@ export function createAuthorizationServer({ resolveIssuer, grants = defaultGrant
         const path = pathOf(request.url)
         const issuerPath = pathOf(context.issuer)
         const ours = [AUTHORIZATION_SERVER + issuerPath, issuerPath + OPENID, OPENID + issuerPath]
-        return ours.includes(path) ? handlers.metadata(request, context) : null
+        return ours.includes(path) ? metadata(request, context) : null
       }),
     async resume(handle, decision, request, host) {
       return (await guarded(request, host, (context) => resumeAuthorization(handle, decision, request, context))) ?? empty(404)
     },
+    async sweep(context) {
+      let done = 0
+      for (const { sweep } of all) done += (await sweep?.(context)) ?? 0
+      return done
+    },
   }
+}
+
+/** What every authorization server has. */
+function standardEndpoints(grants: readonly GrantType[]): readonly Endpoint[] {
+  const browser = ({ interaction }: IssuerContext) => interaction !== undefined
+  return [
+    { name: 'authorize', handle: authorizeEndpoint(), metadataName: 'authorization_endpoint', offered: browser },
+    {
+      name: 'par',
+      handle: parEndpoint(),
+      metadataName: 'pushed_authorization_request_endpoint',
+      offered: browser,
+      announce: ({ config }) => ({ require_pushed_authorization_requests: config.requirePar }),
+    },
+    {
+      name: 'challenge',
+      handle: challengeEndpoint(),
+      metadataName: 'authorization_challenge_endpoint',
+      offered: ({ challenge }) => challenge !== undefined,
+    },
+    { name: 'token', handle: tokenEndpoint({ grants }), metadataName: 'token_endpoint' },
+    { name: 'userinfo', handle: userinfoEndpoint(), metadataName: 'userinfo_endpoint' },
+    { name: 'introspect', handle: introspectEndpoint(), metadataName: 'introspection_endpoint' },
+    { name: 'revoke', handle: revokeEndpoint(), metadataName: 'revocation_endpoint' },
+    { name: 'jwks', handle: jwksEndpoint(), metadataName: 'jwks_uri' },
+  ]
 }
 
 /** An issuer that never changes. @throws PosternError `tokens.config` */

@@ -2,6 +2,7 @@
 import type { KeyRing } from '@postern/core/keyRing'
 import type { Runtime } from '@postern/store'
 import type { ChallengePort } from './challenge.js'
+import type { ClientAuthMethod } from './clientAuth.js'
 import type { ClientPort } from './clients.js'
 import type { IssuerConfig } from './config.js'
 import type { InteractionPort } from './interaction.js'
@@ -30,6 +31,8 @@ export interface IssuerContext {
   /** Claims of a subject for ID token and userinfo. Without it both carry protocol claims alone. */
   readonly claims?: ClaimsPort
   readonly recheck?: Recheck
+  /** How clients may authenticate, beside `none`; default `secret` and `assertion`. */
+  readonly auth?: readonly ClientAuthMethod[]
   /** OAuth for First-Party Apps. Without it `/authorize-challenge` and its metadata are absent. */
   readonly challenge?: ChallengePort
   /** Path below which the endpoints answer; default the issuer's own path. Stripped exactly once. */

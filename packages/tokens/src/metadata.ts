@@ -1,5 +1,8 @@
 /** Discovery (RFC 8414, OpenID Connect Discovery §3): announces only what was passed in. */
 import type { JsonObject } from '@postern/core/json'
+import type { Endpoint } from './endpoint.js'
+import type { GrantType } from './grant.js'
+import { authMethodsOf } from './internal/authenticate.js'
 import { urlOf } from './internal/endpoint.js'
 import { empty } from './internal/http.js'
 import type { Handler, IssuerContext } from './issuer.js'
@@ -7,33 +10,25 @@ import { publicJson } from './jwks.js'
 
 /** What a server was built with. */
 export interface Offered {
-  readonly grantTypes: readonly string[]
-  readonly authMethods: readonly string[]
+  readonly grants: readonly GrantType[]
+  readonly endpoints: readonly Endpoint[]
 }
 
 /** The metadata document of an issuer. */
-export function metadata(context: IssuerContext, { grantTypes, authMethods }: Offered): JsonObject {
-  const { issuer, config, keys, runtime, interaction, challenge, clients } = context
-  const browser = interaction !== undefined
-  const offered = grantTypes.filter((type) => type !== 'authorization_code' || browser || challenge !== undefined)
+export function metadata(context: IssuerContext, { grants, endpoints }: Offered): JsonObject {
+  const { issuer, config, keys, runtime, interaction, challenge } = context
+  const grantTypes = grants.map(({ grantType }) => grantType)
+  const authMethods = authMethodsOf(context).flatMap(({ methods }) => methods)
+  const offered = endpoints.filter((one) => one.offered?.(context) ?? true)
   return {
     issuer,
-    ...(browser && {
-      authorization_endpoint: urlOf('authorize', context),
-      pushed_authorization_request_endpoint: urlOf('par', context),
-      require_pushed_authorization_requests: config.requirePar,
-    }),
-    ...(challenge !== undefined && { authorization_challenge_endpoint: urlOf('challenge', context) }),
-    ...(clients.admit !== undefined && { registration_endpoint: urlOf('register', context) }),
-    token_endpoint: urlOf('token', context),
-    userinfo_endpoint: urlOf('userinfo', context),
-    introspection_endpoint: urlOf('introspect', context),
-    revocation_endpoint: urlOf('revoke', context),
-    jwks_uri: urlOf('jwks', context),
+    ...Object.fromEntries(offered.map(({ name, metadataName }) => [metadataName, urlOf(name, context)])),
     scopes_supported: config.scopes,
     response_types_supported: ['code'],
     response_modes_supported: ['query'],
-    grant_types_supported: offered,
+    grant_types_supported: grantTypes.filter(
+      (type) => type !== 'authorization_code' || interaction !== undefined || challenge !== undefined,
+    ),
     subject_types_supported: ['public'],
     id_token_signing_alg_values_supported: [...new Set(keys.signing.published(runtime.clock()).map(({ signer }) => signer.alg))],
     token_endpoint_auth_methods_supported: ['none', ...authMethods],
@@ -50,6 +45,7 @@ export function metadata(context: IssuerContext, { grantTypes, authMethods }: Of
     request_uri_parameter_supported: false,
     authorization_response_iss_parameter_supported: true,
     protected_resources: Object.keys(config.resources),
+    ...Object.assign({}, ...offered.map(({ announce }) => announce?.(context) ?? {})),
   }
 }
 

@@ -3,7 +3,7 @@ import type { JsonObject } from '@postern/core/json'
 import type { Part, Rec } from '@postern/store'
 import type { Guard, TokenKind } from './login.js'
 
-export type RecheckAt = 'code' | 'refresh' | 'client'
+export type RecheckAt = 'code' | 'refresh' | 'client' | 'device' | 'ciba' | 'exchange'
 
 /** A grant as `recheck` sees it. */
 export interface GrantView {
@@ -15,6 +15,8 @@ export interface GrantView {
   readonly kind: TokenKind
   readonly scope: readonly string[]
   readonly resource: string
+  /** Granted `authorization_details`, when there are any. */
+  readonly details?: readonly JsonObject[]
   readonly acr: string | null
   readonly amr: readonly string[]
   readonly authTime: number | null

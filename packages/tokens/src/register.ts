@@ -8,6 +8,7 @@ import type { Op } from '@postern/store'
 import { eventOp } from '@postern/store/outbox'
 import type { Admission, Client, ClientPort, RegistrationCall } from './clients.js'
 import { type Proof, verifyProof } from './dpop.js'
+import type { Endpoint } from './endpoint.js'
 import { type CheckedMetadata, checkMetadata } from './internal/clientMetadata.js'
 import { commit } from './internal/commit.js'
 import { endpoint, urlOf } from './internal/endpoint.js'
@@ -18,6 +19,15 @@ import { kitOf } from './internal/kit.js'
 import type { Handler, IssuerContext } from './issuer.js'
 
 const MAX_BYTES = 32_768
+
+/** Registration and its management, for `createAuthorizationServer({ endpoints })`; offered where {@link ClientPort.admit} is. */
+export const registration: Endpoint = {
+  name: 'register',
+  handle: /* @__PURE__ */ registerEndpoint(),
+  below: true,
+  metadataName: 'registration_endpoint',
+  offered: ({ clients }) => clients.admit !== undefined,
+}
 
 /** `POST /register`; `GET`, `PUT`, `DELETE /register/{client_id}`. */
 export function registerEndpoint(): Handler {

@@ -6,7 +6,7 @@ import type { Evaluated, GrantType, Issue, Refusal } from './grant.js'
 import { clientCredentials } from './grants/clientCredentials.js'
 import { code } from './grants/code.js'
 import { refresh } from './grants/refresh.js'
-import { authenticate, type ClientAuthMethod, spend } from './internal/authenticate.js'
+import { authenticate, spend } from './internal/authenticate.js'
 import { commit, commitRepeatable } from './internal/commit.js'
 import { endpoint, urlOf } from './internal/endpoint.js'
 import { ship, tell } from './internal/events.js'
@@ -19,10 +19,8 @@ import type { Handler, IssuerContext } from './issuer.js'
 export const defaultGrants: readonly GrantType[] = /* @__PURE__ */ [code, refresh, clientCredentials]
 
 /** `POST /token`. */
-export function tokenEndpoint(
-  o: { readonly grants?: readonly GrantType[]; readonly auth?: readonly ClientAuthMethod[] } = {},
-): Handler {
-  const grants = new Map((o.grants ?? defaultGrants).map((grant) => [grant.grantType, grant]))
+export function tokenEndpoint({ grants: offered = defaultGrants }: { readonly grants?: readonly GrantType[] } = {}): Handler {
+  const grants = new Map(offered.map((grant) => [grant.grantType, grant]))
   return endpoint('token', async (request, context) => {
     const form = await readForm(request)
     const grantType = form.get('grant_type')
@@ -33,7 +31,6 @@ export function tokenEndpoint(
     const caller = await authenticate(request, form, context, {
       url: urlOf('token', context),
       known,
-      ...(o.auth && { methods: o.auth }),
     })
     const { client, proof, joined, markers } = caller
     if (!client.grantTypes.includes(grantType)) throw new PosternError('grant.not_allowed')

@@ -20,6 +20,7 @@ import { sharedNonces } from '@postern/tokens/dpop'
 import type { Decision } from '@postern/tokens/interaction'
 import type { IssuerContext } from '@postern/tokens/issuer'
 import type { Login } from '@postern/tokens/login'
+import { registration } from '@postern/tokens/register'
 
 export const ISSUER = 'https://id.example.com/t1'
 export const API = 'https://api.example.com'
@@ -199,7 +200,7 @@ export async function world(o: WorldOptions = {}): Promise<World> {
     const context = { ...base, runtime: { ...base.runtime } }
     return { ...context, ...o.context?.(context) }
   })
-  const nodes = contexts.map((context) => createAuthorizationServer({ resolveIssuer: () => context }))
+  const nodes = contexts.map((context) => createAuthorizationServer({ resolveIssuer: () => context, endpoints: [registration] }))
   const nonces = sharedNonces({ keys, crypto, clock, tenant, issuer, role: 'as' })
 
   const made: World = {

@@ -4,8 +4,8 @@ import type { JsonObject } from '@postern/core/json'
 import { parseJson } from '@postern/core/json'
 import { thumbprint } from '@postern/core/jwk'
 import { type Jws, readJws, verifyJws } from '@postern/core/jws'
+import type { ClientAuthMethod, Marker } from '../clientAuth.js'
 import type { Client } from '../clients.js'
-import type { ClientAuthMethod, Marker } from '../internal/authenticate.js'
 import { kitOf } from '../internal/kit.js'
 import type { IssuerContext } from '../issuer.js'
 import { assertionRules, numericDate, textClaim } from '../jose.js'
@@ -17,7 +17,7 @@ const SKEW_MS = 60_000
 /** The `private_key_jwt` method. */
 export const assertion: ClientAuthMethod = {
   methods: ['private_key_jwt'],
-  read(_authorization, form, { config }) {
+  read(_request, form, { config }) {
     const text = form.get('client_assertion')
     const type = form.get('client_assertion_type')
     if (text === undefined && type === undefined) return null

@@ -4,7 +4,7 @@ import { equal, fromUtf8, utf8 } from '@postern/core/bytes'
 import type { CryptoPort } from '@postern/core/cryptoPort'
 import { isPosternError, PosternError } from '@postern/core/errors'
 import { parseForm } from '@postern/core/form'
-import type { ClientAuthMethod } from '../internal/authenticate.js'
+import type { ClientAuthMethod } from '../clientAuth.js'
 
 const MIN_SECRET = 32
 
@@ -23,7 +23,8 @@ export async function hashSecret(crypto: CryptoPort, secret: string): Promise<st
 /** Both ways of sending a secret. */
 export const secret: ClientAuthMethod = {
   methods: ['client_secret_basic', 'client_secret_post'],
-  read(authorization, form) {
+  read({ headers }, form) {
+    const authorization = headers.get('authorization')
     const basic = authorization !== null && /^basic /i.test(authorization) ? readBasic(authorization.slice(6)) : null
     const posted = form.get('client_secret')
     if (basic !== null && posted !== undefined) throw new PosternError('client.credentials', { reason: 'two methods' })

@@ -163,7 +163,7 @@ function guardOps({ guards }: Family, judged: Judged): readonly Op[] {
 
 function planOf({ call, part }: Turn, judged: Judged, refresh: NonNullable<TokenPlan['refresh']>): TokenPlan {
   const { family } = refresh
-  const { kind, clientId, subject, resource, amr, authTime, sid, nonce } = family.grant
+  const { kind, clientId, subject, resource, amr, authTime, sid, nonce, x5t, details } = family.grant
   return {
     kind,
     clientId,
@@ -173,6 +173,8 @@ function planOf({ call, part }: Turn, judged: Judged, refresh: NonNullable<Token
     authTime,
     sid,
     nonce,
+    ...(x5t !== undefined && { x5t }),
+    ...(details !== undefined && { details }),
     part,
     family: { id: family.id, row: true },
     epochs: family.guards,

@@ -1,8 +1,9 @@
 /** Who calls: one way of client authentication, and the DPoP proof. What makes them single-use is returned, to be spent last. */
-import { type ErrorCode, PosternError } from '@postern/core/errors'
-import type { Op, Part } from '@postern/store'
+import { PosternError } from '@postern/core/errors'
+import type { Op } from '@postern/store'
 import { assertion } from '../auth/assertion.js'
 import { secret } from '../auth/secret.js'
+import type { ClientAuthMethod, Marker } from '../clientAuth.js'
 import type { Client } from '../clients.js'
 import { allowBearerPublicClients } from '../config.js'
 import { type Proof, verifyProof } from '../dpop.js'
@@ -10,30 +11,6 @@ import type { IssuerContext } from '../issuer.js'
 import { commit } from './commit.js'
 import { kitOf } from './kit.js'
 import { malformed } from './wire.js'
-
-/** A put-if-absent that makes an assertion or proof single-use; `spent` is what its repetition is refused with. */
-export interface Marker {
-  readonly part: Part
-  readonly op: Op
-  readonly spent: Extract<ErrorCode, 'client.replayed' | 'dpop.proof'>
-}
-
-/** One family of ways to authenticate a client. */
-export interface ClientAuthMethod {
-  /** `token_endpoint_auth_method` values. */
-  readonly methods: readonly string[]
-  /** The credential a request carries, or `null` when it carries none of this kind. */
-  read(
-    authorization: string | null,
-    form: ReadonlyMap<string, string>,
-    context: IssuerContext,
-  ): {
-    readonly method: string
-    readonly clientId: string
-    /** @param client - `null` for an unknown one: the same work is done and refused */
-    verify(client: Client | null, context: IssuerContext): Promise<readonly Marker[]>
-  } | null
-}
 
 /** An authenticated caller. */
 export interface Caller {
@@ -45,7 +22,12 @@ export interface Caller {
   readonly joined: readonly Op[]
 }
 
-export const defaultAuth: readonly ClientAuthMethod[] = /* @__PURE__ */ [secret, assertion]
+/** The ways an issuer's clients may authenticate. */
+export function authMethodsOf({ auth }: IssuerContext): readonly ClientAuthMethod[] {
+  return auth ?? DEFAULT_AUTH
+}
+
+const DEFAULT_AUTH: readonly ClientAuthMethod[] = /* @__PURE__ */ [secret, assertion]
 
 const CLIENT_ID = /^[A-Za-z0-9._~-]{1,64}$/
 
@@ -63,10 +45,9 @@ export async function authenticate(
     readonly url: string
     readonly known?: Client | null
     readonly tokens?: boolean
-    readonly methods?: readonly ClientAuthMethod[]
   },
 ): Promise<Caller> {
-  const { client, markers } = await authenticateClient(request, form, context, o.known ?? null, o.methods ?? defaultAuth)
+  const { client, markers } = await authenticateClient(request, form, context, o.known ?? null)
   const proof = await checkProof(request, client, context, o.url)
   if (proof === null && owesProof(client, context, o.tokens ?? true))
     throw new PosternError('dpop.proof', { reason: 'dpop.missing' })
@@ -101,10 +82,9 @@ async function authenticateClient(
   form: ReadonlyMap<string, string>,
   context: IssuerContext,
   known: Client | null,
-  methods: readonly ClientAuthMethod[],
 ): Promise<{ readonly client: Client; readonly markers: readonly Marker[] }> {
   const authorization = request.headers.get('authorization')
-  const credentials = methods.flatMap((method) => method.read(authorization, form, context) ?? [])
+  const credentials = authMethodsOf(context).flatMap((method) => method.read(request, form, context) ?? [])
   if (credentials.length > 1) throw new PosternError('client.credentials', { reason: 'two methods' })
   const [credential] = credentials
   if (credential === undefined && authorization !== null) throw new PosternError('client.credentials', { reason: 'scheme' })

@@ -16,6 +16,9 @@ export const paths = {
   introspect: '/introspect',
   revoke: '/revoke',
   register: '/register',
+  device: '/device_authorization',
+  ciba: '/bc-authorize',
+  logout: '/logout',
   jwks: '/jwks',
 } as const
 

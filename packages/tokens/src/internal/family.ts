@@ -24,6 +24,10 @@ export interface Grant {
   readonly nonce: string | null
   /** The key its tokens are bound to: always an instance's; a shared public client's from its first proof. */
   readonly jkt: string | null
+  /** The certificate they are bound to, as `x5t#S256` (RFC 8705 §3); absent for most. */
+  readonly x5t?: string
+  /** Granted `authorization_details` (RFC 9396), each with its `type`; absent for most. */
+  readonly details?: readonly JsonObject[]
   readonly facts: JsonObject | null
 }
 

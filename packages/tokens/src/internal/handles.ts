@@ -4,15 +4,28 @@ import { fromUtf8, utf8 } from '@postern/core/bytes'
 import type { Kit } from './kit.js'
 
 /** Types with their prefixes, which are for secret scanners and trusted for nothing. */
-const PREFIXES = { code: 'pc_', interaction: 'pi_', par: 'pp_', refresh: 'pr_', registration: 'pm_' } as const
+const PREFIXES = {
+  access: 'pa_',
+  ciba: 'pb_',
+  code: 'pc_',
+  device: 'pd_',
+  interaction: 'pi_',
+  registration: 'pm_',
+  par: 'pp_',
+  refresh: 'pr_',
+  deviceSecret: 'ps_',
+} as const
 
 export type HandleType = keyof typeof PREFIXES
+
+/** What must open as long as the oldest family, session or registration lives; everything else is of half an hour at most. */
+const LONG: readonly HandleType[] = ['refresh', 'registration', 'deviceSecret']
 
 const MAX_CHARACTERS = 12_000
 
 /** A handle that opens until its content says it is over. */
 export async function sealHandle(kit: Kit, type: HandleType, content: unknown): Promise<string> {
-  const sealer = type === 'refresh' || type === 'registration' ? kit.long : kit.short
+  const sealer = LONG.includes(type) ? kit.long : kit.short
   return PREFIXES[type] + encodeBase64url(await sealer.seal(kit.scope(type), utf8(JSON.stringify(content))))
 }
 
@@ -34,6 +47,6 @@ export async function openBytes(kit: Kit, type: HandleType, text: string): Promi
   if (text.length > MAX_CHARACTERS || !text.startsWith(prefix)) return null
   const sealed = decodeBase64url(text.slice(prefix.length))
   if (sealed === null) return null
-  const sealer = type === 'refresh' || type === 'registration' ? kit.long : kit.short
+  const sealer = LONG.includes(type) ? kit.long : kit.short
   return sealer.open(kit.scope(type), sealed)
 }

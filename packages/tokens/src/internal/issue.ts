@@ -33,6 +33,7 @@ export async function issue(plan: TokenPlan, rev: string, context: IssuerContext
     token_type: plan.jkt === null ? 'Bearer' : 'DPoP',
     expires_in: Math.max(0, exp - Math.floor(now / 1000)),
     scope: scope.join(' '),
+    ...(plan.details !== undefined && { authorization_details: plan.details }), // RFC 9396 §7
     ...(plan.refresh !== null && { refresh_token: await refreshToken(kit, plan.refresh.family, plan.refresh.rev ?? rev) }),
     ...(openid && { id_token: await idToken(plan, accessToken, key, now, context) }),
   }
@@ -47,7 +48,7 @@ async function accessClaims(
   kit: Kit,
   { issuer, runtime }: IssuerContext,
 ): Promise<JsonObject> {
-  const { epochs, family, part, subject, clientId, resource, kind, jkt, acr, amr, authTime, sid, app } = plan
+  const { epochs, family, part, subject, clientId, resource, kind, jkt, x5t, details, acr, amr, authTime, sid, app } = plan
   const session = epochs?.some(({ key }) => key.startsWith('ep/s/')) ?? false
   const digest = epochs === null ? null : await digestOf(runtime.crypto, epochs)
   return {
@@ -61,7 +62,10 @@ async function accessClaims(
     jti: await sealTokenHandle(kit, { part: part.id, family, session, digest }),
     scope: scope.join(' '),
     kind,
-    ...(jkt !== null && { cnf: { jkt } }),
+    ...((jkt !== null || x5t !== undefined) && {
+      cnf: { ...(jkt !== null && { jkt }), ...(x5t !== undefined && { 'x5t#S256': x5t }) },
+    }),
+    ...(details !== undefined && { authorization_details: details }),
     ...(acr !== null && { acr }),
     ...(amr.length > 0 && { amr }),
     ...(authTime !== null && { auth_time: Math.floor(authTime / 1000) }),
@@ -87,6 +91,7 @@ async function idToken(
     { typ: 'JWT', kid: key.kid },
     {
       ...about,
+      ...plan.idClaims,
       iss: issuer,
       sub: subject,
       aud: clientId,

@@ -49,6 +49,7 @@ export async function judge(input: JudgeInput, { recheck }: IssuerContext): Prom
     kind: grant.kind,
     scope,
     resource: grant.resource,
+    ...(grant.details !== undefined && { details: grant.details }),
     acr: grant.acr,
     amr: grant.amr,
     authTime: grant.authTime,

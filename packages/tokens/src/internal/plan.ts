@@ -19,6 +19,9 @@ export interface TokenPlan {
   /** Ms: the grant's own end. */
   readonly notAfter: number
   readonly jkt: string | null
+  /** `x5t#S256` of the client certificate the tokens are bound to. */
+  readonly x5t?: string
+  readonly details?: readonly JsonObject[]
   readonly acr: string | null
   readonly amr: readonly string[]
   /** Ms. */
@@ -30,4 +33,6 @@ export interface TokenPlan {
   readonly refresh: { readonly family: Family; readonly rev?: string } | null
   readonly members: JsonObject
   readonly claims: JsonObject
+  /** Further claims of the ID token (`ds_hash`, `auth_req_id`, …). */
+  readonly idClaims?: JsonObject
 }

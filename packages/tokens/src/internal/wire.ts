@@ -26,6 +26,18 @@ const WORDS: Readonly<Partial<Record<ErrorCode, string>>> = {
   'par.invalid': 'invalid_request_uri',
   'jar.unsupported': 'request_not_supported',
   'jar.by_reference': 'request_uri_not_supported',
+  'jar.refused': 'invalid_request_object',
+  'details.refused': 'invalid_authorization_details', // RFC 9396 §5
+  'grant.pending': 'authorization_pending', // RFC 8628 §3.5, CIBA Core §11
+  'grant.slow_down': 'slow_down',
+  'grant.expired': 'expired_token',
+  'grant.denied': 'access_denied',
+  'ciba.unknown_user': 'unknown_user_id', // CIBA Core §13
+  'ciba.expired_hint': 'expired_login_hint_token',
+  'ciba.binding_message': 'invalid_binding_message',
+  'statement.refused': 'invalid_software_statement', // RFC 7591 §3.2.2
+  'client.attestation': 'invalid_client_attestation',
+  'client.attestation_challenge': 'use_attestation_challenge',
   'dpop.proof': 'invalid_dpop_proof',
   'dpop.nonce': 'use_dpop_nonce',
   'token.missing': 'invalid_token',
