@@ -1,11 +1,12 @@
 import { memoryStore } from '@postern/store/memory'
 import { type Case, storeConformance } from '@postern/testkit/conformance'
 import { describe, expect, it } from 'vitest'
-import { cuttableMemory, mutants } from './stores.js'
+import { crashRig, cuttableMemory, exchangeRig, failoverRig, pressureRig, sleep } from './rigs.js'
+import { mutants } from './stores.js'
 
 describe('a broken store fails the suite that is named for its mistake', () => {
-  it.each(mutants)('$mistake', async ({ caughtBy, open, cuttable }) => {
-    const cases = storeConformance(async () => open(), { ...(cuttable && { cuttable: async () => cuttable() }) })
+  it.each(mutants)('$mistake', async ({ caughtBy, open, rigs }) => {
+    const cases = storeConformance(async () => open(), rigs)
     for (const name of caughtBy) {
       const suite = cases.filter((one) => one.name.startsWith(name))
       expect(suite.length, `no case is named "${name}"`).toBeGreaterThan(0)
@@ -22,8 +23,21 @@ describe('a broken store fails the suite that is named for its mistake', () => {
   })
 
   it('and the sound one, through the same door, fails none', async () => {
-    const cases = storeConformance(async () => memoryStore(), { cuttable: async () => cuttableMemory() })
+    const rigs = {
+      sleep,
+      rounds: 3,
+      cuttable: async () => cuttableMemory(),
+      exchange: async () => exchangeRig(),
+      crash: async () => crashRig(),
+      failover: async () => failoverRig({ shipsLate: false, claims: 'lossless' }),
+      pressure: async () => pressureRig(),
+    } as const
+    const cases = storeConformance(async () => memoryStore(), rigs)
+    expect(cases.filter(({ leftOut }) => leftOut)).toEqual([])
     expect(await failures(cases)).toEqual([])
+    const lossy = failoverRig({ shipsLate: true, claims: 'may-lose', mustLose: true })
+    const honest = storeConformance(async () => memoryStore(), { sleep, failover: async () => lossy })
+    expect(await failures(honest.filter(({ name }) => /failover/.test(name)))).toEqual([])
   })
 })
 

@@ -1,15 +1,16 @@
 /** Broken stores: each makes one mistake that stores in the wild have made, and each must fail the suite that is named for it. */
 import { isPosternError, PosternError } from '@postern/core/errors'
-import { type Commit, OutcomeUnknown, type Store } from '@postern/store'
+import type { Commit, Store } from '@postern/store'
 import { memoryStore } from '@postern/store/memory'
-import type { Cuttable } from '@postern/testkit/conformance'
+import type { ConformanceOptions } from '@postern/testkit/conformance'
+import { crashRig, cuttableMemory, exchangeRig, failoverRig, pressureRig, sleep } from './rigs.js'
 
 export interface Mutant {
   readonly mistake: string
   /** How the names of the cases begin that must catch it. */
   readonly caughtBy: readonly string[]
   readonly open: () => Store
-  readonly cuttable?: () => Cuttable
+  readonly rigs?: ConformanceOptions
 }
 
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
@@ -23,23 +24,34 @@ export const mutants: readonly Mutant[] = [
     mistake: 'checks, then acts',
     caughtBy: ['linearizability: 12', 'storms: of 200 puts', 'storms: of 200 adds', 'storms: of 50 swaps'],
     open() {
-      // One store judges, the other is written without a condition after a turn.
+      const store = memoryStore()
+      return { ...store, commit: (part, ops, o) => judgeThenWrite(store, part, ops, o, turn) }
+    },
+  },
+  {
+    mistake: 'takes no lock when a commit has several ops',
+    caughtBy: ['storms: of 50 swaps', 'linearizability: 12'],
+    open() {
       const store = memoryStore()
       return {
         ...store,
-        async commit(part, ops, o) {
-          const shadow = memoryStore()
-          const standing = await store.read(part, [...new Set(ops.map(({ key }) => key))], o)
-          for (const rec of standing) {
-            if (!rec) continue
-            const { key, value, n, rev, expiresAt } = rec
-            await shadow.commit(part, [{ op: 'put', key, value, expiresAt }], { now: o.now, rev })
-            if (n > 0) await shadow.commit(part, [{ op: 'add', key, by: n, max: n }], { now: o.now, rev })
-          }
-          const answer = await shadow.commit(part, ops, o)
-          if (!answer.ok) return answer
-          await turn()
-          for (const [i, rec] of answer.recs.entries()) await overwrite(store, part, ops[i]!.key, rec, o)
+        commit: (part, ops, o) =>
+          ops.length === 1 ? store.commit(part, ops, o) : judgeThenWrite(store, part, ops, o, () => rounds(6)),
+      }
+    },
+  },
+  {
+    mistake: 'takes the lock in the path of several ops alone',
+    caughtBy: ['linearizability: 12', 'linearizability: 16'],
+    open() {
+      const store = memoryStore()
+      let lock: Promise<unknown> = Promise.resolve()
+      return {
+        ...store,
+        commit(part, ops, o) {
+          if (ops.length === 1) return store.commit(part, ops, o)
+          const answer = lock.then(() => judgeThenWrite(store, part, structuredClone(ops), o, () => rounds(6)))
+          lock = answer.catch(() => {})
           return answer
         },
       }
@@ -136,20 +148,24 @@ export const mutants: readonly Mutant[] = [
   },
   {
     mistake: 'reports a lost answer as a failure',
-    caughtBy: ['outcome:'],
+    caughtBy: ['outcome:', 'all or nothing: the connection is cut'],
     open: memoryStore,
-    cuttable() {
-      const { store, cut } = cuttableMemory()
-      return {
-        cut,
-        store: {
-          ...store,
-          commit: (part, ops, o) =>
-            store.commit(part, ops, o).catch((error: unknown) => {
-              throw isPosternError(error, 'store.outcome_unknown') ? new PosternError('store.unavailable') : error
-            }),
-        },
-      }
+    rigs: {
+      sleep,
+      exchange: async () => exchangeRig('reports a lost answer as a failure'),
+      async cuttable() {
+        const { store, cut } = cuttableMemory()
+        return {
+          cut,
+          store: {
+            ...store,
+            commit: (part, ops, o) =>
+              store.commit(part, ops, o).catch((error: unknown) => {
+                throw isPosternError(error, 'store.outcome_unknown') ? new PosternError('store.unavailable') : error
+              }),
+          },
+        }
+      },
     },
   },
   {
@@ -160,7 +176,7 @@ export const mutants: readonly Mutant[] = [
       return {
         ...store,
         async commit(part, ops, o) {
-          const trial = await judgeOnly(store, part, ops, o)
+          const trial = await judged(store, part, ops, o)
           if (trial.ok) setTimeout(() => void store.commit(part, ops, o).catch(() => {}), 2)
           return trial
         },
@@ -228,30 +244,105 @@ export const mutants: readonly Mutant[] = [
       }
     },
   },
-]
-
-/** A memory store whose next answer can be lost, told as it should be. */
-export function cuttableMemory(): Cuttable {
-  const store = memoryStore()
-  let next: 'before' | 'after' | null = null
-  return {
-    cut(when) {
-      next = when
+  {
+    mistake: 'acknowledges before it flushes',
+    caughtBy: ['kill -9: what was acknowledged', 'honesty: a store that claims to survive'],
+    open: memoryStore,
+    rigs: { sleep, rounds: 3, crash: async () => crashRig('acknowledges before it flushes') },
+  },
+  {
+    mistake: 'logs a commit in part',
+    caughtBy: ['kill -9: a commit is there whole'],
+    open: memoryStore,
+    rigs: { sleep, rounds: 2, crash: async () => crashRig('forgets half') },
+  },
+  {
+    mistake: 'calls a failover that loses lossless',
+    caughtBy: ['failover: a lossless store', 'honesty: a store that claims to lose nothing'],
+    open: memoryStore,
+    rigs: { sleep, failover: async () => failoverRig({ shipsLate: true, claims: 'lossless' }) },
+  },
+  {
+    mistake: 'has a standby and says that there is none',
+    caughtBy: ['honesty: a store that claims to lose nothing'],
+    open: memoryStore,
+    rigs: { sleep, failover: async () => failoverRig({ shipsLate: false, claims: 'none' }) },
+  },
+  {
+    mistake: 'is judged by a harness that cannot see loss',
+    caughtBy: ['failover: a lossless store'],
+    open: memoryStore,
+    rigs: { sleep, failover: async () => failoverRig({ shipsLate: false, claims: 'may-lose', mustLose: true }) },
+  },
+  {
+    mistake: 'applies the first op of a request that is cut off',
+    caughtBy: ['all or nothing: the connection is cut'],
+    open: memoryStore,
+    rigs: { sleep, exchange: async () => exchangeRig('applies half') },
+  },
+  ...(['lets any number wait', 'acknowledges what waits', 'applies what it refused'] as const).map(
+    (mistake, i): Mutant => ({
+      mistake: `under pressure ${mistake}`,
+      caughtBy: [['pressure: while', 'pressure: nothing', 'pressure: when'][i]!],
+      open: memoryStore,
+      rigs: { sleep, pressure: async () => pressureRig(mistake) },
+    }),
+  ),
+  {
+    mistake: 'changes what it says of itself',
+    caughtBy: ['honesty: guarantees'],
+    open() {
+      let asked = 0
+      return {
+        ...memoryStore(),
+        get guarantees() {
+          return { durable: asked++ > 0 ? 'process' : 'none', failover: 'none' } as const
+        },
+      }
     },
-    store: {
-      ...store,
-      async commit(part, ops, o) {
-        const when = next
-        next = null
-        if (when !== 'before') {
+  },
+  {
+    mistake: 'answers an empty list when it has none',
+    caughtBy: ['honesty: the driver has no list'],
+    open: () => ({ ...memoryStore(), list: async () => [] }),
+    rigs: { skip: ['list'] },
+  },
+  {
+    mistake: 'takes its own commit, sent again, for the commit of another',
+    caughtBy: ['faults:'],
+    open() {
+      const store = memoryStore()
+      const renamed = <R extends import('@postern/store').Rec | null>(rec: R): R => rec && { ...rec, rev: rec.rev.toLowerCase() }
+      return {
+        ...store,
+        async commit(part, ops, o) {
           const answer = await store.commit(part, ops, o)
-          if (when === null) return answer
-        }
-        throw new OutcomeUnknown(o.rev)
-      },
+          return answer.ok ? answer : { ...answer, current: renamed(answer.current) }
+        },
+        read: async (part, keys, o) => (await store.read(part, keys, o)).map(renamed),
+      }
     },
-  }
-}
+  },
+  {
+    mistake: 'applies a commit again when it is sent again',
+    caughtBy: ['faults:'],
+    open() {
+      const store = memoryStore()
+      return {
+        ...store,
+        async commit(part, ops, o) {
+          const answer = await store.commit(part, ops, o)
+          if (answer.ok || answer.current?.rev !== o.rev) return answer
+          return store.commit(
+            part,
+            ops.map((op) => (op.op === 'put' ? { ...op, rev: o.rev } : op)),
+            o,
+          )
+        },
+      }
+    },
+  },
+]
 
 type Commits = Parameters<Store['commit']>
 
@@ -272,11 +363,26 @@ async function overwrite(
   if (rec.n > 0) await store.commit(part, [{ op: 'add', key, by: rec.n, max: rec.n }], { now: o.now, rev: rec.rev })
 }
 
-/** What a commit would answer, in a copy of the partition. */
-async function judgeOnly(store: Store, part: Commits[0], ops: Commits[1], o: Commits[2]): Promise<Commit> {
+/** What a commit would answer, in a copy of the records it names. */
+async function judged(store: Store, part: Commits[0], ops: Commits[1], o: Commits[2]): Promise<Commit> {
   const copy = memoryStore()
   for (const [i, rec] of (await store.read(part, keysOf(ops), o)).entries()) {
     if (rec) await overwrite(copy, part, ops[i]!.key, rec, o)
   }
   return copy.commit(part, ops, o)
+}
+
+/** Judges, lets others in, and writes without a condition. */
+async function judgeThenWrite(
+  store: Store,
+  part: Commits[0],
+  ops: Commits[1],
+  o: Commits[2],
+  between: () => Promise<void>,
+): Promise<Commit> {
+  const answer = await judged(store, part, ops, o)
+  if (!answer.ok) return answer
+  await between()
+  for (const [i, rec] of answer.recs.entries()) if (ops[i]!.op !== 'check') await overwrite(store, part, ops[i]!.key, rec, o)
+  return answer
 }

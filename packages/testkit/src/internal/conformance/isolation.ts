@@ -26,27 +26,11 @@ export const isolationSuite: Suite = (kit) => [
         for (const part of LOOKALIKES) {
           const [rec] = await store.read(part, ['a'], { now: NOW })
           equal(rec?.value, bytes(nameOf(part)), nameOf(part))
-          equal((await store.list(part, '', { now: NOW, limit: 9 })).length, 1, `the list of ${nameOf(part)}`)
+          if (kit.lists) equal((await store.list(part, '', { now: NOW, limit: 9 })).length, 1, `the list of ${nameOf(part)}`)
         }
         await store.commit(LOOKALIKES[2]!, [{ op: 'del', key: 'a' }], { now: NOW, rev: kit.rev() })
         for (const part of LOOKALIKES.toSpliced(2, 1))
           equal((await store.read(part, ['a'], { now: NOW }))[0] === null, false, 'a del beside it')
-      }),
-  },
-  {
-    name: 'isolation: a prefix takes its own keys alone: no wildcard, no half name',
-    run: () =>
-      kit.over(async (store) => {
-        const keys = ['f/1', 'f/10', 'f/1/x', 'f-1', 'f_1', 'f.1', 'g/1', 'f~', 'f', 'e/1']
-        for (const key of keys) await put(kit, store, key, key)
-        for (const prefix of ['', 'f', 'f/', 'f/1', 'f/1/', 'f_', 'f.', 'g/1', 'x', 'f~', '_', '-']) {
-          const listed = await store.list(PART, prefix, { now: NOW, limit: 100 })
-          equal(
-            listed.map(({ key }) => key),
-            keys.filter((key) => key.startsWith(prefix)).sort(),
-            `prefix "${prefix}"`,
-          )
-        }
       }),
   },
   {
@@ -59,7 +43,7 @@ export const isolationSuite: Suite = (kit) => [
           equal(answer.ok && answer.recs[0]?.value, value, `${length} bytes, answered`)
           const [rec] = await store.read(PART, ['v'], { now: NOW })
           equal(rec?.value, value, `${length} bytes, read`)
-          equal((await store.list(PART, 'v', { now: NOW, limit: 1 }))[0]?.value, value, `${length} bytes, listed`)
+          if (kit.lists) equal((await store.list(PART, 'v', { now: NOW, limit: 1 }))[0]?.value, value, `${length} bytes, listed`)
         }
       }),
   },

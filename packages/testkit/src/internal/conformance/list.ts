@@ -5,6 +5,22 @@ import { bytes, type Kit, NOW, PART, type Suite } from './kit.js'
 
 export const listSuite: Suite = (kit) => [
   {
+    name: 'list: a prefix takes its own keys alone: no wildcard, no half name',
+    run: () =>
+      kit.over(async (store) => {
+        const keys = ['f/1', 'f/10', 'f/1/x', 'f-1', 'f_1', 'f.1', 'g/1', 'f~', 'f', 'e/1']
+        await put(kit, store, keys)
+        for (const prefix of ['', 'f', 'f/', 'f/1', 'f/1/', 'f_', 'f.', 'g/1', 'x', 'f~', '_', '-']) {
+          const listed = await store.list(PART, prefix, { now: NOW, limit: 100 })
+          equal(
+            listed.map(({ key }) => key),
+            keys.filter((key) => key.startsWith(prefix)).sort(),
+            `prefix "${prefix}"`,
+          )
+        }
+      }),
+  },
+  {
     name: 'list: keys come in the order of their bytes',
     run: () =>
       kit.over(async (store) => {

@@ -42,7 +42,10 @@ export const modelSuite: Suite = (kit) => [
     run: () =>
       fc.assert(
         fc.asyncProperty(
-          fc.commands([commits, commits, commits, reads, lists, outboxes, waits], { maxCommands: 60, size: 'max' }),
+          fc.commands([commits, commits, commits, reads, ...(kit.lists ? [lists] : []), outboxes, waits], {
+            maxCommands: 60,
+            size: 'max',
+          }),
           (commands) =>
             kit.over((store) =>
               fc.asyncModelRun(

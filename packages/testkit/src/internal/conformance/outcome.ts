@@ -1,9 +1,9 @@
-/** Suite 12, the store's part: a lost answer is told as what it is. */
+/** Suite 4, the part on the answer: a lost one is told as what it is. */
 import { isPosternError } from '@postern/core/errors'
 import { type Op, OutcomeUnknown } from '@postern/store'
-import type { Cuttable } from '../../conformance.js'
 import { equal, holds } from '../check.js'
 import { bytes, type Case, type Kit, NOW, PART } from './kit.js'
+import type { Cuttable } from './rigs.js'
 
 /** For drivers whose answers can be lost; `open` gives a fresh store and the means to lose them. */
 export function outcomeSuite(kit: Kit, open: () => Promise<Cuttable>): readonly Case[] {
