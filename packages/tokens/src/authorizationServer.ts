@@ -1,5 +1,4 @@
 /** The front door: OAuth 2.1 and OpenID Connect as one function over `Request`. */
-import { PosternError } from '@postern/core/errors'
 import { authorizeEndpoint, resumeAuthorization } from './authorize.js'
 import { challengeEndpoint } from './challenge.js'
 import type { Endpoint } from './endpoint.js'
@@ -7,6 +6,7 @@ import type { GrantType } from './grant.js'
 import type { Decision } from './interaction.js'
 import { type PathName, paths } from './internal/endpoint.js'
 import { empty, errorReply } from './internal/http.js'
+import { AUTHORIZATION_SERVER, checkIssuer, OPENID, pathOf } from './internal/issuerUrl.js'
 import { introspectEndpoint } from './introspect.js'
 import type { Handler, HostContext, IssuerContext, ResolveIssuer } from './issuer.js'
 import { jwksEndpoint } from './jwks.js'
@@ -41,10 +41,6 @@ export interface AuthorizationServer {
    */
   sweep(context: IssuerContext): Promise<number>
 }
-
-const AUTHORIZATION_SERVER = '/.well-known/oauth-authorization-server'
-const OPENID = '/.well-known/openid-configuration'
-const PLAIN_HTTPS = /^https:\/\/[a-z0-9.-]+(?::\d+)?(?:\/[A-Za-z0-9._~-]+)*$/
 
 /** An authorization server for every issuer that `resolveIssuer` knows. */
 export function createAuthorizationServer({
@@ -134,30 +130,4 @@ function standardEndpoints(grants: readonly GrantType[]): readonly Endpoint[] {
     { name: 'revoke', handle: revokeEndpoint(), metadataName: 'revocation_endpoint' },
     { name: 'jwks', handle: jwksEndpoint(), metadataName: 'jwks_uri' },
   ]
-}
-
-/** An issuer that never changes. @throws PosternError `tokens.config` */
-export function fixedIssuer(context: IssuerContext): ResolveIssuer {
-  checkIssuer(context.issuer)
-  return () => context
-}
-
-/** RFC 8414 §2: https without query or fragment; http on a loopback host alone. No trailing slash, so that one issuer has one name. */
-function checkIssuer(issuer: string): void {
-  if (PLAIN_HTTPS.test(issuer)) return
-  const url = URL.canParse(issuer) ? new URL(issuer) : null
-  const loopback = url?.protocol === 'http:' && /^(?:localhost|127\.0\.0\.1|\[::1\])$/.test(url.hostname)
-  if (url === null || !(url.protocol === 'https:' || loopback) || /[?#]|\/$/.test(issuer))
-    throw new PosternError('tokens.config', {
-      publicMessage: 'The issuer must be an https URL without query, fragment or trailing slash.',
-    })
-}
-
-/** The path of an absolute URL as it is written, without query; `/` alone is the empty path. */
-function pathOf(url: string): string {
-  const start = url.indexOf('/', url.indexOf('://') + 3)
-  if (start < 0) return ''
-  const end = url.slice(start).search(/[?#]/)
-  const path = end < 0 ? url.slice(start) : url.slice(start, start + end)
-  return path === '/' ? '' : path
 }

@@ -1,4 +1,5 @@
 /** The issuer of one request: everything that differs between tenants is an argument, so one process serves many and rotates keys while running. */
+import { PosternError } from '@postern/core/errors'
 import type { KeyRing } from '@postern/core/keyRing'
 import type { Runtime } from '@postern/store'
 import type { ChallengePort } from './challenge.js'
@@ -6,6 +7,7 @@ import type { ClientAuthMethod } from './clientAuth.js'
 import type { ClientPort } from './clients.js'
 import type { IssuerConfig } from './config.js'
 import type { InteractionPort } from './interaction.js'
+import { AUTHORIZATION_SERVER, checkIssuer, OPENID, pathOf } from './internal/issuerUrl.js'
 import type { Recheck } from './recheck.js'
 import type { ClaimsPort } from './userinfo.js'
 
@@ -47,3 +49,39 @@ export type Handler = (request: Request, context: IssuerContext) => Promise<Resp
 
 /** Which issuer a request is for; `null` answers 404 before anything is parsed. */
 export type ResolveIssuer = (request: Request, host?: HostContext) => IssuerContext | null | Promise<IssuerContext | null>
+
+/** An issuer that never changes. @throws PosternError `tokens.config` */
+export function fixedIssuer(context: IssuerContext): ResolveIssuer {
+  checkIssuer(context.issuer)
+  return () => context
+}
+
+const NAME = /^[A-Za-z0-9._~-]{1,64}$/
+
+/**
+ * Many issuers of one process, told apart by the segment of the path below `base`: `https://id.example.com/bank-a`, `…/bank-b`.
+ * `Host` is not consulted.
+ * @param find - the issuer of a segment (`[A-Za-z0-9._~-]{1,64}`, neither `.` nor `..`), or `null`; asked for every request, so keys and configuration may turn
+ * @param o.base - path before the segment; default none
+ * @returns a resolver, which rejects with `tokens.config` when the issuer found lives at another path
+ */
+export function issuersByPath(
+  find: (name: string, request: Request, host?: HostContext) => IssuerContext | null | Promise<IssuerContext | null>,
+  { base = '' }: { readonly base?: string } = {},
+): ResolveIssuer {
+  return async (request, host) => {
+    const path = pathOf(request.url)
+    // RFC 8414 §3.1 puts the well-known segment before the issuer's path.
+    const start = [AUTHORIZATION_SERVER, OPENID].find((prefix) => path.startsWith(`${prefix}/`)) ?? ''
+    const below = path.slice(start.length)
+    if (!below.startsWith(`${base}/`)) return null
+    const name = below.slice(base.length + 1).split('/', 1)[0]!
+    // Whatever is written in another way (`%2e`, `..;`, an empty segment) names nobody.
+    if (!NAME.test(name) || /^\.\.?$/.test(name)) return null
+    const context = await find(name, request, host)
+    const home = context === null ? null : ((start === '' ? context.basePath : undefined) ?? pathOf(context.issuer))
+    if (home !== null && home !== `${base}/${name}`)
+      throw new PosternError('tokens.config', { publicMessage: 'The issuer found for this path says that it lives at another.' })
+    return context
+  }
+}

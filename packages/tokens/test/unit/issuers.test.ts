@@ -1,4 +1,5 @@
 import { createAuthorizationServer } from '@postern/tokens'
+import { issuersByPath } from '@postern/tokens/issuer'
 import { describe, expect, it } from 'vitest'
 import { basic, CHALLENGE, REDIRECT, SECRET, type World, world } from '../world.js'
 
@@ -90,6 +91,93 @@ describe('several issuers in one process', () => {
         new Request(`${issuer}/login`, { headers: { cookie } }),
       )
     expect([(await end(two, TWO)).status, (await end(one, ONE)).status]).toEqual([400, 303])
+  })
+})
+
+describe('issuersByPath', () => {
+  async function banks(base = '') {
+    const contexts = new Map(
+      await Promise.all(
+        ['t1', 't2'].map(async (name, i) => {
+          const issuer = `https://id.example.com${base}/${name}`
+          const { contexts } = await world({ seed: i, issuer, nodes: 1, context: () => ({ tenant: name }) })
+          return [name, contexts[0]!] as const
+        }),
+      ),
+    )
+    const asked: string[] = []
+    const find = (name: string) => {
+      asked.push(name)
+      return contexts.get(name) ?? null
+    }
+    return { asked, contexts, server: createAuthorizationServer({ resolveIssuer: issuersByPath(find, { base }) }) }
+  }
+  const issuerAt = async (reply: Response | null) => ((await reply!.json()) as { issuer: string }).issuer
+
+  it.each(['', '/oauth'])('serves each below %s/<name>, discovery at all three forms included', async (base) => {
+    const { server } = await banks(base)
+    for (const name of ['t1', 't2']) {
+      const issuer = `https://id.example.com${base}/${name}`
+      expect((await server.fetch(new Request(`${issuer}/jwks`))).status).toBe(200)
+      for (const url of [
+        `https://id.example.com/.well-known/oauth-authorization-server${base}/${name}`,
+        `https://id.example.com/.well-known/openid-configuration${base}/${name}`,
+        `${issuer}/.well-known/openid-configuration`,
+      ])
+        expect(await issuerAt(await server.wellKnown(new Request(url)))).toBe(issuer)
+    }
+  })
+
+  it('H10 neither Host nor X-Forwarded-* has a say', async () => {
+    const { server } = await banks()
+    const headers = {
+      'x-forwarded-host': 'evil.example',
+      'x-forwarded-prefix': '/t2',
+      'x-forwarded-proto': 'http',
+      host: 'evil.example',
+    }
+    const url = 'https://evil.example/.well-known/oauth-authorization-server/t1'
+    const reply = await server.wellKnown(new Request(url, { headers }))
+    expect(await reply!.text()).not.toContain('evil')
+  })
+
+  it('H22 whatever is written in another way is 404 and looked up nowhere', async () => {
+    const { server, asked } = await banks('/oauth')
+    for (const path of [
+      '/',
+      '/oauth',
+      '/oauth/',
+      '/oauth//t1/jwks',
+      '/oauth/%74%31/jwks',
+      '/oauth/t1;/jwks',
+      '/oauth/..;/jwks',
+      '/OAUTH/t1/jwks',
+      '/t1/jwks',
+      '/oauth/t1%2fjwks',
+      `/oauth/${'t'.repeat(65)}/jwks`,
+    ]) {
+      // A bridge hands in what was on the wire; a Request would have normalised it.
+      const raw = { method: 'GET', url: `https://id.example.com${path}`, headers: new Headers() } as unknown as Request
+      expect((await server.fetch(raw)).status, path).toBe(404)
+    }
+    for (const dots of ['.', '..']) {
+      const raw = {
+        method: 'GET',
+        url: `https://id.example.com/oauth/${dots}/jwks`,
+        headers: new Headers(),
+      } as unknown as Request
+      expect((await server.fetch(raw)).status).toBe(404)
+    }
+    expect(asked).toEqual([])
+    expect((await server.fetch(new Request('https://id.example.com/oauth/t3/jwks'))).status).toBe(404)
+    expect(asked).toEqual(['t3'])
+  })
+
+  it('refuses to serve an issuer at the path of another', async () => {
+    const { contexts } = await banks()
+    const server = createAuthorizationServer({ resolveIssuer: issuersByPath(() => contexts.get('t2')!) })
+    expect((await server.fetch(new Request('https://id.example.com/t1/jwks'))).status).toBe(500)
+    expect((await server.fetch(new Request('https://id.example.com/t2/jwks'))).status).toBe(200)
   })
 })
 
