@@ -1,6 +1,9 @@
 /// <reference types="node" />
-/** kill −9, for Node: a child does its work and acknowledges it line by line, until it is killed in the middle of it. */
+/** kill −9, for Node: a child does its work and acknowledges it, line by line or as a store, until it is killed in the middle of it. */
 import { spawn } from 'node:child_process'
+
+export { type HostedStore, type HostOptions, hostedStore } from './internal/crash/host.js'
+export { serveStore } from './internal/crash/serve.js'
 
 export interface CrashOptions {
   /** The child: a JavaScript file, run by this Node. */
