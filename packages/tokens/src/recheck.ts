@@ -29,8 +29,8 @@ export interface GrantView {
   readonly seen: JsonObject | null
   /** A guard did not hold at commit: what is there now. Judge again with it, without a read. */
   readonly current: { readonly key: string; readonly rec: Rec | null } | null
-  /** The request, for its headers. Its body has been read. */
-  readonly request: Request
+  /** The request, for its headers. Its body has been read. `null` where no client asks: tokens that CIBA pushes. */
+  readonly request: Request | null
 }
 
 export type Verdict =
@@ -53,5 +53,5 @@ export type Verdict =
       readonly code: string
     }
 
-/** Called at redemption, at refresh and for a client's own token, before the commit and again when a guard of its own failed, at most 4 times. */
+/** Called at redemption, at a poll and a push, at refresh and for a client's own token, before the commit and again when a guard of its own failed, at most 4 times. */
 export type Recheck = (grant: GrantView, at: RecheckAt) => Promise<Verdict>

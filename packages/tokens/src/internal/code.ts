@@ -6,38 +6,25 @@ import type { CryptoPort } from '@postern/core/cryptoPort'
 import { PosternError } from '@postern/core/errors'
 import type { Client } from '../clients.js'
 import type { IssuerContext } from '../issuer.js'
-import type { Guard, Login } from '../login.js'
+import type { Login } from '../login.js'
 import { epochKeys, readGuards } from './epochs.js'
 import type { Grant } from './family.js'
 import { sealHandle } from './handles.js'
 import { kitOf } from './kit.js'
+import type { Redeemable } from './redeem.js'
 
 /** What a code holds. */
-export interface Code {
-  readonly jti: string
-  /** Ms. */
-  readonly exp: number
-  readonly grant: Grant
-  readonly epochs: readonly Guard[]
-  readonly guards: readonly Guard[]
+export interface Code extends Redeemable {
   readonly redirectUri: string | null
   readonly challenge: string
   readonly dpopJkt: string | null
-  /** Whether a refresh token is due. */
-  readonly refresh: boolean
 }
 
 /** What a code is made of. */
-export interface CodeInput {
-  readonly client: Client
-  readonly login: Login
-  readonly scope: readonly string[]
-  readonly resource: string
+export interface CodeInput extends Omit<GrantInput, 'exp'> {
   readonly codeChallenge: string
   readonly redirectUri: string | null
   readonly dpopJkt: string | null
-  readonly nonce?: string | null
-  readonly jti?: string
 }
 
 const MAX_GRANT_BYTES = 2048
@@ -48,14 +35,25 @@ export function newId({ runtime }: IssuerContext): string {
   return encodeBase32(runtime.random(16))
 }
 
+/** What a user granted, and for how long it can be redeemed. */
+export interface GrantInput {
+  readonly client: Client
+  readonly login: Login
+  readonly scope: readonly string[]
+  readonly resource: string
+  readonly nonce?: string | null
+  readonly jti?: string
+  /** Ms. */
+  readonly exp: number
+}
+
 /**
- * Seals a code. One read, of the epochs that the login did not bring.
+ * A grant that can be redeemed once. One read, of the epochs that the login did not bring.
  * @throws PosternError `request.malformed` for a grant above 2 KiB or a login that breaks its shape
  */
-export async function makeCode(input: CodeInput, context: IssuerContext): Promise<string> {
-  const { client, login, scope, resource, codeChallenge, redirectUri, dpopJkt, nonce = null } = input
-  const { config, runtime } = context
-  const kit = kitOf(context)
+export async function redeemableOf(input: GrantInput, context: IssuerContext): Promise<Redeemable> {
+  const { client, login, scope, resource, nonce = null, exp } = input
+  const { places } = kitOf(context)
   const sid = login.sid ?? null
   if (login.subject.length === 0 || login.subject.length > 255 || (sid !== null && !SID.test(sid))) throw tooLarge('login')
   const grant: Grant = {
@@ -74,20 +72,33 @@ export async function makeCode(input: CodeInput, context: IssuerContext): Promis
     facts: login.facts ?? null,
   }
   if (utf8(JSON.stringify(grant)).length > MAX_GRANT_BYTES) throw tooLarge('grant')
-  const keys = await epochKeys(kit.places, grant)
+  const keys = await epochKeys(places, grant)
   const brought = login.guards ?? []
-  const code: Code = {
+  return {
     jti: input.jti ?? newId(context),
-    exp: runtime.clock() + config.lifetimes.codeSec * 1000,
+    exp,
     grant,
-    epochs: await readGuards(await kit.places.owner(client, login.subject), keys, brought, context),
+    epochs: await readGuards(await places.owner(client, login.subject), keys, brought, context),
     guards: brought.filter(({ key }) => !keys.includes(key)),
-    redirectUri,
-    challenge: codeChallenge,
-    dpopJkt: client.kind === 'instance' ? grant.jkt : dpopJkt,
     refresh: login.refresh !== false && client.grantTypes.includes('refresh_token'),
   }
-  return sealHandle(kit, 'code', code)
+}
+
+/**
+ * Seals a code. One read, of the epochs that the login did not bring.
+ * @throws PosternError `request.malformed` for a grant above 2 KiB or a login that breaks its shape
+ */
+export async function makeCode(input: CodeInput, context: IssuerContext): Promise<string> {
+  const { client, codeChallenge, redirectUri, dpopJkt } = input
+  const exp = context.runtime.clock() + context.config.lifetimes.codeSec * 1000
+  const granted = await redeemableOf({ ...input, exp }, context)
+  const code: Code = {
+    ...granted,
+    redirectUri,
+    challenge: codeChallenge,
+    dpopJkt: client.kind === 'instance' ? granted.grant.jkt : dpopJkt,
+  }
+  return sealHandle(kitOf(context), 'code', code)
 }
 
 /** The S256 challenge of a verifier (RFC 7636 §4.2). */

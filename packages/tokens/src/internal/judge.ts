@@ -31,7 +31,7 @@ export interface JudgeInput {
   /** What the token would get. */
   readonly scope: readonly string[]
   readonly lifetimeSec: number
-  readonly request: Request
+  readonly request: Request | null
 }
 
 /** @throws PosternError `grant.invalid` | `tokens.denied`, with the host's code */
