@@ -30,6 +30,8 @@ export interface Client {
   /** Resources it may ask tokens for; default the issuer's default alone. */
   readonly resources?: readonly string[]
   readonly requirePar?: boolean
+  /** Types of `authorization_details` it may ask for (RFC 9396 §10); default all of the issuer's. */
+  readonly detailTypes?: readonly string[]
   /** Resource servers: the audiences whose tokens it may introspect. */
   readonly introspects?: readonly string[]
   readonly name?: string
@@ -95,6 +97,7 @@ export interface ClientConfig {
   readonly resources?: readonly string[]
   readonly dpopBound?: boolean
   readonly requirePar?: boolean
+  readonly detailTypes?: readonly string[]
   readonly introspects?: readonly string[]
   readonly name?: string
 }

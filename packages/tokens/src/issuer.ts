@@ -8,6 +8,7 @@ import type { ClientPort } from './clients.js'
 import type { IssuerConfig } from './config.js'
 import type { InteractionPort } from './interaction.js'
 import { AUTHORIZATION_SERVER, checkIssuer, OPENID, pathOf } from './internal/issuerUrl.js'
+import type { DetailTypes } from './rar.js'
 import type { Recheck } from './recheck.js'
 import type { ClaimsPort } from './userinfo.js'
 
@@ -37,6 +38,8 @@ export interface IssuerContext {
   readonly auth?: readonly ClientAuthMethod[]
   /** OAuth for First-Party Apps. Without it `/authorize-challenge` and its metadata are absent. */
   readonly challenge?: ChallengePort
+  /** Types of `authorization_details`, from `/rar`. Without it the parameter is ignored. */
+  readonly details?: DetailTypes
   /** Path below which the endpoints answer; default the issuer's own path. Stripped exactly once. */
   readonly basePath?: string
   /** Bumped after a restore to an earlier point: handles of another epoch no longer open. Default `'0'`. */
