@@ -46,6 +46,16 @@ export interface IssuerConfig {
   /** For client assertions and proofs; default ES256, EdDSA, Ed25519. */
   readonly algs: readonly SignAlg[]
   readonly requirePar: boolean
+  /** Authorization requests count only as signed request objects (RFC 9101 §10.5), which `IssuerContext.jar` reads. Default false. */
+  readonly requireSignedRequest: boolean
+  /** Authorization responses are signed (JARM) by `IssuerContext.jarm`; a request for another mode is refused. Default false. */
+  readonly requireSignedResponse: boolean
+  /** Introspection answers in signed JWTs alone (RFC 9701). Default false. */
+  readonly requireSignedIntrospection: boolean
+  /** Every access token is bound to a DPoP key or a client certificate. Default false. */
+  readonly requireBoundTokens: boolean
+  /** `token_endpoint_auth_method`s that count here, `none` among them or not; default all that the issuer was given, and `none`. */
+  readonly authMethods?: readonly string[]
   readonly [allowBearerPublicClients]?: true
 }
 
@@ -80,6 +90,10 @@ export function parseConfig(input: ConfigInput): IssuerConfig {
     onReuse: 'revoke',
     algs: DEFAULT_ALGS,
     requirePar: false,
+    requireSignedRequest: false,
+    requireSignedResponse: false,
+    requireSignedIntrospection: false,
+    requireBoundTokens: false,
     ...input,
     lifetimes: {
       accessSec: 300,
@@ -109,6 +123,30 @@ export function parseConfig(input: ConfigInput): IssuerConfig {
   if (Object.values(config.graceSec).some((value) => !(Number.isInteger(value) && value >= 0 && value <= DAY)))
     throw wrong('graceSec')
   return config
+}
+
+const FAPI_ALGS: readonly SignAlg[] = ['ES256', 'PS256', 'EdDSA', 'Ed25519']
+
+/**
+ * Settings in the manner of the FAPI 2.0 Security Profile, to be given to {@link parseConfig}: pushed requests, PKCE, sender-constrained
+ * tokens, `private_key_jwt` or mTLS alone, ES256, PS256 or EdDSA. With `messageSigning` also request objects (`IssuerContext.jar`), signed
+ * responses (`jarm`) and signed introspection. A configuration, no claim of certification: the profile wants refresh tokens that do not
+ * rotate, ours do; and what clients and the key ring hold is the host's to choose (an issuer's key of ES256, PS256 or Ed25519).
+ * @throws PosternError `tokens.config` when the input contradicts it
+ */
+export function fapi2(input: ConfigInput, { messageSigning = false }: { readonly messageSigning?: boolean } = {}): ConfigInput {
+  const { algs = FAPI_ALGS, lifetimes } = input
+  if (input[allowBearerPublicClients] === true) throw wrong('fapi2 has no public clients')
+  if (algs.some((alg) => !FAPI_ALGS.includes(alg))) throw wrong(`fapi2 allows ${FAPI_ALGS.join(', ')} alone`)
+  if ((lifetimes?.parSec ?? 0) >= 600) throw wrong('lifetimes.parSec must be below 600 with fapi2')
+  return {
+    ...input,
+    algs,
+    requirePar: true,
+    requireBoundTokens: true,
+    authMethods: ['private_key_jwt', 'tls_client_auth', 'self_signed_tls_client_auth'],
+    ...(messageSigning && { requireSignedRequest: true, requireSignedResponse: true, requireSignedIntrospection: true }),
+  }
 }
 
 function wrong(publicMessage: string): PosternError<'tokens.config'> {
