@@ -4,6 +4,7 @@ import { PosternError } from '@postern/core/errors'
 import type { JsonObject } from '@postern/core/json'
 import type { Op, Part } from '@postern/store'
 import type { Proof } from './dpop.js'
+import { sectorOf } from './internal/pairwise.js'
 import { checkRedirectUri } from './internal/redirect.js'
 import { isScopeToken } from './internal/scope.js'
 
@@ -41,6 +42,16 @@ export interface Client {
   readonly serial?: number
   /** Members of the registration answer besides the standard ones (RFC 7591 §3.2.1). */
   readonly metadata?: JsonObject
+  /** `pairwise`: its `sub`s are its sector's own (OpenID Connect Core §8.1), in JWT access tokens too, which it can read. Default `public`. */
+  readonly subjectType?: 'public' | 'pairwise'
+  /** The sector of a pairwise client; default the one host of its redirect URIs. Never fetched. */
+  readonly sectorIdentifier?: string
+  /** Where an RP-initiated logout may lead back to, exactly as written. */
+  readonly postLogoutRedirectUris?: readonly string[]
+  /** Shared clients: who is told of the end of a session it took part in (OpenID Connect Back-Channel Logout §2.2). */
+  readonly backchannelLogoutUri?: string
+  /** Rev of its own epoch, where the port knows it: families made under another are over. */
+  readonly epoch?: string | null
   /** Facts that introspection shows. */
   readonly app?: { readonly id: string; readonly platform?: string; readonly version?: string }
 }
@@ -99,6 +110,10 @@ export interface ClientConfig {
   readonly requirePar?: boolean
   readonly detailTypes?: readonly string[]
   readonly introspects?: readonly string[]
+  readonly subjectType?: 'public' | 'pairwise'
+  readonly sectorIdentifier?: string
+  readonly postLogoutRedirectUris?: readonly string[]
+  readonly backchannelLogoutUri?: string
   readonly name?: string
 }
 
@@ -125,6 +140,7 @@ function clientOf(config: ClientConfig): Client {
     throw refused(`${id}: secretHashes must be SHA-256 in base64url, as hashSecret gives them`)
   if ('keys' in auth && auth.keys.length === 0) throw refused(`${id}: private_key_jwt needs a key`)
   for (const uri of redirectUris) checkRedirectUri(uri, 'shared')
+  sectorOf({ ...config, redirectUris })
   return { ...config, kind: 'shared', redirectUris, grantTypes }
 }
 

@@ -13,6 +13,8 @@ export interface ResourceConfig {
   readonly accessSec?: number
   /** Scopes that a token for it may carry; default all. */
   readonly scopes?: readonly string[]
+  /** `opaque`: what a JWT would say is sealed, and introspection alone reads it. Switching ends no token. Default `jwt`. */
+  readonly format?: 'jwt' | 'opaque'
 }
 
 /** An issuer's settings, complete. */
@@ -46,6 +48,8 @@ export interface IssuerConfig {
   /** For client assertions and proofs; default ES256, EdDSA, Ed25519. */
   readonly algs: readonly SignAlg[]
   readonly requirePar: boolean
+  /** Scopes, or types of `authorization_details`, that one grant may use so many times (`usePermission`). */
+  readonly limitedUse?: Readonly<Record<string, number>>
   /** Authorization requests count only as signed request objects (RFC 9101 §10.5), which `IssuerContext.jar` reads. Default false. */
   readonly requireSignedRequest: boolean
   /** Authorization responses are signed (JARM) by `IssuerContext.jarm`; a request for another mode is refused. Default false. */
@@ -119,6 +123,7 @@ export function parseConfig(input: ConfigInput): IssuerConfig {
       throw wrong(`resources.${name}.accessSec`)
   }
   if (!Object.hasOwn(config.resources, defaultResource)) throw wrong('defaultResource is not among the resources')
+  if (Object.values(config.limitedUse ?? {}).some((uses) => !(Number.isInteger(uses) && uses >= 1))) throw wrong('limitedUse')
   if (!config.scopes.every(isScopeToken)) throw wrong('a scope has a character that RFC 6749 §3.3 does not allow')
   if (Object.values(config.graceSec).some((value) => !(Number.isInteger(value) && value >= 0 && value <= DAY)))
     throw wrong('graceSec')

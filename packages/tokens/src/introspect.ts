@@ -1,42 +1,89 @@
-/** `POST /introspect` (RFC 7662): what a token is worth now; one read. */
+/** `POST /introspect` (RFC 7662), as JSON or signed (RFC 9701): what a token is worth now; one read. */
 import { PosternError } from '@postern/core/errors'
-import { isActive, type OwnToken, readOwnToken } from './internal/accessToken.js'
-import { authenticate, type Caller, spendAll } from './internal/authenticate.js'
+import type { JsonObject } from '@postern/core/json'
+import { signJws } from '@postern/core/jws'
+import type { Client } from './clients.js'
+import { type OwnToken, readOwnToken, standingOf } from './internal/accessToken.js'
+import { authenticate, spendAll } from './internal/authenticate.js'
 import { endpoint, urlOf } from './internal/endpoint.js'
-import { json, readForm } from './internal/http.js'
+import { json, readForm, reply } from './internal/http.js'
+import { kitOf } from './internal/kit.js'
+import { subjectFor } from './internal/pairwise.js'
+import { limitedUses, useKey } from './internal/uses.js'
 import { malformed } from './internal/wire.js'
-import type { Handler } from './issuer.js'
+import type { Handler, IssuerContext } from './issuer.js'
 
-/** `POST /introspect`. A client sees tokens of the audiences it `introspects`; of all others it learns nothing (T42). */
+const SIGNED = 'application/token-introspection+jwt'
+const INACTIVE: JsonObject = { active: false }
+
+/** `POST /introspect`. A client sees its own tokens and those of the audiences it `introspects`; of all others it learns nothing (T42). */
 export function introspectEndpoint(): Handler {
   return endpoint('introspect', async (request, context) => {
     const form = await readForm(request)
     const caller = await authenticate(request, form, context, { url: urlOf('introspect', context), tokens: false })
+    const { client } = caller
     // RFC 7662 §2.1: whoever asks must have proved who it is; a public client's name is no proof.
-    if (caller.client.kind === 'shared' && caller.client.auth.method === 'none')
+    if (client.kind === 'shared' && client.auth.method === 'none')
       throw new PosternError('client.credentials', { reason: 'public' })
     const text = form.get('token')
     if (text === undefined) throw malformed('token is missing.')
     await spendAll(caller, context)
     const token = await readOwnToken(text, context)
-    if (token === null || !maySee(token, caller) || !(await isActive(token, context))) return json(200, { active: false })
-    return json(200, membersOf(token))
+    const members = token !== null && maySee(token, client) ? await membersOf(token, client, context) : INACTIVE
+    if (!wantsSigned(request)) return json(200, members)
+    return reply(200, SIGNED, await signed(members, client, context))
   })
 }
 
-function maySee({ claims, clientId }: OwnToken, { client }: Caller): boolean {
-  return clientId === client.id || (client.introspects ?? []).some((audience) => audience === claims.aud)
+function maySee({ claims, clientId }: OwnToken, { id, introspects = [] }: Client): boolean {
+  return clientId === id || introspects.some((audience) => audience === claims.aud)
 }
 
-function membersOf({ claims, jkt }: OwnToken): Record<string, unknown> {
-  const { app, ...rest } = claims as Record<string, unknown>
-  const { id, platform, version } = (app ?? {}) as Record<string, string | undefined>
+async function membersOf(token: OwnToken, asker: Client, context: IssuerContext): Promise<JsonObject> {
+  const { claims, jkt } = token
+  const kit = kitOf(context)
+  const limited = limitedUses(token, context.config)
+  const counters = await Promise.all(limited.map(([name]) => useKey(token, name, kit)))
+  const standing = await standingOf(token, context, counters)
+  if (standing === null) return INACTIVE
+  const { app, ...rest } = claims
+  const { id, platform, version } = (app ?? {}) as Readonly<Record<string, string | undefined>>
   return {
     ...rest,
+    sub: await shownSubject(token, asker, context),
+    nbf: claims.iat!,
     active: true,
     token_type: jkt === null ? 'Bearer' : 'DPoP',
     ...(id !== undefined && { app_id: id }),
     ...(platform !== undefined && { app_platform: platform }),
     ...(version !== undefined && { app_version: version }),
+    ...usage(limited.map(([, limit], i) => ({ limit, count: standing.beside[i]?.n ?? 0 }))),
   }
+}
+
+/** The token's holder sees the `sub` that its ID tokens have, a resource server the host's own, or its sector's when it is pairwise itself. */
+async function shownSubject({ claims, clientId, subject }: OwnToken, asker: Client, context: IssuerContext): Promise<string> {
+  return clientId === asker.id ? (claims.sub as string) : subjectFor(kitOf(context), subject, asker)
+}
+
+/** Of several limited permissions, the one with the fewest uses left. */
+function usage(all: readonly { readonly limit: number; readonly count: number }[]): JsonObject {
+  const [least] = [...all].sort((a, b) => a.limit - a.count - (b.limit - b.count))
+  return least === undefined ? {} : { usage_count: least.count, usage_limit: least.limit }
+}
+
+/** RFC 9701 §4: the caller asks for it by name. */
+function wantsSigned(request: Request): boolean {
+  return (request.headers.get('accept') ?? '').split(',').some((range) => range.split(';', 1)[0]!.trim().toLowerCase() === SIGNED)
+}
+
+/** RFC 9701 §5: neither `sub` nor `exp` at the top, so that it passes for no access token. */
+function signed(members: JsonObject, { id }: Client, { issuer, keys, runtime }: IssuerContext): Promise<string> {
+  const now = runtime.clock()
+  const { signer, kid } = keys.signing.active(now)
+  return signJws(
+    signer,
+    { typ: 'token-introspection+jwt', kid },
+    { iss: issuer, aud: id, iat: Math.floor(now / 1000), token_introspection: members },
+  )
 }

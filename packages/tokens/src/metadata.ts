@@ -29,10 +29,11 @@ export function metadata(context: IssuerContext, { grants, endpoints }: Offered)
     grant_types_supported: grantTypes.filter(
       (type) => type !== 'authorization_code' || interaction !== undefined || challenge !== undefined,
     ),
-    subject_types_supported: ['public'],
+    subject_types_supported: ['public', 'pairwise'],
     id_token_signing_alg_values_supported: [...new Set(keys.signing.published(runtime.clock()).map(({ signer }) => signer.alg))],
     token_endpoint_auth_methods_supported: ['none', ...authMethods],
     token_endpoint_auth_signing_alg_values_supported: config.algs,
+    introspection_signing_alg_values_supported: [keys.signing.active(runtime.clock()).signer.alg], // RFC 9701 §7
     introspection_endpoint_auth_methods_supported: authMethods,
     introspection_endpoint_auth_signing_alg_values_supported: config.algs,
     revocation_endpoint_auth_methods_supported: ['none', ...authMethods],

@@ -45,7 +45,7 @@ async function answer(request: Request, context: IssuerContext): Promise<Respons
   if (!scope.includes('openid') || token.claims.kind !== 'user') throw new PosternError('token.scope')
   const names = claimNames(scope)
   const claims = (await context.claims?.({ subject, names, locales: [], at: 'userinfo' })) ?? {}
-  return json(200, { ...claims, sub: subject })
+  return json(200, { ...claims, sub: token.claims.sub })
 }
 
 async function provePossession(

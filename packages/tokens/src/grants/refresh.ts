@@ -163,11 +163,12 @@ function guardOps({ guards }: Family, judged: Judged): readonly Op[] {
 
 function planOf({ call, part }: Turn, judged: Judged, refresh: NonNullable<TokenPlan['refresh']>): TokenPlan {
   const { family } = refresh
-  const { kind, clientId, subject, resource, amr, authTime, sid, nonce, x5t, details } = family.grant
+  const { kind, clientId, subject, sector, resource, amr, authTime, sid, nonce, x5t, details, app } = family.grant
   return {
     kind,
     clientId,
     subject,
+    ...(sector !== undefined && { sector }),
     resource,
     amr,
     authTime,
@@ -183,7 +184,7 @@ function planOf({ call, part }: Turn, judged: Judged, refresh: NonNullable<Token
     notAfter: family.absoluteExp,
     jkt: call.proof?.jkt ?? null,
     acr: judged.acr,
-    app: null,
+    app: app ?? null,
     refresh,
     members: judged.members,
     claims: judged.claims,

@@ -1,21 +1,27 @@
-/** This issuer's own access tokens, read back: by the gate, then against the store. */
+/** This issuer's own access tokens, read back: by the gate or by their seal, then against the store. */
 import { equal, fromUtf8, utf8 } from '@postern/core/bytes'
 import { isPosternError } from '@postern/core/errors'
 import type { JsonObject } from '@postern/core/json'
 import { readJws, verifyJws } from '@postern/core/jws'
+import type { Rec } from '@postern/store'
 import type { IssuerContext } from '../issuer.js'
 import { accessTokenRules, numericDate, textClaim } from '../jose.js'
+import type { Guard } from '../login.js'
 import { digestOf, epochKeys } from './epochs.js'
-import { decodeFamily, familyKey } from './family.js'
-import { kitOf } from './kit.js'
+import { decodeFamily, type Family, familyKey } from './family.js'
+import { type Kit, kitOf } from './kit.js'
+import { isOpaque, openOpaque } from './opaque.js'
 import { openTokenHandle, type TokenHandle } from './tokenHandle.js'
 
 export interface OwnToken {
+  /** As the token's holder sees them. */
   readonly claims: JsonObject
+  /** The host's subject, which `sub` is not for a pairwise client. */
   readonly subject: string
   readonly clientId: string
   readonly scope: readonly string[]
   readonly jkt: string | null
+  readonly x5t: string | null
   /** Seconds. */
   readonly exp: number
   readonly handle: TokenHandle
@@ -25,27 +31,24 @@ export interface OwnToken {
 
 /** A token of ours that has not expired, or `null` for every way of being none. */
 export async function readOwnToken(text: string, context: IssuerContext): Promise<OwnToken | null> {
-  const { runtime, issuer } = context
   const kit = kitOf(context)
   try {
-    const jws = readJws(text, accessTokenRules())
-    const now = runtime.clock()
-    const key = jws.kid === null ? null : await kit.ownKey(jws.kid, now)
-    if (key === null) return null
-    const claims = await verifyJws(runtime.crypto, jws, key)
+    const read = isOpaque(text) ? await openOpaque(kit, text) : await readSigned(text, kit, context)
+    if (read === null) return null
+    const { claims, handle } = read
     const exp = numericDate(claims.exp, 'exp')
-    const jti = textClaim(claims, 'jti', 1024)
-    const handle = await openTokenHandle(kit, jti)
-    if (claims.iss !== issuer || exp * 1000 <= now || handle === null) return null
+    if (claims.iss !== context.issuer || exp * 1000 <= context.runtime.clock()) return null
+    const cnf = (claims.cnf ?? {}) as { readonly jkt?: string; readonly 'x5t#S256'?: string }
     return {
       claims,
-      subject: textClaim(claims, 'sub', 255),
+      subject: handle.subject ?? textClaim(claims, 'sub', 255),
       clientId: textClaim(claims, 'client_id', 64),
       scope: typeof claims.scope === 'string' && claims.scope !== '' ? claims.scope.split(' ') : [],
-      jkt: (claims.cnf as { jkt?: string } | undefined)?.jkt ?? null,
+      jkt: cnf.jkt ?? null,
+      x5t: cnf['x5t#S256'] ?? null,
       exp,
       handle,
-      revokedKey: `at/${await kit.places.name('access', jti)}`,
+      revokedKey: `at/${await kit.places.name('access', textClaim(claims, 'jti', 1024))}`,
     }
   } catch (error) {
     if (isPosternError(error, 'jws.refused')) return null
@@ -53,36 +56,75 @@ export async function readOwnToken(text: string, context: IssuerContext): Promis
   }
 }
 
-/** Whether nothing has revoked it: one read of the token's own mark, its family, its epochs. */
-export async function isActive(token: OwnToken, context: IssuerContext): Promise<boolean> {
+async function readSigned(
+  text: string,
+  kit: Kit,
+  { runtime }: IssuerContext,
+): Promise<{ readonly claims: JsonObject; readonly handle: TokenHandle } | null> {
+  const jws = readJws(text, accessTokenRules())
+  const key = jws.kid === null ? null : await kit.ownKey(jws.kid, runtime.clock())
+  if (key === null) return null
+  const claims = await verifyJws(runtime.crypto, jws, key)
+  const handle = await openTokenHandle(kit, textClaim(claims, 'jti', 1024))
+  return handle === null ? null : { claims, handle }
+}
+
+/** What stands behind a live token. */
+export interface Standing {
+  /** The epochs as they were read: a commit that checks them is ordered with every revocation. */
+  readonly epochs: readonly Guard[]
+  readonly family: { readonly record: Family; readonly rev: string } | null
+  /** The records of the keys asked for besides. */
+  readonly beside: readonly (Rec | null)[]
+}
+
+/** What stands behind a token, or `null` when something has revoked it. One read: its marks, its epochs, its family, and the keys asked for besides. */
+export async function standingOf(
+  token: OwnToken,
+  context: IssuerContext,
+  beside: readonly string[] = [],
+): Promise<Standing | null> {
   const { runtime, tenant } = context
-  const { handle, subject, clientId, claims, revokedKey } = token
-  const { places } = kitOf(context)
-  const instance = handle.part.startsWith('dev:')
-  const own = handle.digest === null || handle.family === null
-  const keys = own
-    ? [places.epoch]
-    : await epochKeys(places, {
-        subject,
-        clientId,
-        clientKind: instance ? 'instance' : 'shared',
-        sid: handle.session ? (claims.sid as string) : null,
-        // The handle says itself whether the session counts.
-        scope: [],
-      })
+  const { handle, claims, revokedKey } = token
+  const marks = [revokedKey, ...(handle.exchanged?.marks ?? [])]
+  const keys = await epochsOf(token, context)
   const family = handle.family === null ? [] : [familyKey(handle.family.id)]
-  const recs = await runtime.store.read({ tenant, id: handle.part }, [revokedKey, ...keys, ...family], { now: runtime.clock() })
-  if (recs[0] !== null) return false
-  const epochs = recs.slice(1, 1 + keys.length)
+  const recs = await runtime.store.read({ tenant, id: handle.part }, [...marks, ...keys, ...family, ...beside], {
+    now: runtime.clock(),
+  })
+  if (marks.some((_, i) => recs[i] !== null)) return null
+  const found = recs.slice(marks.length)
+  const epochs = keys.map((key, i): Guard => ({ key, rev: found[i]?.rev ?? null }))
   if (handle.digest !== null) {
-    const guards = keys.map((key, i) => ({ key, rev: epochs[i]?.rev ?? null }))
-    if (!equal(await digestOf(runtime.crypto, guards), handle.digest)) return false
-  } else if (epochs[0] && Number(fromUtf8(epochs[0].value)) >= (claims.iat as number) * 1000) {
-    return false
+    if (!equal(await digestOf(runtime.crypto, epochs), handle.digest)) return null
+  } else if (found[0] && Number(fromUtf8(found[0].value)) >= (claims.iat as number) * 1000) {
+    return null
   }
-  if (handle.family === null) return true
-  const rec = recs.at(-1) ?? null
-  return rec === null ? !handle.family.row : decodeFamily(rec.value) !== null
+  const rest = found.slice(keys.length + family.length)
+  if (handle.family === null) return { epochs, family: null, beside: rest }
+  const rec = found[keys.length] ?? null
+  if (rec === null) return handle.family.row ? null : { epochs, family: null, beside: rest }
+  const record = decodeFamily(rec.value)
+  return record === null ? null : { epochs, family: { record, rev: rec.rev }, beside: rest }
+}
+
+/** Whether nothing has revoked it: one read. */
+export async function isActive(token: OwnToken, context: IssuerContext): Promise<boolean> {
+  return (await standingOf(token, context)) !== null
+}
+
+/** A client's own token hangs on its partition's epoch alone; every other on those of the grant it comes from. */
+async function epochsOf({ handle, subject, clientId, claims }: OwnToken, context: IssuerContext): Promise<readonly string[]> {
+  const { places } = kitOf(context)
+  if (handle.digest === null || handle.family === null) return [places.epoch]
+  return epochKeys(places, {
+    subject,
+    clientId: handle.exchanged?.grantee ?? clientId,
+    clientKind: handle.part.startsWith('dev:') ? 'instance' : 'shared',
+    sid: handle.session ? (claims.sid as string) : null,
+    // The handle says itself whether the session counts.
+    scope: [],
+  })
 }
 
 /** The value of a mark. */

@@ -11,6 +11,7 @@ import { epochKeys, readGuards } from './epochs.js'
 import type { Grant } from './family.js'
 import { sealHandle } from './handles.js'
 import { kitOf } from './kit.js'
+import { sectorOf } from './pairwise.js'
 import type { Redeemable } from './redeem.js'
 
 /** What a code holds. */
@@ -56,8 +57,10 @@ export async function redeemableOf(input: GrantInput, context: IssuerContext): P
   const { places } = kitOf(context)
   const sid = login.sid ?? null
   if (login.subject.length === 0 || login.subject.length > 255 || (sid !== null && !SID.test(sid))) throw tooLarge('login')
+  const sector = sectorOf(client)
   const grant: Grant = {
     subject: login.subject,
+    ...(sector !== undefined && { sector }),
     clientId: client.id,
     clientKind: client.kind,
     kind: login.kind ?? 'user',
@@ -70,6 +73,7 @@ export async function redeemableOf(input: GrantInput, context: IssuerContext): P
     nonce,
     jkt: client.kind === 'instance' ? (client.jkt ?? null) : null,
     facts: login.facts ?? null,
+    ...(client.app !== undefined && { app: { ...client.app } }),
   }
   if (utf8(JSON.stringify(grant)).length > MAX_GRANT_BYTES) throw tooLarge('grant')
   const keys = await epochKeys(places, grant)

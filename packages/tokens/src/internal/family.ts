@@ -12,6 +12,8 @@ import type { Kit } from './kit.js'
 /** What was granted, and to whom. */
 export interface Grant {
   readonly subject: string
+  /** Of a pairwise client: the sector that its `sub` is for. */
+  readonly sector?: string
   readonly clientId: string
   readonly clientKind: 'instance' | 'shared'
   readonly kind: TokenKind
@@ -29,6 +31,8 @@ export interface Grant {
   /** Granted `authorization_details` (RFC 9396), each with its `type`; absent for most. */
   readonly details?: readonly JsonObject[]
   readonly facts: JsonObject | null
+  /** The client's `app` when it was granted. */
+  readonly app?: JsonObject
 }
 
 export interface Family {

@@ -24,9 +24,14 @@ const LONG: readonly HandleType[] = ['refresh', 'registration', 'deviceSecret']
 const MAX_CHARACTERS = 12_000
 
 /** A handle that opens until its content says it is over. */
-export async function sealHandle(kit: Kit, type: HandleType, content: unknown): Promise<string> {
+export function sealHandle(kit: Kit, type: HandleType, content: unknown): Promise<string> {
+  return sealBytes(kit, type, utf8(JSON.stringify(content)))
+}
+
+/** The same of bytes. */
+export async function sealBytes(kit: Kit, type: HandleType, plaintext: Uint8Array): Promise<string> {
   const sealer = LONG.includes(type) ? kit.long : kit.short
-  return PREFIXES[type] + encodeBase64url(await sealer.seal(kit.scope(type), utf8(JSON.stringify(content))))
+  return PREFIXES[type] + encodeBase64url(await sealer.seal(kit.scope(type), plaintext))
 }
 
 /** The same bytes for the same content and key. */

@@ -12,7 +12,12 @@ const JSON_TYPE = /^application\/json(?:\s*;\s*charset=utf-8)?$/i
 
 /** A JSON reply, never cached. */
 export function json(status: number, body: unknown, headers: Readonly<Record<string, string>> = {}): Response {
-  return textReply(JSON.stringify(body), { status, headers: { ...NO_STORE, 'content-type': 'application/json', ...headers } })
+  return reply(status, 'application/json', JSON.stringify(body), headers)
+}
+
+/** A reply of text, never cached. */
+export function reply(status: number, type: string, text: string, headers: Readonly<Record<string, string>> = {}): Response {
+  return textReply(text, { status, headers: { ...NO_STORE, 'content-type': type, ...headers } })
 }
 
 /** A reply without body, never cached. */

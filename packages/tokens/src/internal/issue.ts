@@ -1,4 +1,5 @@
 /** Claims become tokens, after the commit. Nothing is issued anywhere else. */
+import { encodeBase32 } from '@postern/core/base32'
 import { encodeBase64url } from '@postern/core/base64url'
 import { utf8 } from '@postern/core/bytes'
 import type { JsonObject } from '@postern/core/json'
@@ -9,9 +10,11 @@ import { claimNames } from './claims.js'
 import { digestOf } from './epochs.js'
 import { refreshToken } from './family.js'
 import { type Kit, kitOf } from './kit.js'
+import { sealOpaque } from './opaque.js'
+import { pairwiseSubject } from './pairwise.js'
 import type { TokenPlan } from './plan.js'
 import { scopeAt } from './scope.js'
-import { sealTokenHandle } from './tokenHandle.js'
+import { sealTokenHandle, type TokenHandle } from './tokenHandle.js'
 
 /** The body of a token response (RFC 6749 §5.1, OpenID Connect Core §3.1.3.3). `rev`: the commit's. */
 export async function issue(plan: TokenPlan, rev: string, context: IssuerContext): Promise<JsonObject> {
@@ -21,11 +24,9 @@ export async function issue(plan: TokenPlan, rev: string, context: IssuerContext
   const key = keys.signing.active(now)
   const scope = scopeAt(plan.resource, plan.scope, config)
   const exp = Math.floor(Math.min(now + plan.lifetimeSec * 1000, plan.notAfter) / 1000)
-  const accessToken = await signJws(
-    key.signer,
-    { typ: 'at+jwt', kid: key.kid },
-    await accessClaims(plan, scope, exp, now, kit, context),
-  )
+  const shown = plan.sector === undefined ? plan.subject : await pairwiseSubject(kit, plan.subject, plan.sector)
+  const claims = accessClaims(plan, shown, scope, exp, now, context)
+  const accessToken = await accessTokenOf(plan, claims, key, kit, context)
   const openid = plan.kind === 'user' && plan.scope.includes('openid')
   return {
     ...plan.members,
@@ -35,36 +36,63 @@ export async function issue(plan: TokenPlan, rev: string, context: IssuerContext
     scope: scope.join(' '),
     ...(plan.details !== undefined && { authorization_details: plan.details }), // RFC 9396 §7
     ...(plan.refresh !== null && { refresh_token: await refreshToken(kit, plan.refresh.family, plan.refresh.rev ?? rev) }),
-    ...(openid && { id_token: await idToken(plan, accessToken, key, now, context) }),
+    ...(openid && { id_token: await idToken(plan, shown, accessToken, key, now, context) }),
   }
 }
 
-/** RFC 9068 §2.2. */
-async function accessClaims(
+/** A JWT, or its claims sealed, as the resource wants it. */
+async function accessTokenOf(
   plan: TokenPlan,
+  claims: JsonObject,
+  { signer, kid }: SigningKey,
+  kit: Kit,
+  { runtime, config }: IssuerContext,
+): Promise<string> {
+  const handle = await handleOf(plan, runtime)
+  if (config.resources[plan.resource]?.format === 'opaque')
+    return sealOpaque(kit, handle, { ...claims, jti: encodeBase32(runtime.random(16)) })
+  return signJws(signer, { typ: 'at+jwt', kid }, { ...claims, jti: await sealTokenHandle(kit, handle) })
+}
+
+async function handleOf(
+  { part, family, epochs, subject, sector, exchanged }: TokenPlan,
+  { crypto }: IssuerContext['runtime'],
+): Promise<TokenHandle> {
+  const real = sector !== undefined && { subject }
+  if (exchanged !== undefined) {
+    const { session, digest, grantee, marks } = exchanged
+    return { part: part.id, family, session, digest, ...real, exchanged: { grantee, marks } }
+  }
+  const session = epochs?.some(({ key }) => key.startsWith('ep/s/')) ?? false
+  return { part: part.id, family, session, digest: epochs === null ? null : await digestOf(crypto, epochs), ...real }
+}
+
+/** RFC 9068 §2.2, without `jti`. */
+function accessClaims(
+  plan: TokenPlan,
+  sub: string,
   scope: readonly string[],
   exp: number,
   now: number,
-  kit: Kit,
-  { issuer, runtime }: IssuerContext,
-): Promise<JsonObject> {
-  const { epochs, family, part, subject, clientId, resource, kind, jkt, x5t, details, acr, amr, authTime, sid, app } = plan
-  const session = epochs?.some(({ key }) => key.startsWith('ep/s/')) ?? false
-  const digest = epochs === null ? null : await digestOf(runtime.crypto, epochs)
+  { issuer }: IssuerContext,
+): JsonObject {
+  const { clientId, resource, kind, jkt, x5t, details, acr, amr, authTime, sid, app, act } = plan
+  // Who acts for whom is said by an exchange alone (T45).
+  const { act: _forged, ...own } = plan.claims
   return {
-    ...plan.claims,
+    ...own,
     iss: issuer,
-    sub: subject,
+    sub,
     aud: resource,
     client_id: clientId,
     exp,
     iat: Math.floor(now / 1000),
-    jti: await sealTokenHandle(kit, { part: part.id, family, session, digest }),
     scope: scope.join(' '),
     kind,
     ...((jkt !== null || x5t !== undefined) && {
       cnf: { ...(jkt !== null && { jkt }), ...(x5t !== undefined && { 'x5t#S256': x5t }) },
     }),
+    ...(act !== undefined && { act }),
     ...(details !== undefined && { authorization_details: details }),
     ...(acr !== null && { acr }),
     ...(amr.length > 0 && { amr }),
@@ -77,6 +105,7 @@ async function accessClaims(
 /** OpenID Connect Core §2. */
 async function idToken(
   plan: TokenPlan,
+  sub: string,
   accessToken: string,
   key: SigningKey,
   now: number,
@@ -93,7 +122,7 @@ async function idToken(
       ...about,
       ...plan.idClaims,
       iss: issuer,
-      sub: subject,
+      sub,
       aud: clientId,
       exp: iat + config.lifetimes.idTokenSec,
       iat,

@@ -8,11 +8,20 @@ export interface TokenPlan {
   readonly kind: TokenKind
   readonly clientId: string
   readonly subject: string
+  /** Of a pairwise client: the sector that its `sub` is for. */
+  readonly sector?: string
   readonly part: Part
   /** The family the access token dies with; `row`: its record must exist, not merely be no tombstone. */
   readonly family: { readonly id: string; readonly row: boolean } | null
   /** Epochs the access token dies with; `null`: none were read. */
   readonly epochs: readonly Guard[] | null
+  /** Of an exchanged token, in place of `epochs`: it dies with what the token before it died with. */
+  readonly exchanged?: {
+    readonly grantee: string
+    readonly marks: readonly string[]
+    readonly session: boolean
+    readonly digest: Uint8Array | null
+  }
   readonly scope: readonly string[]
   readonly resource: string
   readonly lifetimeSec: number
@@ -22,6 +31,8 @@ export interface TokenPlan {
   /** `x5t#S256` of the client certificate the tokens are bound to. */
   readonly x5t?: string
   readonly details?: readonly JsonObject[]
+  /** Who acts for the subject (RFC 8693 §4.1). */
+  readonly act?: JsonObject
   readonly acr: string | null
   readonly amr: readonly string[]
   /** Ms. */

@@ -116,7 +116,7 @@ export async function redeem(
       notAfter: family.absoluteExp,
       jkt: proof?.jkt ?? null,
       acr: judged.acr,
-      app: null,
+      app: grant.app ?? null,
       refresh: what.refresh ? { family } : null,
       members: judged.members,
       claims: judged.claims,
