@@ -44,6 +44,8 @@ export interface IssuerContext {
   readonly basePath?: string
   /** Bumped after a restore to an earlier point: handles of another epoch no longer open. Default `'0'`. */
   readonly restoreEpoch?: string
+  /** Bounds a call that leaves the process: a signal that aborts after `ms`. Default `AbortSignal.timeout`. */
+  readonly deadline?: (ms: number) => AbortSignal
   readonly host?: HostContext
 }
 

@@ -43,8 +43,9 @@ export function ship(part: Part, events: readonly PosternEvent[], context: Issue
   later(context, () => shipEvents(runtime.store, part, events, runtime.events, { now: runtime.clock() }))
 }
 
-function later({ host }: IssuerContext, work: () => Promise<unknown>): void {
-  // An event that could not be told is still in the outbox, or was only a refusal: no reply waits for it, none fails of it.
+/** Runs what no reply waits for and none fails of. */
+export function later({ host }: IssuerContext, work: () => Promise<unknown>): void {
+  // What could not be told is still in the outbox, or was only a refusal.
   const done = work().catch(() => undefined)
   host?.waitUntil?.(done)
 }
