@@ -1,5 +1,6 @@
 /// <reference types="node" />
 import { existsSync, readFileSync } from 'node:fs'
+import { killNine } from '@postern/testkit/crash'
 import {
   present,
   startPostgres,
@@ -9,6 +10,7 @@ import {
   startRedisPair,
 } from '@postern/testkit/servers'
 import { describe, expect, it, onTestFinished } from 'vitest'
+import { bundle } from '../bundle.js'
 
 const required = process.env['POSTERN_REQUIRE'] === 'all'
 
@@ -72,6 +74,14 @@ describe.skipIf(!present.redis && !required)('Redis', () => {
     // It was still on the link when the primary died.
     expect(await replica.cli('get', 'late')).toBe('')
     expect(await replica.cli('set', 'own', '1')).toBe('OK')
+  })
+
+  it('a server ends, and its folder goes, when the tests that started it are killed', async () => {
+    const child = await bundle(new URL('../children/abandons.ts', import.meta.url))
+    onTestFinished(child.remove)
+    const [line = ''] = await killNine({ script: child.script, afterLines: 1 })
+    const [pid, folder] = [Number(line.split(' ')[0]), line.split(' ')[1]!]
+    await expect.poll(() => running(pid) || existsSync(folder), { timeout: 10_000 }).toBe(false)
   })
 
   it('six nodes are a cluster of three primaries and three replicas', async () => {

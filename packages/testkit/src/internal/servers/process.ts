@@ -115,7 +115,8 @@ function alive(pid: number): boolean {
   return state !== '' && state !== 'Z' && state !== 'X'
 }
 
-function childrenOf(pid: number): readonly number[] {
+/** The processes that a process has started. */
+export function childrenOf(pid: number): readonly number[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name) && statOf(Number(name)).parent === pid)
     .map(Number)
