@@ -1,0 +1,148 @@
+/**
+ * What the driver asks of a client, and how the two clients are made to give it: commands go to the primary of their key over a
+ * connection that is up, all calls of one moment in one write, and nothing is ever sent twice that may have run.
+ */
+import { replyCode, unreachable } from './errors.js'
+
+export type RedisArg = string | Uint8Array
+
+/** Four calls of a Redis client. Bulk replies are bytes; a failed call rejects with what the server or the client said. */
+export interface RedisPort {
+  /**
+   * Runs a script by its SHA-1, and by its text where the server has not got it. Without `sha` it goes out once, as text: neither a
+   * missing script nor a slot that moved is made up for.
+   * The keys are of one slot. Calls made together leave together, in order, and a later call with a key of that slot is behind them.
+   */
+  eval(sha: string, script: string, keys: readonly string[], args: readonly RedisArg[]): Promise<unknown>
+  mget(keys: readonly string[]): Promise<readonly (Uint8Array | null)[]>
+  /** Any other command, to the primary that holds `key`. */
+  send(key: string, ...args: RedisArg[]): Promise<unknown>
+  close(): Promise<void>
+}
+
+export interface Call {
+  readonly args: readonly RedisArg[]
+  readonly resolve: (reply: unknown) => void
+  readonly reject: (error: unknown) => void
+}
+
+/** A connection that is up. */
+export type Line = (call: Call) => void
+
+/** A client, single or of a cluster. */
+export interface Client {
+  /** 0 where there is but one server. */
+  slotOf(key: string): number
+  /** The connection to the primary of a slot, when it is up. @param answered - it has just answered, whatever the client says */
+  lineTo(slot: number, answered: boolean): Line | undefined
+  /** Sends in the client's own way: it waits for a connection, and follows a slot that moved. */
+  ask(key: string, args: readonly RedisArg[]): Promise<unknown>
+  close(): Promise<void>
+}
+
+/** The port over a client. What finds no connection, and no new one either, is `store.unavailable`: it was never sent. */
+export function portOver(client: Client): RedisPort {
+  const waiting = new Map<number, Promise<unknown>>()
+
+  /** Waits for a connection by a question that changes nothing; all calls to the slot queue up behind it, in order. */
+  const connected = (slot: number, key: string): Promise<unknown> => {
+    let asked = waiting.get(slot)
+    if (asked === undefined) {
+      asked = client.ask(key, ['EXISTS', key])
+      waiting.set(slot, asked)
+      const over = () => waiting.delete(slot)
+      asked.then(over, over)
+    }
+    return asked
+  }
+
+  const put = (key: string, call: Call): void => {
+    const slot = client.slotOf(key)
+    const line = waiting.has(slot) ? undefined : client.lineTo(slot, false)
+    if (line !== undefined) {
+      line(call)
+      return
+    }
+    connected(slot, key).then(
+      () => {
+        const up = client.lineTo(slot, true)
+        if (up === undefined) call.reject(unreachable())
+        else up(call)
+      },
+      (cause) => call.reject(unreachable(cause)),
+    )
+  }
+
+  /** A slot that moved has not run the command: the client may follow it. */
+  const putAnywhere = (key: string, call: Call): void =>
+    put(key, {
+      ...call,
+      reject(error) {
+        if (moved(error)) client.ask(key, call.args).then(call.resolve, call.reject)
+        else call.reject(error)
+      },
+    })
+
+  const send = (key: string, args: readonly RedisArg[]): Promise<unknown> =>
+    new Promise((resolve, reject) => putAnywhere(key, { args, resolve, reject }))
+
+  return {
+    eval(sha, script, keys, args) {
+      const key = keys[0]!
+      const rest = [String(keys.length), ...keys, ...args]
+      return new Promise((resolve, reject) => {
+        if (sha === '') {
+          put(key, {
+            args: ['EVAL', script, ...rest],
+            resolve,
+            reject(error) {
+              // Shows the client where the slot is now, for the next time.
+              if (moved(error)) client.ask(key, ['EXISTS', key]).catch(() => {})
+              reject(error)
+            },
+          })
+          return
+        }
+        putAnywhere(key, {
+          args: ['EVALSHA', sha, ...rest],
+          resolve,
+          reject(error) {
+            if (replyCode(error) !== 'NOSCRIPT') reject(error)
+            else putAnywhere(key, { args: ['EVAL', script, ...rest], resolve, reject })
+          },
+        })
+      })
+    },
+    mget: (keys) => send(keys[0]!, ['MGET', ...keys]) as Promise<(Uint8Array | null)[]>,
+    send: (key, ...args) => send(key, args),
+    close: () => client.close(),
+  }
+}
+
+function moved(error: unknown): boolean {
+  const code = replyCode(error)
+  return code === 'MOVED' || code === 'ASK'
+}
+
+/** A line over a connection: what is said in one microtask goes into one write. */
+export function lineOver(write: (calls: readonly Call[]) => void): Line {
+  let calls: Call[] = []
+  return (call) => {
+    if (calls.push(call) > 1) return
+    queueMicrotask(() => {
+      const together = calls
+      calls = []
+      write(together)
+    })
+  }
+}
+
+/** Both clients take bytes as Buffers and nothing else; this makes one without copying. */
+export function bufferOf(arg: RedisArg): RedisArg {
+  return typeof arg === 'string' ? arg : typeOfBytes().from(arg.buffer, arg.byteOffset, arg.byteLength)
+}
+
+/** `Buffer`: the clients run only where there is one. */
+export function typeOfBytes(): { from(buffer: ArrayBufferLike, offset: number, length: number): Uint8Array } {
+  return (globalThis as unknown as { Buffer: ReturnType<typeof typeOfBytes> }).Buffer
+}

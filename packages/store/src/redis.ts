@@ -1,0 +1,164 @@
+/**
+ * The Redis and Valkey driver, over a client that the host opened. One partition is one hash slot, one commit one script, and the
+ * commits of one turn of the event loop are one write. For markers whose loss is bounded by their own expiry: at failover Redis
+ * forgets acknowledged writes whatever the settings, and `guarantees` says so.
+ */
+import { PosternError } from '@postern/core/errors'
+import type { Store } from './contract.js'
+import { liveKept, told } from './internal/judge.js'
+import { argsOf, commitOf } from './internal/redis/commit.js'
+import { readError } from './internal/redis/errors.js'
+import { pageOf, tidySome } from './internal/redis/page.js'
+import { pipeline } from './internal/redis/pipeline.js'
+import type { RedisPort } from './internal/redis/ports.js'
+import { probe, textOf } from './internal/redis/probe.js'
+import { decodeRecord, encodeRecord, indexOf, keyOf, lifeOf } from './internal/redis/record.js'
+import { commitScript } from './internal/redis/script.js'
+import { type CheckedOp, checkedKeys, checkedNow, checkedOps, checkedPage, NEVER, placeOf } from './internal/validate.js'
+
+export { fromIoredis, type IoredisCluster, type IoredisSingle } from './internal/redis/ioredis.js'
+export { fromNodeRedis, type NodeRedisCluster, type NodeRedisSingle } from './internal/redis/nodeRedis.js'
+export type { RedisArg, RedisPort } from './internal/redis/ports.js'
+
+export interface RedisOptions {
+  readonly port: RedisPort
+  /** Keeps the keys of each partition in order, for `list`; all nodes alike. Stores of markers alone save it. @defaultValue true */
+  readonly index?: boolean
+  /**
+   * Answers a commit when so many replicas have it; fewer within `timeoutMs` is an unknown outcome. It narrows what a failover
+   * forgets and does not end it. A connection answers nothing else while it waits.
+   */
+  readonly wait?: { readonly replicas: number; readonly timeoutMs: number }
+  /** How long an expired record is kept for nodes whose clocks run behind. @defaultValue 60,000 ms */
+  readonly graceMs?: number
+  /** Calls that may be unanswered; one more gets `store.overloaded`. @defaultValue 10,000 */
+  readonly maxQueue?: number
+}
+
+/** A commit in so many that adds a name to an index looks at twice as many names. */
+const TIDY_EVERY = 64
+
+/**
+ * A store in one Redis (6.2 or later), one Redis Cluster, or Valkey. `close()` answers what waits and closes the client.
+ * It has no `sweep`, since the server removes what expired, and no `outbox`: events belong where nothing is forgotten.
+ *
+ * @example
+ * const redis = new Redis({ host, autoResendUnfulfilledCommands: false, maxRetriesPerRequest: 0 })
+ * const store = await redisStore({ port: fromIoredis(redis), index: false })
+ * @throws PosternError `store.unavailable` | `store.invalid` | `store.refused_guarantee` for a replica, for a server that evicts
+ * (`maxmemory-policy` other than `noeviction`), or one that is too old
+ */
+export async function redisStore(o: RedisOptions): Promise<Store> {
+  const { port, index = true, wait, graceMs = 60_000, maxQueue = 10_000 } = o
+  whole(graceMs, 0, '`graceMs`')
+  if (wait !== undefined) {
+    whole(wait.replicas, 1, '`wait.replicas`')
+    // For Redis 0 is for ever.
+    whole(wait.timeoutMs, 1, '`wait.timeoutMs`')
+  }
+  const { guarantees, cluster, setGivesBack } = await probe(port)
+  const acknowledged =
+    wait &&
+    (async (place: string) => {
+      const { replicas, timeoutMs } = wait
+      const have = await port.send(indexOf(place), 'WAIT', String(replicas), String(timeoutMs)).catch(() => -1)
+      return Number(have) >= replicas
+    })
+  const markers = setGivesBack && !index && !wait
+  const pipe = pipeline(acknowledged, !cluster, maxQueue)
+  let named = 0
+  let closed = false
+
+  const open = (): void => {
+    if (closed) throw new PosternError('store.closed')
+  }
+
+  const send = (place: string, ops: readonly CheckedOp[], now: number, rev: string): Promise<unknown> => {
+    const keys = ops.map(({ key }) => keyOf(place, key))
+    if (index) keys.push(indexOf(place))
+    // A wait counts what came before it, and would not know of a second sending.
+    return port.eval(wait ? '' : commitScript.sha, commitScript.text, keys, argsOf(ops, now, rev, graceMs))
+  }
+
+  /** A marker alone needs no script: `SET` gives back what stood in its way. What is expired and still kept is the script's business. */
+  const sendMarker = async (place: string, op: PutOp, now: number, rev: string): Promise<unknown> => {
+    const key = keyOf(place, op.key)
+    const life = lifeOf(op.expiresAt, now, graceMs)
+    const record = encodeRecord(op.expiresAt, 0, rev, op.value)
+    const found = await port.send(key, 'SET', key, record, 'NX', 'GET', ...(life === '' ? [] : ['PX', life]))
+    if (found === null) return 0
+    return decodeRecord(op.key, found).expiresAt > now ? [1, found] : send(place, [op], now, rev)
+  }
+
+  /** Expired names stay in an index until somebody looks at them. */
+  const tidy = (place: string, ops: readonly CheckedOp[]): void => {
+    named += ops.filter((op) => (op.op === 'put' || op.op === 'add') && op.expiresAt !== NEVER).length
+    if (named < TIDY_EVERY) return
+    named = 0
+    pipe.call(() => tidySome(port, place)).catch(() => {})
+  }
+
+  return {
+    guarantees,
+
+    async read(part, keys, { now }) {
+      open()
+      const place = placeOf(part)
+      const wanted = checkedKeys(keys)
+      checkedNow(now)
+      if (wanted.length === 0) return []
+      const found = await pipe.call(() => port.mget(wanted.map((key) => keyOf(place, key)))).catch(readFailed)
+      return wanted.map((key, i) => told(liveKept(found[i] ? decodeRecord(key, found[i]) : null, now)))
+    },
+
+    async commit(part, ops, { now, rev }) {
+      open()
+      const place = placeOf(part)
+      const checked = checkedOps(ops, { now, rev })
+      const answer = await pipe.commit({
+        place,
+        rev,
+        send: () => (markers && isMarker(checked) ? sendMarker(place, checked[0], now, rev) : send(place, checked, now, rev)),
+        answer: (reply) => commitOf(reply, checked, rev),
+      })
+      if (index && answer.ok) tidy(place, checked)
+      return answer
+    },
+
+    async list(part, prefix, o) {
+      open()
+      const place = placeOf(part)
+      const page = checkedPage(prefix, o)
+      if (!index) throw new PosternError('store.list_disabled')
+      return pipe.call(() => pageOf(port, place, page)).catch(readFailed)
+    },
+
+    async time() {
+      open()
+      const [seconds, micros] = (await pipe.call(() => port.send('', 'TIME')).catch(readFailed)) as readonly unknown[]
+      return Number(textOf(seconds)) * 1000 + Math.floor(Number(textOf(micros)) / 1000)
+    },
+
+    async close() {
+      if (closed) return
+      closed = true
+      await pipe.drain()
+      await port.close()
+    },
+  }
+}
+
+type PutOp = Extract<CheckedOp, { readonly op: 'put' }>
+
+function isMarker(ops: readonly CheckedOp[]): ops is readonly [PutOp] {
+  return ops.length === 1 && ops[0]!.op === 'put' && ops[0]!.rev === null
+}
+
+function readFailed(error: unknown): never {
+  throw readError(error)
+}
+
+function whole(value: number, least: number, name: string): void {
+  if (Number.isSafeInteger(value) && value >= least) return
+  throw new PosternError('store.invalid', { publicMessage: `${name} is a whole number of at least ${least}.` })
+}
