@@ -1,6 +1,7 @@
 /** Suite 1: whatever the order of calls, the store answers as the reference model does. */
-import type { Op, Part, Store } from '@postern/store'
+import type { Part, Store } from '@postern/store'
 import fc from 'fast-check'
+import { opsOf, plannedOps } from '../../arbitraries/ops.js'
 import { equal } from '../check.js'
 import { type Kit, NOW, type Suite } from './kit.js'
 import { type Model, referenceModel } from './reference.js'
@@ -11,20 +12,6 @@ const PARTS: readonly Part[] = [
   { tenant: 'clinic', id: 'u' },
 ]
 const KEYS = ['a', 'b', 'f/1', 'f/10', 'e/1'] as const
-
-/** What a condition asks for, resolved when it runs: revs are not known before. */
-type Wish = 'none' | 'absent' | 'current' | 'stale' | 'unknown'
-
-interface Planned {
-  readonly op: Op['op']
-  readonly key: string
-  readonly wish: Wish
-  readonly byte: number
-  readonly by: number
-  readonly max: number
-  /** How long the record lives, in ms; 0 for ever. */
-  readonly lives: number
-}
 
 interface World {
   readonly model: Model
@@ -59,24 +46,14 @@ export const modelSuite: Suite = (kit) => [
   },
 ]
 
-// Mostly one partition, and ops that mostly hold: mistakes show in what has a history.
+// Mostly one partition: mistakes show in what has a history.
 const part = fc.constantFrom(PARTS[0]!, PARTS[0]!, PARTS[0]!, ...PARTS)
-const planned: fc.Arbitrary<Planned> = fc.record({
-  op: fc.constantFrom('check', 'put', 'put', 'del', 'add', 'add'),
-  key: fc.constantFrom(...KEYS),
-  wish: fc.constantFrom('none', 'none', 'absent', 'current', 'current', 'current', 'stale', 'unknown'),
-  byte: fc.nat(255),
-  by: fc.constantFrom(1, 1, 1, 2, 3, -1, -2),
-  max: fc.constantFrom(1, 3, 5, 9),
-  lives: fc.constantFrom(0, 0, 1, 2, 10, 100_000),
-})
-const distinct = fc.uniqueArray(planned, { minLength: 1, maxLength: 3, selector: ({ key }) => key })
 
-const commits: fc.Arbitrary<Command> = fc.tuple(part, distinct).map(([where, plan]) =>
+const commits: fc.Arbitrary<Command> = fc.tuple(part, plannedOps({ keys: KEYS })).map(([where, plan]) =>
   command(`commit ${place(where)} ${JSON.stringify(plan)}`, async ({ model, at, kit, past }, store) => {
     const { now } = at
     const rev = kit.rev()
-    const ops = plan.map((one) => opOf(one, where, now, past))
+    const ops = opsOf(plan, { now, revs: (key) => past.get(place(where, key)) ?? [] })
     const expected = model.commit(where, ops, { now, rev })
     equal(await store.commit(where, ops, { now, rev }), expected, 'commit')
     if (expected.ok) for (const { key } of ops) past.set(place(where, key), [...(past.get(place(where, key)) ?? []), rev])
@@ -118,22 +95,6 @@ const waits: fc.Arbitrary<Command> = fc.constantFrom(1, 2, 9, 70_000).map((ms) =
 
 function command(text: string, run: (world: World, store: Store) => Promise<void>): Command {
   return { check: () => true, run, toString: () => text }
-}
-
-function opOf({ op, key, wish, byte, by, max, lives }: Planned, where: Part, now: number, past: World['past']): Op {
-  const revs = past.get(place(where, key)) ?? []
-  const rev = {
-    none: undefined,
-    absent: null,
-    current: revs.at(-1),
-    stale: revs.at(-2) ?? revs.at(-1),
-    unknown: 'zzzzzzzzzzzzzzzz',
-  }[wish]
-  const expiresAt = lives === 0 ? 0 : now + lives
-  if (op === 'check') return { op, key, rev: rev ?? null }
-  if (op === 'put') return { op, key, value: Uint8Array.of(byte), expiresAt, ...(rev === undefined ? {} : { rev }) }
-  if (op === 'del') return { op, key, ...(typeof rev === 'string' ? { rev } : {}) }
-  return { op, key, by, max, expiresAt }
 }
 
 function place({ tenant, id }: Part, key = ''): string {
