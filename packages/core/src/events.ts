@@ -40,6 +40,7 @@ export const eventTypes = [
   'permission.used',
   'device_code.decided',
   'user_code.failed',
+  'user_code.surge',
   'ciba.requested',
   'ciba.decided',
   'callback.delivered',
