@@ -1,6 +1,7 @@
 // @ts-check
 // One JSON line a case: ours against the peer that does the same in the raw, medians of interleaved rounds.
 import { memoryCases } from './memory.bench.js'
+import { sealedCases } from './sealed.bench.js'
 import { sqliteCases } from './sqlite.bench.js'
 
-for (const run of [memoryCases, sqliteCases]) for (const line of await run()) console.log(JSON.stringify(line))
+for (const run of [memoryCases, sealedCases, sqliteCases]) for (const line of await run()) console.log(JSON.stringify(line))

@@ -1,6 +1,6 @@
 /** The conditions and the effects of ops over records, for every driver that judges in this process. */
 import type { Commit, Rec } from '../contract.js'
-import { type CheckedOp, NEVER } from './validate.js'
+import { type CheckedOp, copyOf, NEVER } from './validate.js'
 
 /** A record as drivers keep it: `expiresAt` is a time or {@link NEVER}. */
 export type Kept = Rec
@@ -54,7 +54,7 @@ export function told(kept: Kept | null): Rec | null {
 export function shown(kept: Kept): Rec
 export function shown(kept: Kept | null): Rec | null
 export function shown(kept: Kept | null): Rec | null {
-  return kept === null ? null : told({ ...kept, value: new Uint8Array(kept.value) })
+  return kept === null ? null : told({ ...kept, value: copyOf(kept.value) })
 }
 
 /** The answer to a commit, each record through `tell`. */

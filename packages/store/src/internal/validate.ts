@@ -10,7 +10,7 @@ export const NEVER: number = Number.MAX_SAFE_INTEGER
 
 const MAX_OPS = 16
 const MAX_KEYS = 64
-const MAX_VALUE_BYTES = 65_536
+export const MAX_VALUE_BYTES = 65_536
 const MAX_LIST = 1000
 const TENANT = /^[a-z0-9-]{1,63}$/
 const PART_ID = /^[A-Za-z0-9._:~-]{1,128}$/
@@ -31,11 +31,24 @@ export type CheckedOp =
   | { readonly op: 'del'; readonly key: string; readonly rev: string | undefined }
   | { readonly op: 'add'; readonly key: string; readonly by: number; readonly max: number; readonly expiresAt: number }
 
-/** The partition as one string, `tenant:id`; a tenant has no colon, so it reads back in one way. */
-export function placeOf(part: Part): string {
+/** Bytes of their own; in V8 twice as fast as the constructor that takes an array. */
+export function copyOf(bytes: Uint8Array): Uint8Array {
+  const copy = new Uint8Array(bytes.length)
+  copy.set(bytes)
+  return copy
+}
+
+/** Copies and checks a partition. @throws PosternError `store.invalid` */
+export function checkedPart(part: Part): Part {
   const { tenant, id } = part
   if (typeof tenant !== 'string' || !TENANT.test(tenant)) throw invalid('a tenant is [a-z0-9-]{1,63}')
   if (typeof id !== 'string' || !PART_ID.test(id)) throw invalid('a partition id is [A-Za-z0-9._:~-]{1,128}')
+  return { tenant, id }
+}
+
+/** The partition as one string, `tenant:id`; a tenant has no colon, so it reads back in one way. @throws PosternError `store.invalid` */
+export function placeOf(part: Part): string {
+  const { tenant, id } = checkedPart(part)
   return `${tenant}:${id}`
 }
 
@@ -49,6 +62,7 @@ export function partOf(place: string): Part {
 export function checkedOps(
   ops: readonly Op[],
   { now, rev }: { readonly now: number; readonly rev: string },
+  maxValueBytes: number = MAX_VALUE_BYTES,
 ): readonly CheckedOp[] {
   checkedNow(now)
   checkRev(rev)
@@ -56,11 +70,21 @@ export function checkedOps(
   if (!(length >= 1 && length <= MAX_OPS)) throw invalid(`a commit has 1 to ${MAX_OPS} ops, not ${length}`)
   const copies: CheckedOp[] = []
   for (let i = 0; i < length; i++) {
-    const copy = checkedOp(ops[i]!, now)
-    if (copies.some(({ key }) => key === copy.key)) throw invalid(`op ${i} names a key for the second time`)
+    const copy = checkedOp(ops[i]!, now, maxValueBytes)
+    for (let j = 0; j < i; j++) if (copies[j]!.key === copy.key) throw invalid(`op ${i} names a key for the second time`)
     copies.push(copy)
   }
   return copies
+}
+
+/** A checked op in the words of the contract, with another value where one is given. */
+export function opOf(op: CheckedOp, value?: Uint8Array): Op {
+  if (op.op === 'check') return op
+  if (op.op === 'del') return op as Op
+  const { key } = op
+  const expiresAt = op.expiresAt === NEVER ? 0 : op.expiresAt
+  if (op.op === 'add') return { op: 'add', key, by: op.by, max: op.max, expiresAt }
+  return { op: 'put', key, value: value ?? op.value, rev: op.rev, expiresAt } as Op
 }
 
 /** Copies and checks the keys of a read. @throws PosternError `store.invalid` */
@@ -92,7 +116,7 @@ export function checkedNow(now: number): number {
   return now
 }
 
-function checkedOp(given: Op, now: number): CheckedOp {
+function checkedOp(given: Op, now: number, maxValueBytes: number): CheckedOp {
   if (typeof given !== 'object' || given === null) throw invalid('an op is an object')
   const kind = given.op
   if (kind === 'check') return { op: 'check', key: checkedKey(given.key), rev: checkRev(given.rev, null) }
@@ -100,9 +124,9 @@ function checkedOp(given: Op, now: number): CheckedOp {
   if (kind === 'put') {
     const { key, value, rev, expiresAt } = given
     if (!(value instanceof Uint8Array)) throw invalid('a value is a Uint8Array')
-    if (value.length > MAX_VALUE_BYTES) throw invalid(`a value has at most ${MAX_VALUE_BYTES} bytes, not ${value.length}`)
+    if (value.length > maxValueBytes) throw invalid(`a value has at most ${maxValueBytes} bytes, not ${value.length}`)
     const conditional = rev === null ? null : checkRev(rev, undefined)
-    return { op: 'put', key: checkedKey(key), value: new Uint8Array(value), rev: conditional, expiresAt: expiry(expiresAt, now) }
+    return { op: 'put', key: checkedKey(key), value: copyOf(value), rev: conditional, expiresAt: expiry(expiresAt, now) }
   }
   if (kind === 'add') {
     const { key, by, max, expiresAt } = given
