@@ -64,6 +64,7 @@ export const errorCodes = {
     message: 'A request_uri must come from the pushed authorization request endpoint.',
   },
   'jar.refused': { status: 400, retryable: false, message: 'The request object was not accepted.' },
+  'jwe.refused': { status: 400, retryable: false, message: 'The encrypted token was not accepted.' },
   'details.refused': {
     status: 400,
     retryable: false,

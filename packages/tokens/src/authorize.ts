@@ -1,4 +1,4 @@
-/** `/authorize` and what ends it (OAuth 2.1 §4.1, RFC 9126 §4, RFC 9207): the request, the host's pages, one code. */
+/** `/authorize` and what ends it (OAuth 2.1 §4.1, RFC 9101 §6, RFC 9126 §4, RFC 9207): the request, the host's pages, one code. */
 import { decodeBase64url, encodeBase64url } from '@postern/core/base64url'
 import { equal, fromUtf8, utf8 } from '@postern/core/bytes'
 import { isPosternError, PosternError } from '@postern/core/errors'
@@ -6,15 +6,22 @@ import { parseForm } from '@postern/core/form'
 import type { Client } from './clients.js'
 import type { Decision, InteractionPort, Prompt } from './interaction.js'
 import { satisfies } from './internal/acr.js'
-import { type AuthorizationRequest, parseAuthorizationRequest, redirectTarget } from './internal/authorizationRequest.js'
+import {
+  type AuthorizationRequest,
+  countingParameters,
+  destinationOf,
+  parseAuthorizationRequest,
+} from './internal/authorizationRequest.js'
 import { bindingCookie, bindingOf, newBinding } from './internal/binding.js'
 import { makeCode, newId } from './internal/code.js'
 import { commit } from './internal/commit.js'
+import { narrowedDetails } from './internal/details.js'
 import { tellRefusal } from './internal/endpoint.js'
 import { openHandle, sealHandle } from './internal/handles.js'
 import { empty, readForm } from './internal/http.js'
 import { kitOf } from './internal/kit.js'
-import { withQuery } from './internal/redirect.js'
+import { subjectFor } from './internal/pairwise.js'
+import { type Destination, respond } from './internal/response.js'
 import { malformed, wireError } from './internal/wire.js'
 import type { Handler, IssuerContext } from './issuer.js'
 import { type Pushed, REQUEST_URI_PREFIX } from './par.js'
@@ -36,12 +43,13 @@ export function authorizeEndpoint(): Handler {
     if (interaction === undefined) return empty(404)
     try {
       const form = await readParameters(request)
-      const { client, jti, pushed, parsed } = await readRequest(form, context)
+      const client = await clientOf(form.get('client_id'), context)
+      const asked = await readAsked(form, client, context)
       try {
-        return await begin({ jti, pushed, parsed: parsed() }, client, request, context, interaction)
+        return await begin(asked, await asked.parse(), client, request, context, interaction)
       } catch (error) {
         // The client and its redirect_uri are known good: from here errors go to it.
-        return errorRedirect(error, form, pushed, parsed, client, context)
+        return await errorResponse(error, asked.to, client, context)
       }
     } catch (error) {
       return errorPage(error, request, context, interaction)
@@ -70,8 +78,7 @@ export async function resumeAuthorization(
     // T48: a handle in another browser is a login somebody else began.
     if (binding === null || !equal(await hashOf(binding, context), decodeBase64url(opened.binding) ?? new Uint8Array(0)))
       throw malformed('This login was begun in another browser.')
-    const client = await context.clients.find(opened.request.clientId)
-    if (client === null) throw new PosternError('client.unknown')
+    const client = await clientOf(opened.request.clientId, context)
     return await conclude(opened, decision, client, context)
   } catch (error) {
     return errorPage(error, request, context, interaction)
@@ -84,29 +91,52 @@ async function readParameters(request: Request): Promise<ReadonlyMap<string, str
   return parseForm(new URL(request.url).search.slice(1))
 }
 
-interface ReadRequest {
-  readonly client: Client
-  readonly jti: string
-  readonly pushed: boolean
-  /** Parses, or throws what may be sent to the client. */
-  parsed(): AuthorizationRequest
+async function clientOf(id: string | undefined, { clients }: IssuerContext): Promise<Client> {
+  const client = id === undefined || id.length > 64 ? null : await clients.find(id)
+  if (client === null) throw new PosternError('client.unknown')
+  return client
 }
 
-async function readRequest(form: ReadonlyMap<string, string>, context: IssuerContext): Promise<ReadRequest> {
-  const id = form.get('client_id')
-  const client = id === undefined || id.length > 64 ? null : await context.clients.find(id)
-  if (client === null) throw new PosternError('client.unknown')
+/** A request of which it is known where errors go. */
+interface Asked {
+  readonly jti: string
+  readonly pushed: boolean
+  readonly to: Destination
+  /** The request, or throws what may be sent to the client. */
+  parse(): Promise<AuthorizationRequest>
+}
+
+async function readAsked(form: ReadonlyMap<string, string>, client: Client, context: IssuerContext): Promise<Asked> {
+  const jti = newId(context)
+  const refusing = (error: unknown): Asked => ({
+    jti,
+    pushed: false,
+    to: destinationOf(form, client, context),
+    parse: () => Promise.reject(error),
+  })
   const uri = form.get('request_uri')
-  if (uri !== undefined) {
+  if (uri !== undefined && form.has('request')) return refusing(malformed('request and request_uri exclude each other.')) // RFC 9101 §5
+  if (uri?.startsWith(REQUEST_URI_PREFIX)) {
     const { jti, request } = await readPushed(uri, client, context)
-    return { client, jti, pushed: true, parsed: () => request }
+    return { jti, pushed: true, to: request, parse: async () => request }
   }
-  const redirectUri = redirectTarget(form, client)
-  const parsed = (): AuthorizationRequest => {
-    if (client.requirePar === true || context.config.requirePar) throw malformed('This client must push its request.') // RFC 9126 §5
-    return parseAuthorizationRequest(form, client, redirectUri, context)
+  // Whatever else it names is not fetched (T38); only whoever also says where answers go is told in the client's own way.
+  if (uri !== undefined && !form.has('redirect_uri')) throw new PosternError('jar.by_reference')
+  if (uri !== undefined) return refusing(new PosternError('jar.by_reference'))
+  if (client.requirePar === true || context.config.requirePar) return refusing(malformed('This client must push its request.')) // RFC 9126 §5
+  let parameters: ReadonlyMap<string, string>
+  try {
+    parameters = await countingParameters(form, client, context)
+  } catch (error) {
+    // A request object that does not count says nothing of where its errors go; the form around it does.
+    return refusing(error)
   }
-  return { client, jti: newId(context), pushed: false, parsed }
+  return {
+    jti,
+    pushed: false,
+    to: destinationOf(parameters, client, context),
+    parse: () => parseAuthorizationRequest(parameters, client, context),
+  }
 }
 
 /** RFC 9126 §4: ours, this client's, not expired, and no code has come of it yet (T37). */
@@ -116,7 +146,6 @@ async function readPushed(
   context: IssuerContext,
 ): Promise<{ readonly jti: string; readonly request: AuthorizationRequest }> {
   const { runtime, tenant } = context
-  if (!uri.startsWith(REQUEST_URI_PREFIX)) throw new PosternError('jar.by_reference')
   const pushed = await openHandle<Pushed>(kitOf(context), 'par', uri.slice(REQUEST_URI_PREFIX.length))
   if (pushed === null || pushed.clientId !== client.id || pushed.exp <= runtime.clock()) throw new PosternError('par.invalid')
   const [done, stored] = await runtime.store.read({ tenant, id: `rq:${pushed.jti}` }, ['done', 'req'], { now: runtime.clock() })
@@ -128,7 +157,8 @@ async function readPushed(
 }
 
 async function begin(
-  { jti, pushed, parsed }: { readonly jti: string; readonly pushed: boolean; readonly parsed: AuthorizationRequest },
+  { jti, pushed }: Asked,
+  parsed: AuthorizationRequest,
   client: Client,
   request: Request,
   context: IssuerContext,
@@ -142,6 +172,7 @@ async function begin(
   const handle = await sealHandle(kitOf(context), 'interaction', opened)
   const answer = await interaction.begin(promptOf(handle, parsed, client), request)
   if (!(answer instanceof Response)) return conclude(opened, answer, client, context)
+  if (parsed.prompt.includes('none')) return respond(parsed, { error: 'interaction_required' }, client, context) // OpenID Connect Core §3.1.2.6
   const headers = new Headers(answer.headers)
   if (known === null) headers.append('set-cookie', bindingCookie(binding, context))
   headers.set('cache-control', 'no-store')
@@ -150,42 +181,39 @@ async function begin(
 
 async function conclude(opened: Interaction, decision: Decision, client: Client, context: IssuerContext): Promise<Response> {
   const { jti, request, pushed } = opened
-  const { issuer, tenant, config, runtime } = context
-  const { redirectUri, state } = request
-  if (decision.outcome === 'denied') return redirect(redirectUri, { error: decision.error, state, iss: issuer })
-  const { login, scope } = decision
+  const { tenant, config, runtime } = context
+  const deny = (error: string): Promise<Response> => respond(request, { error }, client, context)
+  if (decision.outcome === 'denied') return deny(decision.error)
+  const { login, scope, authorizationDetails = [] } = decision
   if (!scope.every((token) => request.scope.includes(token))) throw new PosternError('scope.refused')
+  const details = authorizationDetails.length === 0 ? [] : narrowedDetails(authorizationDetails, request.details ?? [], context)
+  // Whom the client has in mind is not whom it gets.                                                 OpenID Connect Core §3.1.2.1
+  if (request.hinted !== null && request.hinted !== (await subjectFor(kitOf(context), login.subject, client)))
+    return deny('login_required')
   // In whole seconds, as max_age is: a login made for max_age=0 takes its milliseconds to get here.
   const age = Math.floor((runtime.clock() - login.authTime) / 1000)
   const tooOld = request.maxAge !== null && age > request.maxAge //                                     OpenID Connect Core §3.1.2.1
   const tooWeak = request.essentialAcr && !satisfies(login.acr, request.acrValues, config.acrValues) //   §5.5.1.1
-  if (tooOld || tooWeak) return redirect(redirectUri, { error: 'unmet_authentication_requirements', state, iss: issuer })
-  const { challenge: codeChallenge, resource, dpopJkt, nonce } = request
-  const code = await makeCode({ client, login, scope, resource, codeChallenge, redirectUri, dpopJkt, nonce, jti }, context)
+  if (tooOld || tooWeak) return deny('unmet_authentication_requirements')
+  const { challenge: codeChallenge, redirectUri, resource, dpopJkt, nonce } = request
+  const code = await makeCode(
+    { client, login, scope, resource, details, codeChallenge, redirectUri, dpopJkt, nonce, jti },
+    context,
+  )
   // A request_uri may open another page until it ends, and that page may then live its whole life: the marker outlives both.
   const expiresAt = runtime.clock() + (config.lifetimes.parSec + config.lifetimes.interactionSec) * 1000
   const done = { op: 'put', key: 'done', value: new Uint8Array(0), rev: null, expiresAt } as const
   const { answer } = await commit({ tenant, id: `rq:${jti}` }, [done], context)
   if (!answer.ok)
     throw pushed ? new PosternError('par.invalid', { reason: 'par.used' }) : malformed('This login was finished before.')
-  return redirect(redirectUri, { code, state, iss: issuer }) //                                          RFC 9207 §2 (T12)
+  return respond(request, { code }, client, context)
 }
 
-function errorRedirect(
-  error: unknown,
-  form: ReadonlyMap<string, string>,
-  pushed: boolean,
-  parsed: () => AuthorizationRequest,
-  client: Client,
-  context: IssuerContext,
-): Response {
+async function errorResponse(error: unknown, to: Destination, client: Client, context: IssuerContext): Promise<Response> {
   if (!isPosternError(error) || error.status >= 500 || isPosternError(error, 'par.invalid')) throw error
   tellRefusal('authorize', error, context)
   const { error: word, description } = wireError(error)
-  const { redirectUri, state } = pushed
-    ? parsed()
-    : { redirectUri: redirectTarget(form, client), state: form.get('state') ?? null }
-  return redirect(redirectUri, { error: word, error_description: description, state, iss: context.issuer })
+  return respond(to, { error: word, error_description: description }, client, context)
 }
 
 async function errorPage(
@@ -203,13 +231,22 @@ async function errorPage(
   return new Response(page.body, { status: 405, headers })
 }
 
-function redirect(uri: string, parameters: Readonly<Record<string, string | null>>): Response {
-  return empty(303, { location: withQuery(uri, parameters), 'referrer-policy': 'no-referrer' })
-}
-
 function promptOf(handle: string, r: AuthorizationRequest, client: Client): Prompt {
-  const { scope, resource, acrValues, maxAge, prompt, loginHint, uiLocales, claims } = r
-  return { handle, client, scope, resource, acrValues, maxAge, prompt, loginHint, uiLocales, claims }
+  const { scope, resource, details, acrValues, maxAge, prompt, loginHint, hinted, uiLocales, claims } = r
+  return {
+    handle,
+    client,
+    scope,
+    resource,
+    authorizationDetails: details ?? [],
+    acrValues,
+    maxAge,
+    prompt,
+    loginHint,
+    hintedSubject: hinted,
+    uiLocales,
+    claims,
+  }
 }
 
 async function hashOf(binding: string, { runtime }: IssuerContext): Promise<Uint8Array> {

@@ -7,6 +7,7 @@ import type { Proof } from './dpop.js'
 import { sectorOf } from './internal/pairwise.js'
 import { checkRedirectUri } from './internal/redirect.js'
 import { isScopeToken } from './internal/scope.js'
+import type { EncryptedAs } from './jwe.js'
 
 /** How a client proves itself besides its DPoP key. Secrets are SHA-256 of the secret, base64url: two during a change. */
 export type ClientAuth =
@@ -33,6 +34,10 @@ export interface Client {
   readonly requirePar?: boolean
   /** Types of `authorization_details` it may ask for (RFC 9396 §10); default all of the issuer's. */
   readonly detailTypes?: readonly string[]
+  /** Its authorization requests count only as signed request objects (RFC 9101 §10.5). */
+  readonly requireSignedRequest?: boolean
+  /** What it wants encrypted to one of its keys, and how; the issuer needs `jwe`. */
+  readonly encryption?: { readonly [use in 'idToken' | 'response' | 'introspection']?: EncryptedAs }
   /** Resource servers: the audiences whose tokens it may introspect. */
   readonly introspects?: readonly string[]
   readonly name?: string
@@ -109,6 +114,8 @@ export interface ClientConfig {
   readonly dpopBound?: boolean
   readonly requirePar?: boolean
   readonly detailTypes?: readonly string[]
+  readonly requireSignedRequest?: boolean
+  readonly encryption?: NonNullable<Client['encryption']>
   readonly introspects?: readonly string[]
   readonly subjectType?: 'public' | 'pairwise'
   readonly sectorIdentifier?: string

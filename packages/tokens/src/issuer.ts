@@ -8,6 +8,9 @@ import type { ClientPort } from './clients.js'
 import type { IssuerConfig } from './config.js'
 import type { InteractionPort } from './interaction.js'
 import { AUTHORIZATION_SERVER, checkIssuer, OPENID, pathOf } from './internal/issuerUrl.js'
+import type { RequestObjects } from './jar.js'
+import type { SignedResponses } from './jarm.js'
+import type { Jwe } from './jwe.js'
 import type { DetailTypes } from './rar.js'
 import type { Recheck } from './recheck.js'
 import type { ClaimsPort } from './userinfo.js'
@@ -38,6 +41,12 @@ export interface IssuerContext {
   readonly auth?: readonly ClientAuthMethod[]
   /** OAuth for First-Party Apps. Without it `/authorize-challenge` and its metadata are absent. */
   readonly challenge?: ChallengePort
+  /** Request objects, from `/jar`. Without it they are refused. */
+  readonly jar?: RequestObjects
+  /** Signed authorization responses, from `/jarm`. Without it their modes are refused. */
+  readonly jarm?: SignedResponses
+  /** Encrypted tokens, from `/jwe`. Without it none are read or made. */
+  readonly jwe?: Jwe
   /** Types of `authorization_details`, from `/rar`. Without it the parameter is ignored. */
   readonly details?: DetailTypes
   /** Path below which the endpoints answer; default the issuer's own path. Stripped exactly once. */

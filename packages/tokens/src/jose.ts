@@ -22,6 +22,16 @@ export function assertionRules(algs: readonly SignAlg[] = DEFAULT_ALGS): JwsRule
   return { algs, typ: [undefined, 'JWT', 'client-authentication+jwt'], maxBytes: 8192 }
 }
 
+/** Request objects (RFC 9101 §10.8). */
+export function requestObjectRules(algs: readonly SignAlg[] = DEFAULT_ALGS): JwsRules {
+  return { algs, typ: [undefined, 'oauth-authz-req+jwt'] }
+}
+
+/** ID tokens that come back as hints. The issuer's own algorithms, whatever they are. */
+export function idTokenRules(algs: readonly SignAlg[] = [...DEFAULT_ALGS, 'ES384', 'ES512', 'RS256', 'PS256']): JwsRules {
+  return { algs, typ: ['JWT'] }
+}
+
 /**
  * A NumericDate claim in seconds: a finite number from 0 to 2^40, fractions allowed (RFC 7519 §2). `"60"`, 1e308 and −0 are none (H18).
  * @throws PosternError `jws.refused`

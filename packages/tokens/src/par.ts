@@ -2,7 +2,7 @@
 import { utf8 } from '@postern/core/bytes'
 import { PosternError } from '@postern/core/errors'
 import { authenticate, spendAll } from './internal/authenticate.js'
-import { type AuthorizationRequest, parseAuthorizationRequest, redirectTarget } from './internal/authorizationRequest.js'
+import { type AuthorizationRequest, countingParameters, parseAuthorizationRequest } from './internal/authorizationRequest.js'
 import { newId } from './internal/code.js'
 import { commit } from './internal/commit.js'
 import { endpoint, urlOf } from './internal/endpoint.js'
@@ -31,7 +31,7 @@ export function parEndpoint(): Handler {
     const caller = await authenticate(request, form, context, { url: urlOf('par', context), tokens: false })
     const { client, proof } = caller
     if (form.has('request_uri')) throw new PosternError('request.malformed', { publicMessage: 'request_uri may not be pushed.' }) // RFC 9126 §2.1
-    const parsed = parseAuthorizationRequest(form, client, redirectTarget(form, client), context)
+    const parsed = await parseAuthorizationRequest(await countingParameters(form, client, context), client, context)
     if (proof !== null && parsed.dpopJkt !== null && parsed.dpopJkt !== proof.jkt)
       throw new PosternError('dpop.proof', { reason: 'dpop.jkt' }) // RFC 9449 §10.1
     await spendAll(caller, context)

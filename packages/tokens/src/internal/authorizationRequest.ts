@@ -5,7 +5,10 @@ import type { JsonObject } from '@postern/core/json'
 import { parseJson } from '@postern/core/json'
 import type { Client } from '../clients.js'
 import type { IssuerContext } from '../issuer.js'
+import { askedDetails } from './details.js'
+import { hintedSubject } from './hint.js'
 import { isRegistered } from './redirect.js'
+import { type Destination, defaultMode, type ResponseMode, readMode } from './response.js'
 import { clientResource, clientScope } from './scope.js'
 import { malformed } from './wire.js'
 
@@ -13,8 +16,10 @@ export interface AuthorizationRequest {
   readonly clientId: string
   readonly redirectUri: string
   readonly state: string | null
+  readonly mode: ResponseMode
   readonly scope: readonly string[]
   readonly resource: string
+  readonly details: readonly JsonObject[] | null
   readonly challenge: string
   readonly nonce: string | null
   readonly acrValues: readonly string[]
@@ -22,6 +27,8 @@ export interface AuthorizationRequest {
   readonly maxAge: number | null
   readonly prompt: readonly string[]
   readonly loginHint: string | null
+  /** The `sub`, as the client knows it, that the user must turn out to be. */
+  readonly hinted: string | null
   readonly uiLocales: readonly string[]
   readonly claims: JsonObject | null
   readonly dpopJkt: string | null
@@ -29,7 +36,26 @@ export interface AuthorizationRequest {
 
 const CHALLENGE = /^[A-Za-z0-9_-]{43}$/
 const MAX_PARSED_BYTES = 8192
+const MAX_STATE = 1024
 const PROMPTS = ['none', 'login', 'consent', 'select_account']
+
+/**
+ * The parameters that count: those of a signed request object alone, where there is one (RFC 9101 §6.3), otherwise the form's.
+ * @throws PosternError `jar.refused` | `jar.unsupported` | `request.malformed`
+ */
+export async function countingParameters(
+  form: ReadonlyMap<string, string>,
+  client: Client,
+  context: IssuerContext,
+): Promise<ReadonlyMap<string, string>> {
+  const object = form.get('request')
+  const { jar, config } = context
+  if (object !== undefined && jar === undefined) throw new PosternError('jar.unsupported')
+  if (object !== undefined) return jar!.read(object, client, context)
+  if (client.requireSignedRequest === true || config.requireSignedRequest)
+    throw malformed('This client must send a signed request object.') //                               RFC 9101 §10.5
+  return form
+}
 
 /** What is safe to know before anything else: where an error may be sent. @throws PosternError `redirect.refused`: no redirect at all (T10, T11) */
 export function redirectTarget(form: ReadonlyMap<string, string>, client: Client): string {
@@ -38,19 +64,27 @@ export function redirectTarget(form: ReadonlyMap<string, string>, client: Client
   return uri
 }
 
+/** Where errors go, before the request is known to be whole: a mode that is not offered, or a state too long, is none. @throws PosternError `redirect.refused` */
+export function destinationOf(form: ReadonlyMap<string, string>, client: Client, context: IssuerContext): Destination {
+  const redirectUri = redirectTarget(form, client)
+  return {
+    redirectUri,
+    state: orElse(null, () => bounded(form, 'state', MAX_STATE)),
+    mode: orElse(defaultMode(context), () => readMode(form.get('response_mode'), redirectUri, context)),
+  }
+}
+
 /** @throws PosternError with the code to be sent to the redirect target */
-export function parseAuthorizationRequest(
+export async function parseAuthorizationRequest(
   form: ReadonlyMap<string, string>,
   client: Client,
-  redirectUri: string,
   context: IssuerContext,
-): AuthorizationRequest {
+): Promise<AuthorizationRequest> {
   const { config } = context
-  if (form.has('request')) throw new PosternError('jar.unsupported')
+  const redirectUri = redirectTarget(form, client)
   if (!client.grantTypes.includes('authorization_code')) throw new PosternError('grant.not_allowed')
   if (form.get('response_type') !== 'code') throw new PosternError('request.unsupported') //             OAuth 2.1 §4.1.1 (T14)
-  const mode = form.get('response_mode')
-  if (mode !== undefined && mode !== 'query') throw malformed('response_mode must be query.')
+  const mode = readMode(form.get('response_mode'), redirectUri, context)
   const challenge = codeChallenge(form) //                                                             RFC 7636 §4.3 (T06, T08)
   if (challenge === null) throw malformed('code_challenge is missing; PKCE with S256 is required.')
   const scope = clientScope(form.get('scope'), client, config)
@@ -60,12 +94,15 @@ export function parseAuthorizationRequest(
     throw malformed('prompt is not valid.')
   const claims = readClaims(form.get('claims'))
   const essential = essentialAcr(claims)
+  const hint = form.get('id_token_hint')
   const parsed: AuthorizationRequest = {
     clientId: client.id,
     redirectUri,
-    state: bounded(form, 'state', 1024),
+    state: bounded(form, 'state', MAX_STATE),
+    mode,
     scope,
     resource,
+    details: askedDetails(form, client, context),
     challenge,
     nonce: bounded(form, 'nonce', 512),
     acrValues: essential ?? words(form.get('acr_values')),
@@ -73,6 +110,7 @@ export function parseAuthorizationRequest(
     maxAge: seconds(form.get('max_age')),
     prompt,
     loginHint: bounded(form, 'login_hint', 512),
+    hinted: hint === undefined ? askedSubject(claims) : await hintedSubject(hint, client, context),
     uiLocales: words(form.get('ui_locales')),
     claims,
     dpopJkt: thumbprintOf(form.get('dpop_jkt')),
@@ -137,6 +175,21 @@ function essentialAcr(claims: JsonObject | null): readonly string[] | null {
   if (asked === null || asked.essential !== true) return null
   const values = Array.isArray(asked.values) ? asked.values : [asked.value]
   return values.filter((value): value is string => typeof value === 'string')
+}
+
+/** §5.5.1: the one subject whom the client will take. */
+function askedSubject(claims: JsonObject | null): string | null {
+  const asked = object(object(claims?.id_token)?.sub)?.value
+  return typeof asked === 'string' ? asked : null
+}
+
+function orElse<T>(otherwise: T, read: () => T): T {
+  try {
+    return read()
+  } catch (error) {
+    if (isPosternError(error, 'request.malformed')) return otherwise
+    throw error
+  }
 }
 
 function object(value: unknown): JsonObject | null {

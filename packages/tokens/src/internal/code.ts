@@ -4,6 +4,7 @@ import { encodeBase64url } from '@postern/core/base64url'
 import { utf8 } from '@postern/core/bytes'
 import type { CryptoPort } from '@postern/core/cryptoPort'
 import { PosternError } from '@postern/core/errors'
+import type { JsonObject } from '@postern/core/json'
 import type { Client } from '../clients.js'
 import type { IssuerContext } from '../issuer.js'
 import type { Login } from '../login.js'
@@ -42,6 +43,8 @@ export interface GrantInput {
   readonly login: Login
   readonly scope: readonly string[]
   readonly resource: string
+  /** Granted `authorization_details`. */
+  readonly details?: readonly JsonObject[] | null
   readonly nonce?: string | null
   readonly jti?: string
   /** Ms. */
@@ -50,11 +53,12 @@ export interface GrantInput {
 
 /**
  * A grant that can be redeemed once. One read, of the epochs that the login did not bring.
- * @throws PosternError `request.malformed` for a grant above 2 KiB or a login that breaks its shape
+ * @throws PosternError `request.malformed` for a grant above 2 KiB or a login that breaks its shape, `details.refused` for one with details
  */
 export async function redeemableOf(input: GrantInput, context: IssuerContext): Promise<Redeemable> {
   const { client, login, scope, resource, nonce = null, exp } = input
   const { places } = kitOf(context)
+  const details = input.details ?? []
   const sid = login.sid ?? null
   if (login.subject.length === 0 || login.subject.length > 255 || (sid !== null && !SID.test(sid))) throw tooLarge('login')
   const sector = sectorOf(client)
@@ -73,9 +77,11 @@ export async function redeemableOf(input: GrantInput, context: IssuerContext): P
     nonce,
     jkt: client.kind === 'instance' ? (client.jkt ?? null) : null,
     facts: login.facts ?? null,
+    ...(details.length > 0 && { details }),
     ...(client.app !== undefined && { app: { ...client.app } }),
   }
-  if (utf8(JSON.stringify(grant)).length > MAX_GRANT_BYTES) throw tooLarge('grant')
+  if (utf8(JSON.stringify(grant)).length > MAX_GRANT_BYTES)
+    throw details.length > 0 ? new PosternError('details.refused', { reason: 'details.grant' }) : tooLarge('grant')
   const keys = await epochKeys(places, grant)
   const brought = login.guards ?? []
   return {
