@@ -17,10 +17,13 @@ import { issueCode } from '@postern/tokens/challenge'
 import { type Client, type ClientPort, clientsInConfig } from '@postern/tokens/clients'
 import { type ConfigInput, parseConfig } from '@postern/tokens/config'
 import { sharedNonces } from '@postern/tokens/dpop'
+import type { Endpoint } from '@postern/tokens/endpoint'
+import type { GrantType } from '@postern/tokens/grant'
 import type { Decision } from '@postern/tokens/interaction'
 import type { IssuerContext } from '@postern/tokens/issuer'
 import type { Login } from '@postern/tokens/login'
 import { registration } from '@postern/tokens/register'
+import { defaultGrants } from '@postern/tokens/token'
 
 export const ISSUER = 'https://id.example.com/t1'
 export const API = 'https://api.example.com'
@@ -83,6 +86,10 @@ export interface WorldOptions {
   readonly start?: number
   readonly clients?: Parameters<typeof clientsInConfig>[0]
   readonly decide?: () => Decision | null
+  /** Beyond code, refresh and client credentials. */
+  readonly grants?: readonly GrantType[]
+  /** Beyond registration. */
+  readonly endpoints?: readonly Endpoint[]
 }
 
 /** Instances in the store, everyone else from configuration: a small but whole {@link ClientPort}. */
@@ -200,7 +207,9 @@ export async function world(o: WorldOptions = {}): Promise<World> {
     const context = { ...base, runtime: { ...base.runtime } }
     return { ...context, ...o.context?.(context) }
   })
-  const nodes = contexts.map((context) => createAuthorizationServer({ resolveIssuer: () => context, endpoints: [registration] }))
+  const grants = [...defaultGrants, ...(o.grants ?? [])]
+  const endpoints = [registration, ...(o.endpoints ?? [])]
+  const nodes = contexts.map((context) => createAuthorizationServer({ resolveIssuer: () => context, grants, endpoints }))
   const nonces = sharedNonces({ keys, crypto, clock, tenant, issuer, role: 'as' })
 
   const made: World = {
