@@ -5,7 +5,7 @@ import { present } from '@postern/testkit/servers'
 import { Cluster, Redis } from 'ioredis'
 import { createClient, createCluster } from 'redis'
 
-/** A test over a server is skipped, visibly, where there is none, unless everything is required. */
+/** Whether tests must be left out: the machine has no Redis, and nobody insists. */
 export const skipRedis: boolean = !present.redis && process.env['POSTERN_REQUIRE'] !== 'all'
 
 /** What makes ioredis send each command once. */
@@ -21,7 +21,7 @@ export function ioredisClient(port: number): Redis {
 }
 
 export async function nodeRedisClient(port: number): Promise<NodeRedisSingle> {
-  const client = createClient({ socket: { port, reconnectStrategy: () => 20 } })
+  const client = createClient({ socket: { port, reconnectStrategy: () => 20 }, commandOptions: { timeout: 500 } })
   client.on('error', () => {})
   await client.connect()
   return client
