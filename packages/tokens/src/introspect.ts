@@ -5,6 +5,7 @@ import { signJws } from '@postern/core/jws'
 import type { Client } from './clients.js'
 import { type OwnToken, readOwnToken, standingOf } from './internal/accessToken.js'
 import { authenticate, spendAll } from './internal/authenticate.js'
+import { toClient } from './internal/encrypted.js'
 import { endpoint, urlOf } from './internal/endpoint.js'
 import { json, readForm, reply } from './internal/http.js'
 import { kitOf } from './internal/kit.js'
@@ -30,7 +31,8 @@ export function introspectEndpoint(): Handler {
     await spendAll(caller, context)
     const token = await readOwnToken(text, context)
     const members = token !== null && maySee(token, client) ? await membersOf(token, client, context) : INACTIVE
-    if (!wantsSigned(request)) return json(200, members)
+    const always = context.config.requireSignedIntrospection || client.encryption?.introspection !== undefined
+    if (!always && !wantsSigned(request)) return json(200, members)
     return reply(200, SIGNED, await signed(members, client, context))
   })
 }
@@ -77,13 +79,11 @@ function wantsSigned(request: Request): boolean {
   return (request.headers.get('accept') ?? '').split(',').some((range) => range.split(';', 1)[0]!.trim().toLowerCase() === SIGNED)
 }
 
-/** RFC 9701 §5: neither `sub` nor `exp` at the top, so that it passes for no access token. */
-function signed(members: JsonObject, { id }: Client, { issuer, keys, runtime }: IssuerContext): Promise<string> {
+/** RFC 9701 §5: neither `sub` nor `exp` at the top, so that it passes for no access token. Encrypted where the client registered that. */
+async function signed(members: JsonObject, client: Client, context: IssuerContext): Promise<string> {
+  const { issuer, keys, runtime } = context
   const now = runtime.clock()
   const { signer, kid } = keys.signing.active(now)
-  return signJws(
-    signer,
-    { typ: 'token-introspection+jwt', kid },
-    { iss: issuer, aud: id, iat: Math.floor(now / 1000), token_introspection: members },
-  )
+  const claims = { iss: issuer, aud: client.id, iat: Math.floor(now / 1000), token_introspection: members }
+  return toClient('introspection', await signJws(signer, { typ: 'token-introspection+jwt', kid }, claims), client, context)
 }

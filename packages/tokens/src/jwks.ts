@@ -1,4 +1,4 @@
-/** `GET /jwks`: the public keys, the next one included, so that every verifier has it before it signs. */
+/** `GET /jwks`: the public keys, the next one included, so that every verifier has it before it signs; and those to encrypt to. */
 import type { SigningKey } from '@postern/core/keyRing'
 import { empty } from './internal/http.js'
 import type { Handler, IssuerContext } from './issuer.js'
@@ -7,8 +7,8 @@ import type { Handler, IssuerContext } from './issuer.js'
 export const JWKS_MAX_AGE = 300
 
 /** The JWK Set of an issuer (RFC 7517 §5). */
-export function jwkSet({ keys, runtime }: IssuerContext): { readonly keys: readonly JsonWebKey[] } {
-  return { keys: keys.signing.published(runtime.clock()).map(publicKey) }
+export function jwkSet({ keys, runtime, jwe }: IssuerContext): { readonly keys: readonly JsonWebKey[] } {
+  return { keys: [...keys.signing.published(runtime.clock()).map(publicKey), ...(jwe?.publicKeys ?? [])] }
 }
 
 function publicKey({ kid, signer }: SigningKey): JsonWebKey {

@@ -2,9 +2,10 @@
 import type { JsonObject } from '@postern/core/json'
 import type { Endpoint } from './endpoint.js'
 import type { GrantType } from './grant.js'
-import { authMethodsOf } from './internal/authenticate.js'
+import { authMethodNames } from './internal/authenticate.js'
 import { urlOf } from './internal/endpoint.js'
 import { empty } from './internal/http.js'
+import { responseModes } from './internal/response.js'
 import type { Handler, IssuerContext } from './issuer.js'
 import { publicJson } from './jwks.js'
 
@@ -16,27 +17,28 @@ export interface Offered {
 
 /** The metadata document of an issuer. */
 export function metadata(context: IssuerContext, { grants, endpoints }: Offered): JsonObject {
-  const { issuer, config, keys, runtime, interaction, challenge } = context
+  const { issuer, config, keys, runtime, interaction, challenge, jar, jarm, jwe, details } = context
   const grantTypes = grants.map(({ grantType }) => grantType)
-  const authMethods = authMethodsOf(context).flatMap(({ methods }) => methods)
+  const authMethods = authMethodNames(context)
+  const confidential = authMethods.filter((method) => method !== 'none')
   const offered = endpoints.filter((one) => one.offered?.(context) ?? true)
   return {
     issuer,
     ...Object.fromEntries(offered.map(({ name, metadataName }) => [metadataName, urlOf(name, context)])),
     scopes_supported: config.scopes,
     response_types_supported: ['code'],
-    response_modes_supported: ['query'],
+    response_modes_supported: responseModes(context),
     grant_types_supported: grantTypes.filter(
       (type) => type !== 'authorization_code' || interaction !== undefined || challenge !== undefined,
     ),
     subject_types_supported: ['public', 'pairwise'],
     id_token_signing_alg_values_supported: [...new Set(keys.signing.published(runtime.clock()).map(({ signer }) => signer.alg))],
-    token_endpoint_auth_methods_supported: ['none', ...authMethods],
+    token_endpoint_auth_methods_supported: authMethods,
     token_endpoint_auth_signing_alg_values_supported: config.algs,
     introspection_signing_alg_values_supported: [keys.signing.active(runtime.clock()).signer.alg], // RFC 9701 §7
-    introspection_endpoint_auth_methods_supported: authMethods,
+    introspection_endpoint_auth_methods_supported: confidential,
     introspection_endpoint_auth_signing_alg_values_supported: config.algs,
-    revocation_endpoint_auth_methods_supported: ['none', ...authMethods],
+    revocation_endpoint_auth_methods_supported: authMethods,
     revocation_endpoint_auth_signing_alg_values_supported: config.algs,
     code_challenge_methods_supported: ['S256'],
     dpop_signing_alg_values_supported: config.algs,
@@ -46,6 +48,15 @@ export function metadata(context: IssuerContext, { grants, endpoints }: Offered)
     request_uri_parameter_supported: false,
     authorization_response_iss_parameter_supported: true,
     protected_resources: Object.keys(config.resources),
+    ...(details !== undefined && { authorization_details_types_supported: details.types }), // RFC 9396 §10
+    ...jar?.announce(context),
+    ...jarm?.announce(context),
+    ...(jwe !== undefined && {
+      id_token_encryption_alg_values_supported: jwe.encryptAlgs,
+      id_token_encryption_enc_values_supported: jwe.encs,
+      introspection_encryption_alg_values_supported: jwe.encryptAlgs, // RFC 9701 §7
+      introspection_encryption_enc_values_supported: jwe.encs,
+    }),
     ...Object.assign({}, ...offered.map(({ announce }) => announce?.(context) ?? {})),
   }
 }

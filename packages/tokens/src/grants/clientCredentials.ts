@@ -1,7 +1,9 @@
 /** `client_credentials` (RFC 6749 §4.4): a token of the client itself, `kind: device` for an app instance. No refresh token. */
 import { PosternError } from '@postern/core/errors'
+import type { JsonObject } from '@postern/core/json'
 import type { Op, Rec } from '@postern/store'
 import type { Evaluated, GrantType, TokenCall } from '../grant.js'
+import { askedDetails } from '../internal/details.js'
 import { readGuards } from '../internal/epochs.js'
 import { eventOf } from '../internal/events.js'
 import { judge, MAX_TRIES } from '../internal/judge.js'
@@ -22,6 +24,7 @@ export const clientCredentials: GrantType = {
       call,
       scope,
       resource: clientResource(form.get('resource'), client, context.config),
+      details: askedDetails(form, client, context),
       tries: 0,
       current: null,
     })
@@ -32,12 +35,13 @@ interface Turn {
   readonly call: TokenCall
   readonly scope: readonly string[]
   readonly resource: string
+  readonly details: readonly JsonObject[] | null
   readonly tries: number
   readonly current: { readonly key: string; readonly rec: Rec | null } | null
 }
 
 async function evaluate(turn: Turn): Promise<Evaluated> {
-  const { call, scope, resource, tries, current } = turn
+  const { call, scope, resource, details, tries, current } = turn
   const { client, proof, proofOps, now, context, request } = call
   const { places } = kitOf(context)
   const part = client.kind === 'instance' ? places.device(client.id) : places.client(client.id)
@@ -55,6 +59,7 @@ async function evaluate(turn: Turn): Promise<Evaluated> {
     nonce: null,
     jkt: proof?.jkt ?? null,
     facts: null,
+    ...(details !== null && { details }),
   } as const
   // A shared client's token names no epoch: introspection compares its own with `iat`, and no trip is spent here.
   const epochs = client.kind === 'instance' ? await readGuards(part, [places.epoch], [], context) : null

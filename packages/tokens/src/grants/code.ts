@@ -4,6 +4,7 @@ import { PosternError } from '@postern/core/errors'
 import type { Client } from '../clients.js'
 import type { GrantType, Refusal, TokenCall } from '../grant.js'
 import { type Code, challengeOf } from '../internal/code.js'
+import { tokenDetails } from '../internal/details.js'
 import type { Grant } from '../internal/family.js'
 import { openHandle } from '../internal/handles.js'
 import { kitOf } from '../internal/kit.js'
@@ -41,7 +42,7 @@ export const code: GrantType = {
     const challenge = await challengeOf(context.runtime.crypto, verifier)
     const right = equal(utf8(challenge), utf8(opened.challenge)) //                                RFC 7636 §4.6
     if (!right || (form.get('redirect_uri') ?? null) !== opened.redirectUri) return counted(opened, call) // T04, T09
-    return redeem(opened, AS_CODE, call)
+    return redeem(opened, AS_CODE, { ...call, ...tokenDetails(form, opened.grant.details, client, context) })
   },
 }
 

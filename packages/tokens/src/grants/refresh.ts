@@ -2,6 +2,7 @@
 import { PosternError } from '@postern/core/errors'
 import type { Op, Part, Rec } from '@postern/store'
 import type { Evaluated, GrantType, Refusal, TokenCall } from '../grant.js'
+import { tokenDetails } from '../internal/details.js'
 import { eventOf } from '../internal/events.js'
 import {
   decodeFamily,
@@ -49,7 +50,8 @@ export const refresh: GrantType = {
     const resource = form.get('resource')
     if (resource !== undefined && resource !== grant.resource) throw new PosternError('target.refused')
     const part = await kitOf(context).places.owner(client, grant.subject)
-    return rotate({ token, call, part, scope, tries: 0, current: null })
+    const details = tokenDetails(form, grant.details, client, context)
+    return rotate({ token, call, part, scope, details, tries: 0, current: null })
   },
 }
 
@@ -58,6 +60,8 @@ interface Turn {
   readonly call: TokenCall
   readonly part: Part
   readonly scope: readonly string[]
+  /** Of the access token; the family keeps all. */
+  readonly details: Pick<TokenPlan, 'details'>
   readonly tries: number
   readonly current: { readonly key: string; readonly rec: Rec | null } | null
 }
@@ -161,9 +165,9 @@ function guardOps({ guards }: Family, judged: Judged): readonly Op[] {
   return [...guards, ...judged.guards].map(({ key, rev }) => ({ op: 'check', key, rev }))
 }
 
-function planOf({ call, part }: Turn, judged: Judged, refresh: NonNullable<TokenPlan['refresh']>): TokenPlan {
+function planOf({ call, part, details }: Turn, judged: Judged, refresh: NonNullable<TokenPlan['refresh']>): TokenPlan {
   const { family } = refresh
-  const { kind, clientId, subject, sector, resource, amr, authTime, sid, nonce, x5t, details, app } = family.grant
+  const { kind, clientId, subject, sector, resource, amr, authTime, sid, nonce, x5t, app } = family.grant
   return {
     kind,
     clientId,
@@ -175,7 +179,7 @@ function planOf({ call, part }: Turn, judged: Judged, refresh: NonNullable<Token
     sid,
     nonce,
     ...(x5t !== undefined && { x5t }),
-    ...(details !== undefined && { details }),
+    ...details,
     part,
     family: { id: family.id, row: true },
     epochs: family.guards,

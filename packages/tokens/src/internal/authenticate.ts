@@ -27,6 +27,13 @@ export function authMethodsOf({ auth }: IssuerContext): readonly ClientAuthMetho
   return auth ?? DEFAULT_AUTH
 }
 
+/** The `token_endpoint_auth_method`s that count at an issuer. */
+export function authMethodNames(context: IssuerContext): readonly string[] {
+  const all = ['none', ...authMethodsOf(context).flatMap(({ methods }) => methods)]
+  const { authMethods } = context.config
+  return authMethods === undefined ? all : all.filter((method) => authMethods.includes(method))
+}
+
 const DEFAULT_AUTH: readonly ClientAuthMethod[] = /* @__PURE__ */ [secret, assertion]
 
 const CLIENT_ID = /^[A-Za-z0-9._~-]{1,64}$/

@@ -2,11 +2,13 @@
 import { encodeBase32 } from '@postern/core/base32'
 import { encodeBase64url } from '@postern/core/base64url'
 import { utf8 } from '@postern/core/bytes'
+import { PosternError } from '@postern/core/errors'
 import type { JsonObject } from '@postern/core/json'
 import { signJws } from '@postern/core/jws'
 import type { SigningKey } from '@postern/core/keyRing'
 import type { IssuerContext } from '../issuer.js'
 import { claimNames } from './claims.js'
+import { toClient } from './encrypted.js'
 import { digestOf } from './epochs.js'
 import { refreshToken } from './family.js'
 import { type Kit, kitOf } from './kit.js'
@@ -115,7 +117,7 @@ async function idToken(
   const { config, issuer, claims, runtime } = context
   const iat = Math.floor(now / 1000)
   const about = (await claims?.({ subject, names: claimNames(scope), locales: [], at: 'id_token' })) ?? {}
-  return signJws(
+  const signed = await signJws(
     key.signer,
     { typ: 'JWT', kid: key.kid },
     {
@@ -134,6 +136,10 @@ async function idToken(
       at_hash: await halfHash(accessToken, key, runtime.crypto),
     },
   )
+  if (context.jwe === undefined) return signed
+  const client = await context.clients.find(clientId)
+  if (client === null) throw new PosternError('client.unknown')
+  return toClient('idToken', signed, client, context)
 }
 
 /** The left half of the hash that goes with the signature's algorithm (OpenID Connect Core §3.1.3.6). */

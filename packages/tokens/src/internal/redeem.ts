@@ -2,6 +2,7 @@
 import { fromUtf8, utf8 } from '@postern/core/bytes'
 import { PosternError } from '@postern/core/errors'
 import type { EventType } from '@postern/core/events'
+import type { JsonObject } from '@postern/core/json'
 import type { Op, Rec } from '@postern/store'
 import type { Evaluated, Issue, Refusal, TokenCall } from '../grant.js'
 import type { Guard } from '../login.js'
@@ -37,6 +38,8 @@ export interface RedeemAs {
 export interface Redeemer extends Pick<TokenCall, 'client' | 'proof' | 'proofOps' | 'now' | 'context'> {
   /** `null` where no client asks: tokens that are pushed to it. */
   readonly request: Request | null
+  /** What this token gets of the granted `authorization_details`; default all. The family keeps them. */
+  readonly details?: readonly JsonObject[]
 }
 
 interface Attempt {
@@ -108,6 +111,7 @@ export async function redeem(
     }),
     plan: {
       ...grant,
+      ...(by.details !== undefined && { details: by.details }),
       part,
       family: { id, row: what.refresh },
       epochs,
