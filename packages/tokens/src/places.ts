@@ -23,8 +23,16 @@ export interface Places {
   userEpoch(subject: string): Promise<string>
   /** `ep/c/<h(client)>`: one client of a user. */
   clientEpoch(clientId: string): Promise<string>
+  /** `con/<h(client)>`: what a user has agreed to for one client. */
+  consent(clientId: string): Promise<string>
   /** `ep/s/<sid>`: one browser session of a user. */
   sessionEpoch(sid: string): string
+  /** Where a device grant waits for its user: by `h(user_code)`, which is its id. */
+  deviceGrant(userCode: string): Promise<Part>
+  /** Counts user codes that one network address tries. */
+  guessesFrom(block: string): Promise<Part>
+  /** Counts a part of all that are tried; `shard` 0 to 63. */
+  guesses(shard: number): Part
   /** The marker that makes a proof of an instance single-use, in its own partition. */
   proofOp(proof: { readonly jkt: string; readonly jti: string }, expiresAt: number): Promise<Op>
   /** The same for everyone else: partition and op, spread by `jti`. */
@@ -68,7 +76,11 @@ export function places({
     epoch: 'ep',
     userEpoch: async (subject) => `ep/u/${await h('sub', subject)}`,
     clientEpoch: async (clientId) => `ep/c/${await h('client', clientId)}`,
+    consent: async (clientId) => `con/${await h('client', clientId)}`,
     sessionEpoch: (sid) => `ep/s/${sid}`,
+    deviceGrant: async (userCode) => part(`dg:${await h('user_code', userCode)}`),
+    guessesFrom: async (block) => part(`rl:${await h('address', block)}`),
+    guesses: (shard) => part(`rl:uc.${String(shard).padStart(2, '0')}`),
     proofOp: async ({ jkt, jti }, expiresAt) => marker(await h('proof', jkt, jti), expiresAt),
     async sharedProofOp({ jkt, jti }, expiresAt) {
       const name = await h('proof', jkt, jti)

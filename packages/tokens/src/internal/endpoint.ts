@@ -64,10 +64,10 @@ function challengeHeader(request: Request, error: unknown, { issuer }: IssuerCon
   return /^basic /i.test(request.headers.get('authorization') ?? '') ? { 'www-authenticate': `Basic realm="${issuer}"` } : {}
 }
 
-/** The true reason goes into the event alone. An honest client's first call without a nonce is no event. */
+/** The true reason goes into the event alone. An honest client's first call without a nonce is no event, nor is a poll that has to wait. */
 export function tellRefusal(name: PathName, error: unknown, context: IssuerContext): void {
   const known = isPosternError(error)
-  if (known && error.code === 'dpop.nonce') return
+  if (known && (error.code === 'dpop.nonce' || error.code === 'grant.pending')) return
   // Of an error that is none of ours the name alone: its message may hold anything.
   const reason = known ? (error.reason ?? error.code) : `server.failed ${error instanceof Error ? error.name : typeof error}`
   const type = known && error.code === 'dpop.proof' ? 'proof.refused' : 'token.refused'
