@@ -25,6 +25,8 @@ export interface Places {
   clientEpoch(clientId: string): Promise<string>
   /** `con/<h(client)>`: what a user has agreed to for one client. */
   consent(clientId: string): Promise<string>
+  /** `con/<h(client)>`: what a user has agreed to for one client. */
+  consent(clientId: string): Promise<string>
   /** `ep/s/<sid>`: one browser session of a user. */
   sessionEpoch(sid: string): string
   /** Where a device grant waits for its user: by `h(user_code)`, which is its id. */
@@ -76,6 +78,7 @@ export function places({
     epoch: 'ep',
     userEpoch: async (subject) => `ep/u/${await h('sub', subject)}`,
     clientEpoch: async (clientId) => `ep/c/${await h('client', clientId)}`,
+    consent: async (clientId) => `con/${await h('client', clientId)}`,
     consent: async (clientId) => `con/${await h('client', clientId)}`,
     sessionEpoch: (sid) => `ep/s/${sid}`,
     deviceGrant: async (userCode) => part(`dg:${await h('user_code', userCode)}`),
