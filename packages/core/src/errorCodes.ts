@@ -16,6 +16,9 @@ export const errorCodes = {
   'crypto.unsupported': { status: 500, retryable: false, message: 'This runtime does not offer the algorithm.' },
   'keys.none_active': { status: 503, retryable: true, message: 'No key is active in the key ring; create or rotate one.' },
   'keys.invalid': { status: 500, retryable: false, message: 'The key ring document is not valid.' },
+  'keys.conflict': { status: 412, retryable: false, message: 'Somebody else changed the keys meanwhile; look again.' },
+  'der.malformed': { status: 400, retryable: false, message: 'The DER encoding is not well-formed.' },
+  'x509.refused': { status: 400, retryable: false, message: 'The certificate was not accepted.' },
   'runtime.missing': { status: 500, retryable: false, message: 'A runtime port that this call needs was not supplied.' },
 
   // store
@@ -87,8 +90,12 @@ export const errorCodes = {
     retryable: false,
     message: 'The binding_message is too long or has other than printable characters.',
   },
+  'ciba.missing_user_code': { status: 400, retryable: false, message: 'The user_code is missing.' },
+  'ciba.invalid_user_code': { status: 400, retryable: false, message: 'The user_code is wrong.' },
   'statement.refused': { status: 400, retryable: false, message: 'The software statement was not accepted.' },
   'client.attestation': { status: 401, retryable: false, message: 'The client attestation was not accepted.' },
+  'statement.unapproved': { status: 400, retryable: false, message: 'The software statement is not of an issuer trusted here.' },
+  'client.attestation_stale': { status: 400, retryable: true, message: 'The client attestation is too old; get a new one.' },
   'client.attestation_challenge': {
     status: 400,
     retryable: true,

@@ -4,8 +4,8 @@
  * @see RFC 7515, RFC 7519, RFC 8725 §3
  */
 import { decodeBase64url, encodeBase64url } from './base64url.js'
-import { utf8 } from './bytes.js'
-import type { CryptoPort, SignAlg, Signer, VerifyKey } from './cryptoPort.js'
+import { equal, utf8 } from './bytes.js'
+import type { CryptoPort, HmacKey, SignAlg, Signer, VerifyKey } from './cryptoPort.js'
 import { PosternError } from './errors.js'
 import { type JsonObject, type JsonValue, parseJson } from './json.js'
 import { publicJwk } from './jwk.js'
@@ -23,12 +23,16 @@ export interface JwsRules {
 }
 
 /** A JWS that passed the gate. Nothing in it is true before {@link verifyJws}. */
-export interface Jws {
-  readonly header: JsonObject
+export interface Jws extends MacJws {
   readonly alg: SignAlg
-  readonly kid: string | null
   /** The required public members of the header's key. */
   readonly jwk: JsonWebKey | null
+}
+
+/** A JWS with an HS256 MAC that passed the gate. Nothing in it is true before {@link verifyMacJws}. */
+export interface MacJws {
+  readonly header: JsonObject
+  readonly kid: string | null
   readonly payload: Uint8Array
   /** The JWS signing input (RFC 7515 §5.1). */
   readonly signed: Uint8Array
@@ -43,6 +47,7 @@ export interface JwsHeader {
 }
 
 const MAX_HEADER_BYTES = 2048
+const MAC_BYTES = 32
 const KID = /^[A-Za-z0-9._~-]{1,128}$/
 // All that would make a reader fetch, inflate, trust or understand something (jku x5u x5c x5t zip crit b64 …) is in no list.
 const HEADER_MEMBERS: ReadonlySet<string> = /* @__PURE__ */ new Set(['alg', 'typ', 'kid', 'cty', 'jwk'])
@@ -76,25 +81,34 @@ const ALGS: Readonly<Record<SignAlg, { min: number; max: number; kty: string; cr
  * @throws PosternError `jws.refused`; which rung, is in its `reason`
  * @see RFC 7515 §5.2, RFC 8725 §3.1, §3.10, §3.11
  */
-export function readJws(text: string, { algs, typ, jwk: wantsKey = false, maxBytes = 16_384 }: JwsRules): Jws {
-  if (typeof text !== 'string' || text.length > maxBytes) throw refuse('size')
-  const parts = text.split('.', 4)
-  if (parts.length !== 3) throw refuse('parts')
-  const [head, payload, signature] = parts.map(decodeBase64url)
-  if (!head || !payload || !signature) throw refuse('base64url') //                                RFC 7515 §2, canonical
-  if (head.length > MAX_HEADER_BYTES) throw refuse('header.size')
-  const header = readHeader(head)
-  if (Object.keys(header).some((name) => !HEADER_MEMBERS.has(name))) throw refuse('header.member') // RFC 7515 §4.1.11, RFC 8725 §3.10
-  const alg = algs.find((known) => known === header.alg) //                                        RFC 8725 §3.1
-  if (alg === undefined) throw refuse('alg')
-  if (!typ.some((known) => known === header.typ)) throw refuse('typ') //                           RFC 8725 §3.11
-  if (header.cty !== undefined && !isFlat(header.cty)) throw refuse('cty')
-  const kid = readKid(header.kid)
+export function readJws(text: string, rules: JwsRules): Jws {
+  const { algs, jwk: wantsKey = false } = rules
+  const { alg, signature, ...compact } = readCompact(text, rules, (name) => algs.find((known) => known === name))
+  const { header } = compact
   if (wantsKey !== (header.jwk !== undefined)) throw refuse('jwk')
   const jwk = header.jwk === undefined ? null : readKey(header.jwk, alg)
   const { min, max } = ALGS[alg]
   if (signature.length < min || signature.length > max) throw refuse('signature.length') //        RFC 7518 §3.3–3.5
-  return { header, alg, kid, jwk, payload, signed: utf8(text.slice(0, text.lastIndexOf('.'))), signature }
+  return { ...compact, alg, jwk, signature }
+}
+
+/**
+ * Reads a compact JWS with an HS256 MAC through the same gate: the one use that MACs have, `client_secret_jwt`, so that no other can name them.
+ * @throws PosternError `jws.refused`
+ * @see RFC 7518 §3.2
+ */
+export function readMacJws(text: string, rules: Pick<JwsRules, 'typ' | 'maxBytes'>): MacJws {
+  const { alg: _, ...compact } = readCompact(text, rules, (name) => (name === 'HS256' ? name : undefined))
+  if (compact.header.jwk !== undefined) throw refuse('jwk')
+  if (compact.signature.length !== MAC_BYTES) throw refuse('signature.length')
+  return compact
+}
+
+/** The payload of a JWS whose MAC is right under a SHA-256 `key`, as strict JSON. @throws PosternError `jws.refused` */
+export async function verifyMacJws(crypto: CryptoPort, jws: MacJws, key: HmacKey): Promise<JsonObject> {
+  if (key.alg !== 'SHA-256') throw refuse('key.alg')
+  if (!equal(await crypto.hmac(key, jws.signed), jws.signature)) throw refuse('signature')
+  return readPayload(jws.payload)
 }
 
 /**
@@ -106,9 +120,7 @@ export function readJws(text: string, { algs, typ, jwk: wantsKey = false, maxByt
 export async function verifyJws(crypto: CryptoPort, jws: Jws, key: VerifyKey): Promise<JsonObject> {
   if (fullName(key.alg) !== fullName(jws.alg)) throw refuse('key.alg')
   if (!(await crypto.verify(key, jws.signed, jws.signature))) throw refuse('signature')
-  const payload = strictJson(jws.payload, 16, 'payload')
-  if (!isObject(payload)) throw refuse('payload')
-  return payload
+  return readPayload(jws.payload)
 }
 
 /**
@@ -125,6 +137,34 @@ export async function signJws(signer: Signer, header: JwsHeader, payload: JsonOb
   if (signature.length < min || signature.length > max)
     throw new PosternError('keys.invalid', { reason: 'a signature of a length that JOSE does not have' })
   return `${text}.${encodeBase64url(signature)}`
+}
+
+/** Every rung that does not depend on what kind of signature it is. */
+function readCompact<A>(
+  text: string,
+  { typ, maxBytes = 16_384 }: Pick<JwsRules, 'typ' | 'maxBytes'>,
+  algOf: (name: JsonValue | undefined) => A | undefined,
+): MacJws & { readonly alg: A } {
+  if (typeof text !== 'string' || text.length > maxBytes) throw refuse('size')
+  const parts = text.split('.', 4)
+  if (parts.length !== 3) throw refuse('parts')
+  const [head, payload, signature] = parts.map(decodeBase64url)
+  if (!head || !payload || !signature) throw refuse('base64url') //                                RFC 7515 §2, canonical
+  if (head.length > MAX_HEADER_BYTES) throw refuse('header.size')
+  const header = readHeader(head)
+  if (Object.keys(header).some((name) => !HEADER_MEMBERS.has(name))) throw refuse('header.member') // RFC 7515 §4.1.11, RFC 8725 §3.10
+  const alg = algOf(header.alg) //                                                                 RFC 8725 §3.1
+  if (alg === undefined) throw refuse('alg')
+  if (!typ.some((known) => known === header.typ)) throw refuse('typ') //                           RFC 8725 §3.11
+  if (header.cty !== undefined && !isFlat(header.cty)) throw refuse('cty')
+  const kid = readKid(header.kid)
+  return { header, alg, kid, payload, signed: utf8(text.slice(0, text.lastIndexOf('.'))), signature }
+}
+
+function readPayload(bytes: Uint8Array): JsonObject {
+  const payload = strictJson(bytes, 16, 'payload')
+  if (!isObject(payload)) throw refuse('payload')
+  return payload
 }
 
 function readHeader(bytes: Uint8Array): JsonObject {

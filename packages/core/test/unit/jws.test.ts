@@ -4,7 +4,7 @@ import { createCrypto } from '@postern/core/crypto'
 import type { SignAlg } from '@postern/core/cryptoPort'
 import { PosternError } from '@postern/core/errors'
 import { thumbprint } from '@postern/core/jwk'
-import { type JwsRules, readJws, signJws, verifyJws } from '@postern/core/jws'
+import { type JwsRules, readJws, readMacJws, signJws, verifyJws, verifyMacJws } from '@postern/core/jws'
 import { describe, expect, it } from 'vitest'
 import { refusalOf, seeded } from '../support.js'
 
@@ -299,5 +299,42 @@ describe('signJws', () => {
   it('does not let a signer of another form out of the house', async () => {
     const der = { ...signer, sign: () => new Uint8Array(71) }
     expect((await refusalOf(signJws(der, { typ: 'at+jwt' }, {})))?.code).toBe('keys.invalid')
+  })
+})
+
+describe('the gate of the one use that MACs have', () => {
+  const key = utf8('a secret of thirty-two characters')
+  const macRules = { typ: ['JWT'] }
+  const maced = async (header: object, payload: object = { sub: 'a' }, raw = key) => {
+    const text = `${part(header)}.${part(payload)}`
+    return `${text}.${encodeBase64url(await crypto.hmac(await crypto.hmacKey('SHA-256', raw), utf8(text)))}`
+  }
+
+  it('lets HS256 through, which then verifies under its key alone', async () => {
+    const jws = readMacJws(await maced({ alg: 'HS256', typ: 'JWT', kid: 'k' }), macRules)
+    expect({ ...(await verifyMacJws(crypto, jws, await crypto.hmacKey('SHA-256', key))) }).toEqual({ sub: 'a' })
+    expect(await refusalOf(verifyMacJws(crypto, jws, await crypto.hmacKey('SHA-256', utf8('another'))))).toMatchObject({
+      reason: 'signature',
+    })
+    expect(await refusalOf(verifyMacJws(crypto, jws, await crypto.hmacKey('SHA-512', key)))).toMatchObject({ reason: 'key.alg' })
+  })
+
+  it('T21 T22 T24 T25 refuses every other alg, a short MAC, and what no header may say', async () => {
+    const why = (text: string) => {
+      try {
+        readMacJws(text, macRules)
+        return null
+      } catch (error) {
+        return (error as PosternError).reason
+      }
+    }
+    for (const alg of ['none', 'HS384', 'HS512', 'hs256', 'ES256', '', null])
+      expect(why(await maced({ alg, typ: 'JWT' }))).toBe('alg')
+    expect(why(await maced({ alg: 'HS256', typ: 'at+jwt' }))).toBe('typ')
+    expect(why(await maced({ alg: 'HS256', typ: 'JWT', crit: ['exp'] }))).toBe('header.member')
+    expect(why(await maced({ alg: 'HS256', typ: 'JWT', jwk: signer.publicJwk }))).toBe('jwk')
+    const text = await maced({ alg: 'HS256', typ: 'JWT' })
+    expect(why(text.slice(0, text.lastIndexOf('.') + 1))).toBe('signature.length')
+    expect(why(text.slice(0, -3))).toBe('signature.length')
   })
 })

@@ -1,0 +1,266 @@
+/**
+ * X.509 certificates: a view of one, and the way from it to a key that is trusted. Certificates of TLS clients, attesters and authenticators
+ * alike; what a certificate is good for is judged by who asks.
+ * @see RFC 5280
+ */
+import { encodeBase64url } from './base64url.js'
+import { concat, equal } from './bytes.js'
+import type { CryptoPort, SignAlg } from './cryptoPort.js'
+import {
+  type Der,
+  derBitString,
+  derBoolean,
+  derFlags,
+  derInteger,
+  derIntegerBytes,
+  derItems,
+  derOctets,
+  derOid,
+  derSequence,
+  derTime,
+  derUnsigned,
+  isDer,
+  readDer,
+} from './der.js'
+import { isPosternError, PosternError } from './errors.js'
+
+/** A certificate as it is written. Nothing in it is true before its chain is verified. */
+export interface Certificate {
+  readonly der: Uint8Array
+  /** What the signature is over. */
+  readonly tbs: Uint8Array
+  /** The AlgorithmIdentifier of the signature, whole. */
+  readonly algorithm: Uint8Array
+  readonly signature: Uint8Array
+  /** Two's complement bytes, 1 to 20. */
+  readonly serial: Uint8Array
+  /** Names as they are encoded: two are the same when their bytes are. */
+  readonly issuer: Uint8Array
+  readonly subject: Uint8Array
+  /** Ms since the epoch, both included. */
+  readonly notBefore: number
+  readonly notAfter: number
+  /** SubjectPublicKeyInfo, whole. */
+  readonly spki: Uint8Array
+  readonly extensions: ReadonlyMap<string, { readonly critical: boolean; readonly value: Uint8Array }>
+}
+
+/** A key that is trusted to issue under a name; its own certificate, if there was one, does not count. */
+export interface TrustAnchor {
+  readonly subject: Uint8Array
+  readonly spki: Uint8Array
+}
+
+/** Extensions by their OIDs. */
+export const extensionOid = {
+  keyUsage: '2.5.29.15',
+  subjectAltName: '2.5.29.17',
+  basicConstraints: '2.5.29.19',
+  nameConstraints: '2.5.29.30',
+  certificatePolicies: '2.5.29.32',
+  extKeyUsage: '2.5.29.37',
+} as const
+
+const MAX_EXTENSIONS = 32
+const MAX_CHAIN = 8
+const MAX_SIGNATURE_BYTES = 1024
+
+/**
+ * Reads one certificate, version 1 or 3.
+ * @throws PosternError `x509.refused` | `der.malformed`
+ */
+export function parseCertificate(bytes: Uint8Array): Certificate {
+  const der = bytes.slice()
+  const [tbs, algorithm, signature, ...more] = derSequence(readDer(der))
+  if (tbs === undefined || algorithm === undefined || more.length > 0) throw refuse('form')
+  const members = derSequence(tbs)
+  const versioned = members[0] !== undefined && isContext(members[0], 0)
+  const version = versioned ? derInteger(derItems(members[0]!)[0]) : 0
+  const [serial, inner, issuer, validity, subject, spki, ...rest] = versioned ? members.slice(1) : members
+  if (version !== 2 && (version !== 0 || versioned || rest.length > 0)) throw refuse('version')
+  if (inner === undefined || !equal(inner.raw, algorithm.raw)) throw refuse('algorithm') //         RFC 5280 §4.1.1.2
+  const [notBefore, notAfter, ...others] = derSequence(validity)
+  if (others.length > 0) throw refuse('validity')
+  // A name is a SEQUENCE, as is a key.
+  derSequence(issuer)
+  derSequence(subject)
+  derSequence(spki)
+  const value = derBitString(signature)
+  const serialBytes = derIntegerBytes(serial)
+  if (value.length > MAX_SIGNATURE_BYTES || serialBytes.length > 20) throw refuse('size')
+  return {
+    der,
+    tbs: tbs.raw,
+    algorithm: algorithm.raw,
+    signature: value,
+    serial: serialBytes,
+    issuer: issuer!.raw,
+    subject: subject!.raw,
+    notBefore: derTime(notBefore),
+    notAfter: derTime(notAfter),
+    spki: spki!.raw,
+    extensions: extensionsIn(rest),
+  }
+}
+
+/** The unique identifiers of version 2 have no use and no place here. */
+function extensionsIn(rest: readonly Der[]): Certificate['extensions'] {
+  const found = new Map<string, { critical: boolean; value: Uint8Array }>()
+  if (rest.length === 0) return found
+  const [wrapped, ...more] = rest
+  if (more.length > 0 || !isContext(wrapped!, 3)) throw refuse('extensions')
+  const [list, ...others] = derItems(wrapped!)
+  const entries = derSequence(list)
+  if (others.length > 0 || entries.length === 0 || entries.length > MAX_EXTENSIONS) throw refuse('extensions')
+  for (const entry of entries) {
+    const items = derSequence(entry)
+    const flagged = items.length === 3
+    const oid = derOid(items[0])
+    // DER leaves out a default, so `FALSE` is never written (X.690 §11.5).
+    if (items.length < 2 || items.length > 3 || (flagged && !derBoolean(items[1])) || found.has(oid)) throw refuse('extension')
+    found.set(oid, { critical: flagged, value: derOctets(items.at(-1)) })
+  }
+  return found
+}
+
+const CURVES: Readonly<Record<string, { readonly crv: string; readonly size: number }>> = {
+  '1.2.840.10045.3.1.7': { crv: 'P-256', size: 32 },
+  '1.3.132.0.34': { crv: 'P-384', size: 48 },
+  '1.3.132.0.35': { crv: 'P-521', size: 66 },
+}
+
+/**
+ * The key of a SubjectPublicKeyInfo as JWK: EC on P-256, P-384, P-521, Ed25519, RSA. Whether it is a sound one is `CryptoPort.verifyKey`'s business.
+ * @throws PosternError `x509.refused` | `der.malformed`
+ */
+export function publicKeyOf(spki: Uint8Array): JsonWebKey {
+  const [algorithm, bits, ...more] = derSequence(readDer(spki))
+  const [oid, parameters, ...others] = derSequence(algorithm)
+  if (more.length > 0 || others.length > 0) throw refuse('spki')
+  const key = derBitString(bits)
+  const name = derOid(oid)
+  if (name === '1.2.840.10045.2.1') {
+    const curve = CURVES[derOid(parameters)]
+    if (curve === undefined || key[0] !== 4 || key.length !== 1 + 2 * curve.size) throw refuse('spki.point') // RFC 5480 §2.2
+    const [x, y] = [key.subarray(1, 1 + curve.size), key.subarray(1 + curve.size)]
+    return { kty: 'EC', crv: curve.crv, x: encodeBase64url(x), y: encodeBase64url(y) }
+  }
+  if (name === '1.3.101.112' && parameters === undefined && key.length === 32)
+    return { kty: 'OKP', crv: 'Ed25519', x: encodeBase64url(key) } //                               RFC 8410 §4
+  if (name !== '1.2.840.113549.1.1.1' || !isNull(parameters)) throw refuse('spki.algorithm')
+  const [n, e, ...numbers] = derSequence(readDer(key))
+  if (numbers.length > 0) throw refuse('spki')
+  return { kty: 'RSA', n: encodeBase64url(derUnsigned(n, 512)), e: encodeBase64url(derUnsigned(e, 8)) }
+}
+
+/** RSASSA-PSS with SHA-256, MGF1 of the same and a salt of 32 bytes, the trailer left out (RFC 4055 §3.1). */
+const PSS_SHA256 = 'MEEGCSqGSIb3DQEBCjA0oA8wDQYJYIZIAWUDBAIBBQChHDAaBgkqhkiG9w0BAQgwDQYJYIZIAWUDBAIBBQCiAwIBIA'
+
+/** Signature algorithms that the crypto port has: each hash with the curve that JOSE pairs it with. */
+function signAlgOf(algorithm: Uint8Array): SignAlg {
+  if (encodeBase64url(algorithm) === PSS_SHA256) return 'PS256'
+  const [oid, parameters] = derSequence(readDer(algorithm))
+  const alg = {
+    '1.2.840.10045.4.3.2': 'ES256',
+    '1.2.840.10045.4.3.3': 'ES384',
+    '1.2.840.10045.4.3.4': 'ES512',
+    '1.3.101.112': 'Ed25519',
+    '1.2.840.113549.1.1.11': 'RS256',
+  }[derOid(oid)] as SignAlg | undefined
+  if (alg === undefined || (alg === 'RS256' ? !isNull(parameters) : parameters !== undefined)) throw refuse('signature.algorithm')
+  return alg
+}
+
+/** Whether `spki` has signed the certificate. @throws PosternError `x509.refused` for an algorithm that is not read here | `der.malformed` */
+export async function isSignedBy(certificate: Certificate, spki: Uint8Array, crypto: CryptoPort): Promise<boolean> {
+  const alg = signAlgOf(certificate.algorithm)
+  const size = { ES256: 32, ES384: 48, ES512: 66 }[alg as string]
+  const signature = size === undefined ? certificate.signature : joseSignature(certificate.signature, size)
+  const jwk = publicKeyOf(spki)
+  try {
+    return await crypto.verify(await crypto.verifyKey(alg, jwk), certificate.tbs, signature)
+  } catch (error) {
+    // A key of another kind has signed nothing of this one.
+    if (isPosternError(error, 'crypto.invalid_key')) return false
+    throw error
+  }
+}
+
+/** r ‖ s of the two integers of RFC 3279 §2.2.3. */
+function joseSignature(signature: Uint8Array, size: number): Uint8Array {
+  const [r, s, ...more] = derSequence(readDer(signature))
+  if (more.length > 0) throw refuse('signature')
+  const padded = (digits: Uint8Array): Uint8Array => concat(new Uint8Array(size - digits.length), digits)
+  return concat(padded(derUnsigned(r, size)), padded(derUnsigned(s, size)))
+}
+
+/** What a chain is judged by. */
+export interface ChainRules {
+  readonly anchors: readonly TrustAnchor[]
+  /** Ms since the epoch. */
+  readonly now: number
+  readonly crypto: CryptoPort
+}
+
+/** Extensions whose meaning is heeded here, or that only narrow what is narrowed anyway; any other that is critical refuses its certificate. */
+const UNDERSTOOD: ReadonlySet<string> = /* @__PURE__ */ new Set([
+  extensionOid.keyUsage,
+  extensionOid.subjectAltName,
+  extensionOid.basicConstraints,
+  extensionOid.certificatePolicies,
+  extensionOid.extKeyUsage,
+])
+
+/**
+ * Verifies a chain of 1 to 8 certificates, the one that is asked about first, each issued by the next and one by an anchor. The anchor's own
+ * certificate may close it or be left out; a certificate that only signs itself trusts nothing. Revocation is not looked up.
+ * @throws PosternError `x509.refused`, why is in its `reason` | `der.malformed`
+ * @see RFC 5280 §6.1
+ */
+export async function verifyChain(chain: readonly Certificate[], { anchors, now, crypto }: ChainRules): Promise<void> {
+  if (chain.length === 0 || chain.length > MAX_CHAIN) throw refuse('chain.length')
+  for (const [below, certificate] of chain.entries()) {
+    if (now < certificate.notBefore || now > certificate.notAfter) throw refuse('expired') //        §6.1.3 (a)(2)
+    for (const [oid, { critical }] of certificate.extensions)
+      if (critical && !UNDERSTOOD.has(oid)) throw refuse('extension.critical') //                    §6.1.4 (o), §6.1.5 (f)
+    if (below > 0) checkIssuer(certificate, below - 1)
+    for (const anchor of anchors)
+      if (equal(anchor.subject, certificate.issuer) && (await isSignedBy(certificate, anchor.spki, crypto))) return
+    const next = chain[below + 1]
+    if (next === undefined || !equal(next.subject, certificate.issuer)) throw refuse('chain.anchor') // §6.1.3 (a)(4)
+    if (!(await isSignedBy(certificate, next.spki, crypto))) throw refuse('chain.signature') //     §6.1.3 (a)(1)
+  }
+  throw refuse('chain.anchor')
+}
+
+/** §6.1.4 (k) to (n): a certificate authority, allowed that many below it, whose key signs certificates. Names it would narrow are not read. */
+function checkIssuer({ extensions }: Certificate, authoritiesBelow: number): void {
+  const constraints = extensions.get(extensionOid.basicConstraints)
+  if (constraints === undefined) throw refuse('issuer.ca')
+  const [ca, length, ...more] = derSequence(readDer(constraints.value))
+  if (ca === undefined || more.length > 0 || !derBoolean(ca)) throw refuse('issuer.ca')
+  if (length !== undefined && derInteger(length) < authoritiesBelow) throw refuse('issuer.path')
+  const usage = extensions.get(extensionOid.keyUsage)
+  if (usage !== undefined && !derFlags(readDer(usage.value)).includes(KEY_CERT_SIGN)) throw refuse('issuer.usage')
+  if (extensions.has(extensionOid.nameConstraints)) throw refuse('issuer.names')
+}
+
+const KEY_CERT_SIGN = 5
+
+/** What a certificate's key may be used for by name, or `null` where it does not say. @throws PosternError `x509.refused` | `der.malformed` */
+export function extendedUsages({ extensions }: Certificate): readonly string[] | null {
+  const extension = extensions.get(extensionOid.extKeyUsage)
+  return extension === undefined ? null : derSequence(readDer(extension.value)).map(derOid)
+}
+
+function isContext({ cls, tag, constructed }: Der, number: number): boolean {
+  return cls === 'context' && tag === number && constructed
+}
+
+function isNull(element: Der | undefined): boolean {
+  return element !== undefined && isDer(element, 'null') && element.content.length === 0
+}
+
+function refuse(reason: string, cause?: unknown): PosternError<'x509.refused'> {
+  return new PosternError('x509.refused', { reason, cause })
+}
