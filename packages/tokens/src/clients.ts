@@ -1,5 +1,6 @@
 /** Who may ask for tokens: shared clients (portals, services) and app instances (one installation each, from dynamic registration). */
 import { decodeBase64url } from '@postern/core/base64url'
+import type { Now } from '@postern/core/cryptoPort'
 import { PosternError } from '@postern/core/errors'
 import type { JsonObject } from '@postern/core/json'
 import type { Op, Part } from '@postern/store'
@@ -9,11 +10,28 @@ import { checkRedirectUri } from './internal/redirect.js'
 import { isScopeToken } from './internal/scope.js'
 import type { EncryptedAs } from './jwe.js'
 
-/** How a client proves itself besides its DPoP key. Secrets are SHA-256 of the secret, base64url: two during a change. */
+/** How a client proves itself besides its DPoP key. */
 export type ClientAuth =
   | { readonly method: 'none' }
+  /** SHA-256 of the secret, base64url: two during a change. */
   | { readonly method: 'client_secret_basic' | 'client_secret_post'; readonly secretHashes: readonly string[] }
-  | { readonly method: 'private_key_jwt'; readonly keys: readonly JsonWebKey[] }
+  /** HS256 needs the secret itself, ≥ 32 characters: asked for at each assertion, so that no record and no log of a client holds it. */
+  | { readonly method: 'client_secret_jwt'; readonly secret: () => Now<string> }
+  /** `keys` default the client's own {@link Client.jwks} or {@link Client.jwksUri}. */
+  | { readonly method: 'private_key_jwt'; readonly keys?: readonly JsonWebKey[] }
+  | { readonly method: 'tls_client_auth'; readonly certificate: CertificateName }
+  /** A certificate around one of the client's own keys (RFC 8705 §2.2). */
+  | { readonly method: 'self_signed_tls_client_auth' }
+  /** `attesters`: whose word counts for this client, by their names in `clientAttestation`. */
+  | { readonly method: 'attest_jwt_client_auth' | 'attest_jwt_client_auth_dpop'; readonly attesters: readonly string[] }
+
+/** What a CA-signed certificate must say, exactly: its subject (RFC 4514 text) or one alternative name (RFC 8705 §2.1.2). */
+export type CertificateName =
+  | { readonly dn: string }
+  | { readonly dns: string }
+  | { readonly uri: string }
+  | { readonly ip: string }
+  | { readonly email: string }
 
 export interface Client {
   /** `[A-Za-z0-9._~-]{1,64}`; an instance's is also its device id. */
@@ -21,6 +39,12 @@ export interface Client {
   /** `instance`: owner partition `dev:<id>`. `shared`: `usr:<h(subject)>`. */
   readonly kind: 'instance' | 'shared'
   readonly auth: ClientAuth
+  /** Its public keys: for assertions, request objects, certificates and what is encrypted to it. */
+  readonly jwks?: readonly JsonWebKey[]
+  /** Where it publishes them instead: https, fetched by age. */
+  readonly jwksUri?: string
+  /** Its access tokens are bound to the certificate of the connection (RFC 8705 §3). */
+  readonly certificateBound?: boolean
   /** Thumbprint of the device key (RFC 7638); an instance's every proof is made with it. */
   readonly jkt?: string
   /** Shared clients: every token request carries a DPoP proof. Instances always do. */
@@ -106,6 +130,9 @@ export interface ClientPort {
 export interface ClientConfig {
   readonly id: string
   readonly auth: ClientAuth
+  readonly jwks?: readonly JsonWebKey[]
+  readonly jwksUri?: string
+  readonly certificateBound?: boolean
   readonly redirectUris?: readonly string[]
   /** Default `authorization_code`, `refresh_token`. */
   readonly grantTypes?: readonly string[]
@@ -145,10 +172,15 @@ function clientOf(config: ClientConfig): Client {
     (auth.secretHashes.length === 0 || auth.secretHashes.some((hash) => decodeBase64url(hash)?.length !== 32))
   )
     throw refused(`${id}: secretHashes must be SHA-256 in base64url, as hashSecret gives them`)
-  if ('keys' in auth && auth.keys.length === 0) throw refused(`${id}: private_key_jwt needs a key`)
+  if (needsKeys(auth) && (config.jwks ?? []).length === 0 && config.jwksUri === undefined)
+    throw refused(`${id}: ${auth.method} needs a key`)
   for (const uri of redirectUris) checkRedirectUri(uri, 'shared')
   sectorOf({ ...config, redirectUris })
   return { ...config, kind: 'shared', redirectUris, grantTypes }
+}
+
+function needsKeys(auth: ClientAuth): boolean {
+  return auth.method === 'self_signed_tls_client_auth' || (auth.method === 'private_key_jwt' && (auth.keys ?? []).length === 0)
 }
 
 function refused(publicMessage: string): PosternError<'metadata.refused'> {

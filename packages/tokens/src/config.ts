@@ -7,6 +7,12 @@ import { DEFAULT_ALGS } from './jose.js'
 /** A public client without DPoP gets bearer refresh tokens, which whoever copies them can use. Pass only for clients that cannot do DPoP. */
 export const allowBearerPublicClients: unique symbol = Symbol('postern.allowBearerPublicClients')
 
+/**
+ * Take client assertions whose audience is the token endpoint, as older clients write them: another server that names our endpoint as its own
+ * can then have assertions made that are good here (CVE-2025-27370). Pass only while such clients are being mended.
+ */
+export const allowTokenEndpointAudience: unique symbol = Symbol('postern.allowTokenEndpointAudience')
+
 /** Settings of one audience. */
 export interface ResourceConfig {
   /** Seconds; default the issuer's. */
@@ -61,6 +67,7 @@ export interface IssuerConfig {
   /** `token_endpoint_auth_method`s that count here, `none` among them or not; default all that the issuer was given, and `none`. */
   readonly authMethods?: readonly string[]
   readonly [allowBearerPublicClients]?: true
+  readonly [allowTokenEndpointAudience]?: true
 }
 
 /** What a host states; the rest has defaults. */

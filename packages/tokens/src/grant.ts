@@ -13,6 +13,10 @@ export interface TokenCall {
   readonly proof: Proof | null
   /** An instance's proof marker: part of the grant's ops. */
   readonly proofOps: readonly Op[]
+  /** `x5t#S256` of the certificate that the endpoint binds the access token to; `internal/possession` says what of it a family keeps. */
+  readonly x5t: string | null
+  /** The instance of a client that was attested, by the thumbprint of its key. */
+  readonly holder: string | null
   readonly now: number
   readonly request: Request
   readonly context: IssuerContext
@@ -24,6 +28,8 @@ export interface Issue {
   readonly ops: readonly Op[]
   readonly event: PosternEvent | null
   readonly plan: TokenPlan
+  /** After the commit, before anything is issued: `null`, or what ends it again, for what stands in another partition. */
+  confirm?(): Promise<Refusal | null>
   /** The commit failed at op `at`: another try with what was learnt, or a refusal. */
   conflict(at: number, current: Rec | null): Promise<Evaluated>
 }
@@ -44,6 +50,10 @@ export type Evaluated = Issue | Refusal
 /** One grant type, passed in: a host ships only what it uses. */
 export interface GrantType {
   readonly grantType: string
+  /** Whether this issuer has it; default yes. Where it has not, it is unknown and not announced. */
+  offered?(context: IssuerContext): boolean
+  /** Whether it is for a request like this, where several have one `grantType`; default yes. */
+  takes?(form: ReadonlyMap<string, string>): boolean
   /** The instance that a handle in the form vouches for, so that it is not looked up. */
   vouched?(form: ReadonlyMap<string, string>, context: IssuerContext): Promise<Client | null>
   /** @throws PosternError to refuse without a trace */

@@ -20,24 +20,27 @@ export const defaultGrants: readonly GrantType[] = /* @__PURE__ */ [code, refres
 
 /** `POST /token`. */
 export function tokenEndpoint({ grants: offered = defaultGrants }: { readonly grants?: readonly GrantType[] } = {}): Handler {
-  const grants = new Map(offered.map((grant) => [grant.grantType, grant]))
+  const grants = new Map<string, readonly GrantType[]>()
+  for (const grant of offered) grants.set(grant.grantType, [...(grants.get(grant.grantType) ?? []), grant])
   return endpoint('token', async (request, context) => {
     const form = await readForm(request)
     const grantType = form.get('grant_type')
     if (grantType === undefined) throw malformed('grant_type is missing.')
-    const grant = grants.get(grantType)
-    if (grant === undefined) throw new PosternError('grant.unknown')
+    const named = (grants.get(grantType) ?? []).filter((one) => one.offered?.(context) !== false)
+    if (named.length === 0) throw new PosternError('grant.unknown')
+    const grant = named.find((one) => one.takes?.(form) !== false)
+    if (grant === undefined) throw malformed('This grant type is not offered for tokens of these types.')
     const known = mayBeInstance(request, form) ? ((await grant.vouched?.(form, context)) ?? null) : null
     const caller = await authenticate(request, form, context, {
       url: urlOf('token', context),
       known,
     })
-    const { client, proof, joined, markers } = caller
+    const { client, proof, joined, markers, x5t, holder } = caller
     if (!client.grantTypes.includes(grantType)) throw new PosternError('grant.not_allowed')
     const now = context.runtime.clock()
-    const evaluated = await grant.evaluate(form, { client, proof, proofOps: joined, now, request, context })
+    const evaluated = await grant.evaluate(form, { client, proof, proofOps: joined, x5t, holder, now, request, context })
     await spend(markers, context)
-    return json(200, await conclude(evaluated, context))
+    return json(200, await conclude(evaluated, x5t, context))
   })
 }
 
@@ -47,16 +50,17 @@ function mayBeInstance(request: Request, form: ReadonlyMap<string, string>): boo
   return (
     headers.get('dpop') !== null &&
     headers.get('authorization') === null &&
+    headers.get('oauth-client-attestation') === null &&
     !form.has('client_secret') &&
     !form.has('client_assertion')
   )
 }
 
 /** Commits until it holds, is refused, or has been judged too often; then issues. */
-async function conclude(first: Evaluated, context: IssuerContext): Promise<unknown> {
+async function conclude(first: Evaluated, x5t: string | null, context: IssuerContext): Promise<unknown> {
   for (let evaluated = first; ; ) {
     if ('refuse' in evaluated) throw await refused(evaluated, context)
-    const done = await attempt(evaluated, context)
+    const done = await attempt(evaluated, x5t, context)
     if ('body' in done) return done.body
     evaluated = done.next
   }
@@ -64,9 +68,11 @@ async function conclude(first: Evaluated, context: IssuerContext): Promise<unkno
 
 async function attempt(
   evaluated: Issue,
+  x5t: string | null,
   context: IssuerContext,
 ): Promise<{ readonly body: unknown } | { readonly next: Evaluated }> {
-  const { part, ops, event, plan } = evaluated
+  const { part, ops, event } = evaluated
+  const plan = x5t === null ? evaluated.plan : { ...evaluated.plan, x5t } //                               RFC 8705 §3, whatever the grant
   if (ops.length === 0) {
     if (event !== null) tell(event, context)
     return { body: await issue(plan, '', context) }
@@ -74,6 +80,8 @@ async function attempt(
   const { rev, answer } = await commit(part, withEvent(ops, event), context)
   if (!answer.ok) return { next: await evaluated.conflict(answer.at, answer.current) }
   if (event !== null) ship(part, [event], context)
+  const ended = await evaluated.confirm?.()
+  if (ended) return { next: ended }
   return { body: await issue(plan, rev, context) }
 }
 

@@ -4,7 +4,7 @@ import { equal, fromUtf8, utf8 } from '@postern/core/bytes'
 import type { CryptoPort } from '@postern/core/cryptoPort'
 import { isPosternError, PosternError } from '@postern/core/errors'
 import { parseForm } from '@postern/core/form'
-import type { ClientAuthMethod } from '../clientAuth.js'
+import type { ClientAuthMethod, Credential } from '../clientAuth.js'
 
 const MIN_SECRET = 32
 
@@ -34,8 +34,6 @@ export const secret: ClientAuthMethod = {
   },
 }
 
-type Credential = NonNullable<ReturnType<ClientAuthMethod['read']>>
-
 function credential(method: string, clientId: string, presented: string): Credential {
   return {
     method,
@@ -47,7 +45,7 @@ function credential(method: string, clientId: string, presented: string): Creden
       // Every hash is compared, so that the time tells nothing of which one it was.
       for (const hash of hashes) right = equal(decodeBase64url(hash) ?? new Uint8Array(0), given) || right
       if (!right || client?.auth.method !== method) throw new PosternError('client.credentials', { reason: 'secret' })
-      return []
+      return { markers: [] }
     },
   }
 }

@@ -3,6 +3,7 @@ import { PosternError } from '@postern/core/errors'
 import type { Op, Part, Rec } from '@postern/store'
 import type { Evaluated, GrantType, Refusal, TokenCall } from '../grant.js'
 import { tokenDetails } from '../internal/details.js'
+import { idClaimsOf } from '../internal/deviceSecret.js'
 import { eventOf } from '../internal/events.js'
 import {
   decodeFamily,
@@ -11,6 +12,7 @@ import {
   type Family,
   familyKey,
   openRefreshToken,
+  outlivesClient,
   revokedFamily,
   step,
   verdict,
@@ -18,6 +20,7 @@ import {
 import { type Judged, judge, MAX_TRIES } from '../internal/judge.js'
 import { kitOf } from '../internal/kit.js'
 import type { TokenPlan } from '../internal/plan.js'
+import { isBound, missingOf } from '../internal/possession.js'
 import { narrowScope } from '../internal/scope.js'
 import { invalidGrant, malformed } from '../internal/wire.js'
 import { instanceOf } from './code.js'
@@ -35,7 +38,7 @@ export const refresh: GrantType = {
   },
 
   async evaluate(form, call) {
-    const { client, proof, now, context } = call
+    const { client, now, context } = call
     const text = form.get('refresh_token')
     if (text === undefined) throw malformed('refresh_token is missing.')
     const token = await openRefreshToken(kitOf(context), text)
@@ -44,7 +47,9 @@ export const refresh: GrantType = {
     const { grant } = family
     // A stranger's call ends here: it never gets near the family (T18).
     if (grant.clientId !== client.id) throw invalidGrant('refresh.client')
-    if (grant.jkt !== null && grant.jkt !== proof?.jkt) throw invalidGrant('refresh.key')
+    const missing = missingOf(grant, call)
+    if (missing !== null) throw invalidGrant(`refresh.${missing}`)
+    if (!outlivesClient(grant, client)) throw invalidGrant('refresh.client_revoked')
     if (family.absoluteExp <= now) throw invalidGrant('refresh.expired')
     const scope = narrowScope(form.get('scope'), grant.scope) //                                   the access token alone narrows (T19)
     const resource = form.get('resource')
@@ -93,10 +98,10 @@ async function lost(turn: Turn, rec: Rec | null): Promise<Evaluated> {
   const { now, context, client } = call
   const { config } = context
   const current = rec === null ? null : decodeFamily(rec.value)
-  const graceMs = 1000 * (token.family.grant.jkt === null ? config.graceSec.bearer : config.graceSec.bound)
+  const graceMs = 1000 * (isBound(token.family.grant) ? config.graceSec.bound : config.graceSec.bearer)
   const said = verdict(token, current, now, graceMs)
   if (said === 'retry') return repeat(turn, current!, rec!.rev)
-  if (said === 'gone' || (config.onReuse === 'refuse' && token.family.grant.jkt !== null)) throw invalidGrant(`refresh.${said}`)
+  if (said === 'gone' || (config.onReuse === 'refuse' && isBound(token.family.grant))) throw invalidGrant(`refresh.${said}`)
   return {
     refuse: invalidGrant('refresh.reused'),
     part,
@@ -191,6 +196,7 @@ function planOf({ call, part, details }: Turn, judged: Judged, refresh: NonNulla
     app: app ?? null,
     refresh,
     members: judged.members,
+    ...idClaimsOf(family.grant),
     claims: judged.claims,
   }
 }

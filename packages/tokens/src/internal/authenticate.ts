@@ -3,11 +3,12 @@ import { PosternError } from '@postern/core/errors'
 import type { Op } from '@postern/store'
 import { assertion } from '../auth/assertion.js'
 import { secret } from '../auth/secret.js'
-import type { ClientAuthMethod, Marker } from '../clientAuth.js'
+import type { Authenticated, ClientAuthMethod, Marker } from '../clientAuth.js'
 import type { Client } from '../clients.js'
 import { allowBearerPublicClients } from '../config.js'
 import { type Proof, verifyProof } from '../dpop.js'
 import type { IssuerContext } from '../issuer.js'
+import { certificateThumbprint } from './certificate.js'
 import { commit } from './commit.js'
 import { kitOf } from './kit.js'
 import { malformed } from './wire.js'
@@ -20,6 +21,10 @@ export interface Caller {
   readonly markers: readonly Marker[]
   /** An instance's proof marker, which joins commits in `dev:<client_id>`. */
   readonly joined: readonly Op[]
+  /** `x5t#S256` of the certificate its tokens are bound to, for clients that are registered so. */
+  readonly x5t: string | null
+  /** Thumbprint of the key of the one instance that authenticated, see {@link Authenticated.holder}. */
+  readonly holder: string | null
 }
 
 /** The ways an issuer's clients may authenticate. */
@@ -54,20 +59,20 @@ export async function authenticate(
     readonly tokens?: boolean
   },
 ): Promise<Caller> {
-  const { client, markers } = await authenticateClient(request, form, context, o.known ?? null)
+  const tokens = o.tokens ?? true
+  const { client, markers, holder = null } = await authenticateClient(request, form, context, o.known ?? null)
+  // Not found out at the end, when a token would have to go out in the clear.
+  if (client.encryption !== undefined && context.jwe === undefined)
+    throw new PosternError('tokens.config', { publicMessage: 'The client registered encryption; this issuer has none.' })
+  const x5t = tokens && client.certificateBound === true ? await boundCertificate(context) : null
   const proof = await checkProof(request, client, context, o.url)
-  if (proof === null && owesProof(client, context, o.tokens ?? true))
-    throw new PosternError('dpop.proof', { reason: 'dpop.missing' })
-  if (proof === null) return { client, proof, markers, joined: [] }
+  const caller = { client, proof, markers, joined: [], x5t, holder }
+  if (proof === null && owesProof(client, context, tokens)) throw new PosternError('dpop.proof', { reason: 'dpop.missing' })
+  if (proof === null) return caller
   const { places, nonces } = kitOf(context)
   const until = context.runtime.clock() + nonces.lifeMs
-  if (client.kind === 'instance') return { client, proof, markers, joined: [await places.proofOp(proof, until)] }
-  return {
-    client,
-    proof,
-    markers: [...markers, { ...(await places.sharedProofOp(proof, until)), spent: 'dpop.proof' }],
-    joined: [],
-  }
+  if (client.kind === 'instance') return { ...caller, joined: [await places.proofOp(proof, until)] }
+  return { ...caller, markers: [...markers, { ...(await places.sharedProofOp(proof, until)), spent: 'dpop.proof' }] }
 }
 
 /** Spends markers; call it after everything else has been validated. @throws PosternError `client.replayed` | `dpop.proof` */
@@ -89,24 +94,35 @@ async function authenticateClient(
   form: ReadonlyMap<string, string>,
   context: IssuerContext,
   known: Client | null,
-): Promise<{ readonly client: Client; readonly markers: readonly Marker[] }> {
-  const authorization = request.headers.get('authorization')
-  const credentials = authMethodsOf(context).flatMap((method) => method.read(request, form, context) ?? [])
-  if (credentials.length > 1) throw new PosternError('client.credentials', { reason: 'two methods' })
-  const [credential] = credentials
-  if (credential === undefined && authorization !== null) throw new PosternError('client.credentials', { reason: 'scheme' })
-  const id = credential?.clientId ?? form.get('client_id')
+): Promise<Authenticated & { readonly client: Client }> {
+  const methods = authMethodsOf(context)
+  const presented = methods.flatMap((one) => (one.ambient ? [] : (one.read(request, form, context) ?? [])))
+  if (presented.length > 1) throw new PosternError('client.credentials', { reason: 'two methods' })
+  if (presented.length === 0 && hasCredential(request, form)) throw new PosternError('client.credentials', { reason: 'scheme' })
+  const id = presented[0]?.clientId ?? form.get('client_id')
   if (id === undefined) throw malformed('client_id is missing.')
   const named = form.get('client_id')
   if (named !== undefined && named !== id) throw new PosternError('client.credentials', { reason: 'client_id' })
   const client = known?.id === id ? known : CLIENT_ID.test(id) ? await context.clients.find(id) : null
-  if (credential !== undefined) {
-    const markers = await credential.verify(client, context)
-    return { client: client!, markers }
-  }
+  if (client !== null && context.config.authMethods?.includes(client.auth.method) === false)
+    throw new PosternError('client.credentials', { reason: 'method' })
+  const ambient = methods.find((one) => one.ambient && client !== null && one.methods.includes(client.auth.method))
+  const credential = presented[0] ?? ambient?.read(request, form, context) ?? null
+  if (credential !== null) return { ...(await credential.verify(client, context)), client: client! }
   if (client === null) throw new PosternError('client.unknown')
   if (client.auth.method !== 'none') throw new PosternError('client.credentials', { reason: 'method' })
   return { client, markers: [] }
+}
+
+/** Whether a credential was sent, which no method here may have read: whoever sends one is not let in without it. */
+function hasCredential({ headers }: Request, form: ReadonlyMap<string, string>): boolean {
+  return headers.get('authorization') !== null || form.has('client_secret') || form.has('client_assertion')
+}
+
+async function boundCertificate(context: IssuerContext): Promise<string> {
+  const x5t = await certificateThumbprint(context)
+  if (x5t === null) throw malformed('The tokens of this client are bound to its certificate, and none was presented.')
+  return x5t
 }
 
 async function checkProof(request: Request, client: Client, context: IssuerContext, url: string): Promise<Proof | null> {
@@ -129,5 +145,7 @@ async function checkProof(request: Request, client: Client, context: IssuerConte
 
 function owesProof(client: Client, { config }: IssuerContext, tokens: boolean): boolean {
   if (client.kind === 'instance') return true
-  return tokens && (client.dpopBound === true || (client.auth.method === 'none' && config[allowBearerPublicClients] !== true))
+  const bearer = client.auth.method === 'none' && client.certificateBound !== true && config[allowBearerPublicClients] !== true
+  const unbound = config.requireBoundTokens && client.certificateBound !== true
+  return tokens && (client.dpopBound === true || bearer || unbound)
 }

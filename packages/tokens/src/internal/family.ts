@@ -5,6 +5,7 @@
 import { fromUtf8, utf8 } from '@postern/core/bytes'
 import { PosternError } from '@postern/core/errors'
 import type { JsonObject } from '@postern/core/json'
+import type { Client } from '../clients.js'
 import type { Guard, TokenKind } from '../login.js'
 import { openBytes, sealSame } from './handles.js'
 import type { Kit } from './kit.js'
@@ -28,11 +29,22 @@ export interface Grant {
   readonly jkt: string | null
   /** The certificate they are bound to, as `x5t#S256` (RFC 8705 §3); absent for most. */
   readonly x5t?: string
+  /** The instance it was given to, of a client whose instances are attested: thumbprint of its key. */
+  readonly holder?: string
   /** Granted `authorization_details` (RFC 9396), each with its `type`; absent for most. */
   readonly details?: readonly JsonObject[]
   readonly facts: JsonObject | null
   /** The client's `app` when it was granted. */
   readonly app?: JsonObject
+  /** Of a grant with a device secret: what ties its ID tokens to it. */
+  readonly dsHash?: string
+  /** The client's own epoch when it was granted, where its port knows one. */
+  readonly clientEpoch?: string
+}
+
+/** Whether a shared client was revoked since (`revoke({ client })`). */
+export function outlivesClient({ clientEpoch }: Grant, { epoch }: Pick<Client, 'epoch'>): boolean {
+  return (clientEpoch ?? null) === (epoch ?? null)
 }
 
 export interface Family {

@@ -21,6 +21,8 @@ export interface Kit {
   ownKey(kid: string, now: number): Promise<VerifyKey | null>
 }
 
+/** Keys of callers outlive a turn of our own. */
+const prepared: WeakMap<Runtime, PrepareKey> = /* @__PURE__ */ new WeakMap()
 const memo: WeakMap<Runtime, WeakMap<KeyRing, Map<string, Kit>>> = /* @__PURE__ */ new WeakMap()
 
 /** The kit of an issuer. */
@@ -36,6 +38,12 @@ export function kitOf(context: IssuerContext): Kit {
   return kit
 }
 
+function prepareOf(runtime: Runtime): PrepareKey {
+  let prepare = prepared.get(runtime)
+  if (prepare === undefined) prepared.set(runtime, (prepare = keyCache(runtime.crypto, 10_000)))
+  return prepare
+}
+
 function make({ runtime, keys, tenant, issuer }: IssuerContext, restoreEpoch: string): Kit {
   const { crypto, random, clock } = runtime
   const own = new Map<string, VerifyKey>()
@@ -44,7 +52,7 @@ function make({ runtime, keys, tenant, issuer }: IssuerContext, restoreEpoch: st
     long: createSealer({ ring: keys.long, crypto, random, clock }),
     short: createSealer({ ring: keys.short, crypto, random, clock }),
     nonces: sharedNonces({ keys, crypto, clock, tenant, issuer, role: 'as' }),
-    prepare: keyCache(crypto, 10_000),
+    prepare: prepareOf(runtime),
     // The registration token alone opens after a restore: it is bound to the instance's key.
     scope: (type) => ({ type, tenant, issuer, purpose: type === 'registration' ? '' : restoreEpoch }),
     async ownKey(kid, now) {

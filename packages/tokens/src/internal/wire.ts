@@ -35,8 +35,12 @@ const WORDS: Readonly<Partial<Record<ErrorCode, string>>> = {
   'ciba.unknown_user': 'unknown_user_id', // CIBA Core §13
   'ciba.expired_hint': 'expired_login_hint_token',
   'ciba.binding_message': 'invalid_binding_message',
+  'ciba.missing_user_code': 'missing_user_code',
+  'ciba.invalid_user_code': 'invalid_user_code',
   'statement.refused': 'invalid_software_statement', // RFC 7591 §3.2.2
+  'statement.unapproved': 'unapproved_software_statement',
   'client.attestation': 'invalid_client_attestation',
+  'client.attestation_stale': 'use_fresh_attestation',
   'client.attestation_challenge': 'use_attestation_challenge',
   'dpop.proof': 'invalid_dpop_proof',
   'dpop.nonce': 'use_dpop_nonce',
