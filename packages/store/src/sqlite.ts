@@ -5,12 +5,15 @@
 import { PosternError } from '@postern/core/errors'
 import type { Store } from './contract.js'
 import { told } from './internal/judge.js'
+import type { Scanned, Visit } from './internal/scan.js'
 import { groupCommit } from './internal/sqlite/groupCommit.js'
+import { scan } from './internal/sqlite/scan.js'
 import { keptOf, openTable, type Row, type Statements } from './internal/sqlite/schema.js'
 import { sweeper } from './internal/sqlite/sweep.js'
 import { nextTurn, type Schedule } from './internal/turn.js'
 import { checkedKeys, checkedNow, checkedOps, checkedPage, partOf, placeOf } from './internal/validate.js'
 
+export type { Scanned, Visit } from './internal/scan.js'
 export type { Schedule } from './internal/turn.js'
 
 export type SqlValue = string | number | Uint8Array
@@ -41,6 +44,8 @@ export interface SqliteOptions {
   readonly graceMs?: number
 }
 
+const TABLE = 'postern_kv'
+
 /**
  * A store in one SQLite file. `close()` flushes what waits and closes the handle.
  *
@@ -49,10 +54,8 @@ export interface SqliteOptions {
  * const store = sqliteStore(new Database('postern.db'))
  */
 export function sqliteStore(db: SqliteDatabase, o: SqliteOptions = {}): Store {
-  const { table = 'postern_kv', synchronous = 'FULL', schedule = nextTurn, maxQueue = 10_000, graceMs = 60_000 } = o
-  if (!/^[a-z_][a-z0-9_]{0,50}$/.test(table))
-    throw new PosternError('store.invalid', { publicMessage: 'A table is [a-z_][a-z0-9_]{0,50}.' })
-  const sql = openTable(db, table, synchronous)
+  const { table = TABLE, synchronous = 'FULL', schedule = nextTurn, maxQueue = 10_000, graceMs = 60_000 } = o
+  const sql = openTable(db, checkedTable(table), synchronous)
   const sweep = sweeper(sql, graceMs, schedule)
   const group = groupCommit(sql, schedule, maxQueue)
   let closed = false
@@ -112,6 +115,30 @@ export function sqliteStore(db: SqliteDatabase, o: SqliteOptions = {}): Store {
       db.close()
     },
   }
+}
+
+/**
+ * Walks every record, live or expired, by partition and key, for maintenance: re-sealing under a new key, migrating values. The handle may
+ * be the one of a store that is in use; commits go on between pages of 200.
+ * @param visit - gives the bytes to put in place of the value, or `null` to leave it; rev, count and expiry stay. A record that was
+ *   written in the meantime keeps what was written, and is not counted.
+ * @param o.after - where an earlier walk stopped
+ * @param o.limit - records to visit at most, 1 or more
+ * @throws PosternError `store.invalid` `store.unavailable` `store.overloaded` `store.outcome_unknown`: walk again from where it was started
+ */
+export async function scanSqlite(
+  db: SqliteDatabase,
+  visit: Visit,
+  o: { readonly after?: string | null; readonly limit?: number; readonly table?: string; readonly schedule?: Schedule } = {},
+): Promise<Scanned> {
+  const { after = null, limit = Number.POSITIVE_INFINITY, table = TABLE, schedule = nextTurn } = o
+  if (!(limit >= 1)) throw new PosternError('store.invalid', { publicMessage: 'A scan visits at least one record.' })
+  return scan(db, visit, { table: checkedTable(table), after, limit, schedule })
+}
+
+function checkedTable(table: string): string {
+  if (/^[a-z_][a-z0-9_]{0,50}$/.test(table)) return table
+  throw new PosternError('store.invalid', { publicMessage: 'A table is [a-z_][a-z0-9_]{0,50}.' })
 }
 
 /** What the handle itself says it survives; a database without a file survives nothing. */

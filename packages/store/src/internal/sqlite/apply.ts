@@ -78,7 +78,8 @@ function write(sql: Statements, place: string, op: WriteOp, now: number, rev: st
 /** Empty, but with an address: the `node:sqlite` of Node 22 binds a null pointer as NULL, which the column refuses. */
 const NOTHING = /* @__PURE__ */ new Uint8Array(new ArrayBuffer(1), 1)
 
-function blob(value: Uint8Array): Uint8Array {
+/** The value as it is bound. */
+export function blob(value: Uint8Array): Uint8Array {
   return value.length === 0 ? NOTHING : value
 }
 

@@ -108,7 +108,7 @@ function refuse(batch: readonly Waiting[], code: 'store.unavailable' | 'store.ov
 }
 
 /** SQLITE_BUSY as the clients put it: a name, or the number in the low byte. */
-function isBusy(error: unknown): boolean {
+export function isBusy(error: unknown): boolean {
   const { code, errcode, rawCode } = error as { code?: unknown; errcode?: unknown; rawCode?: unknown }
   const number = typeof errcode === 'number' ? errcode : typeof rawCode === 'number' ? rawCode : 0
   return (typeof code === 'string' && code.startsWith('SQLITE_BUSY')) || (number & 0xff) === 5
