@@ -7,6 +7,7 @@ import type { Decision } from './interaction.js'
 import { type PathName, paths } from './internal/endpoint.js'
 import { empty, errorReply } from './internal/http.js'
 import { AUTHORIZATION_SERVER, checkIssuer, OPENID, pathOf } from './internal/issuerUrl.js'
+import { resumeRevocations } from './internal/revokeEverywhere.js'
 import { introspectEndpoint } from './introspect.js'
 import type { Handler, HostContext, IssuerContext, ResolveIssuer } from './issuer.js'
 import { jwksEndpoint } from './jwks.js'
@@ -127,7 +128,12 @@ function standardEndpoints(grants: readonly GrantType[]): readonly Endpoint[] {
     { name: 'token', handle: tokenEndpoint({ grants }), metadataName: 'token_endpoint' },
     { name: 'userinfo', handle: userinfoEndpoint(), metadataName: 'userinfo_endpoint' },
     { name: 'introspect', handle: introspectEndpoint(), metadataName: 'introspection_endpoint' },
-    { name: 'revoke', handle: revokeEndpoint(), metadataName: 'revocation_endpoint' },
+    {
+      name: 'revoke',
+      handle: revokeEndpoint(),
+      metadataName: 'revocation_endpoint',
+      sweep: async (context) => (context.runtime.store.outbox === undefined ? 0 : resumeRevocations(context)),
+    },
     { name: 'jwks', handle: jwksEndpoint(), metadataName: 'jwks_uri' },
   ]
 }

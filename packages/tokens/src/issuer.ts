@@ -6,12 +6,15 @@ import type { ChallengePort } from './challenge.js'
 import type { ClientAuthMethod } from './clientAuth.js'
 import type { ClientPort } from './clients.js'
 import type { IssuerConfig } from './config.js'
+import type { ExchangePort } from './grants/exchange.js'
+import type { TrustedIssuer } from './grants/jwtBearer.js'
 import type { InteractionPort } from './interaction.js'
 import { AUTHORIZATION_SERVER, checkIssuer, OPENID, pathOf } from './internal/issuerUrl.js'
 import type { RequestObjects } from './jar.js'
 import type { SignedResponses } from './jarm.js'
 import type { Jwe } from './jwe.js'
 import type { DetailTypes } from './rar.js'
+import type { LogoutPort } from './logout.js'
 import type { Recheck } from './recheck.js'
 import type { ClaimsPort } from './userinfo.js'
 
@@ -49,6 +52,12 @@ export interface IssuerContext {
   readonly jwe?: Jwe
   /** Types of `authorization_details`, from `/rar`. Without it the parameter is ignored. */
   readonly details?: DetailTypes
+  /** Logout (RP-initiated and back-channel). Without it `endSession` and its metadata are absent. */
+  readonly logout?: LogoutPort
+  /** Who may exchange what (RFC 8693, Native SSO). Without it the grant is absent. */
+  readonly exchange?: ExchangePort
+  /** Whose assertions are grants (RFC 7523 §2.1). Without any the grant is absent. */
+  readonly trustedIssuers?: readonly TrustedIssuer[]
   /** Path below which the endpoints answer; default the issuer's own path. Stripped exactly once. */
   readonly basePath?: string
   /** Bumped after a restore to an earlier point: handles of another epoch no longer open. Default `'0'`. */

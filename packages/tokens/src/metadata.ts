@@ -18,7 +18,7 @@ export interface Offered {
 /** The metadata document of an issuer. */
 export function metadata(context: IssuerContext, { grants, endpoints }: Offered): JsonObject {
   const { issuer, config, keys, runtime, interaction, challenge, jar, jarm, jwe, details } = context
-  const grantTypes = grants.map(({ grantType }) => grantType)
+  const grantTypes = [...new Set(grants.filter((one) => one.offered?.(context) ?? true).map(({ grantType }) => grantType))]
   const authMethods = authMethodNames(context)
   const confidential = authMethods.filter((method) => method !== 'none')
   const offered = endpoints.filter((one) => one.offered?.(context) ?? true)

@@ -7,44 +7,50 @@ import { REVOKED_TOKEN, readOwnToken } from './internal/accessToken.js'
 import { authenticate, type Caller, spendAll } from './internal/authenticate.js'
 import { commit, commitRepeatable } from './internal/commit.js'
 import { endpoint, urlOf } from './internal/endpoint.js'
-import { bumpOps } from './internal/epochs.js'
+import { bumpOp } from './internal/epochs.js'
 import { eventOf, ship, type Told, tell } from './internal/events.js'
 import { familyKey, openRefreshToken, revokedFamily } from './internal/family.js'
 import { empty, readForm } from './internal/http.js'
 import { kitOf } from './internal/kit.js'
+import { revokeEverywhere } from './internal/revokeEverywhere.js'
 import { malformed } from './internal/wire.js'
 import type { Handler, IssuerContext } from './issuer.js'
 
-/** `owner` alone: everything in it (an instance, or a user's shared clients); with `subject`: that user on the instance; `client`: one client of the user; `sid`: one session. */
 export type RevokeTarget =
   | { readonly family: { readonly part: Part; readonly id: string; readonly absoluteExp: number } }
+  /** `owner` alone: everything in it (an instance, or a user's shared clients); with `subject`: that user on the instance; `client`: one client of the user, and the consent it had; `sid`: one session. */
   | { readonly owner: Part; readonly subject?: string; readonly client?: string; readonly sid?: string }
-  /** Everywhere: `usr:` first, then each instance named. */
-  | { readonly subject: string; readonly devices: readonly string[] }
+  /** A shared client, with every grant it holds: {@link Client.epoch} moves, and its families end at their next refresh. */
+  | { readonly client: string }
+  | Everywhere
+
+/** A subject wherever it has tokens: its shared clients, then each instance named. */
+export interface Everywhere {
+  readonly subject: string
+  /** Client ids of its instances, ≤ 64. */
+  readonly devices: readonly string[]
+  /** What logins on those instances read from now on beside their guards; default: the moment, which is no status. */
+  readonly status?: string
+  /** ≤ 8, in the user's own partition and commit: the change that this revocation goes with. */
+  readonly ops?: readonly Op[]
+}
 
 /**
- * After it has returned, nothing issued later is active under introspection.
- * @throws PosternError `store.outcome_unknown` | `store.unavailable`: call again, it is idempotent
+ * After it has returned, nothing issued later is active under introspection. Families of a revoked shared client end at their next refresh,
+ * when the client is looked up.
+ * @throws PosternError `store.outcome_unknown` | `store.unavailable`: call again, it is idempotent. `store.overloaded`: one of `ops` did not hold
  */
 export async function revoke(target: RevokeTarget, context: IssuerContext): Promise<void> {
   if ('family' in target) return endFamily(target.family, context)
+  if ('devices' in target) return revokeEverywhere(target, context)
   const { places } = kitOf(context)
-  if ('owner' in target) {
-    const { owner, subject, client, sid } = target
-    const key =
-      subject !== undefined
-        ? await places.userEpoch(subject)
-        : client !== undefined
-          ? await places.clientEpoch(client)
-          : sid !== undefined
-            ? places.sessionEpoch(sid)
-            : places.epoch
-    return bump(owner, key, context, subject === undefined ? {} : { subject })
-  }
-  const { subject, devices } = target
-  await bump(await places.user(subject), places.epoch, context, { subject })
-  const key = await places.userEpoch(subject)
-  for (const id of devices) await bump(places.device(id), key, context, { subject, client: { id, kind: 'instance' } })
+  if (!('owner' in target)) return bump(places.client(target.client), places.epoch, context, {})
+  const { owner, subject, client, sid } = target
+  if (subject !== undefined) return bump(owner, await places.userEpoch(subject), context, { subject })
+  if (sid !== undefined) return bump(owner, places.sessionEpoch(sid), context, {})
+  if (client === undefined) return bump(owner, places.epoch, context, {})
+  const consent: Op = { op: 'del', key: await places.consent(client) }
+  return bump(owner, await places.clientEpoch(client), context, {}, [consent])
 }
 
 /** `POST /revoke` (RFC 7009). Unknown tokens and foreign ones are answered alike: 200, no effect (T43). */
@@ -94,9 +100,9 @@ async function endFamily(
   await write(part, [tombstone], eventOf('token.revoked', context, { ...told, detail: { token: 'refresh' } }), context)
 }
 
-async function bump(part: Part, key: string, context: IssuerContext, told: Told): Promise<void> {
+async function bump(part: Part, key: string, context: IssuerContext, told: Told, more: readonly Op[] = []): Promise<void> {
   const event = eventOf('token.revoked', context, { ...told, detail: { epoch: key } })
-  const { answer } = await commit(part, [await bumpOps(part, key, context), eventOp(event)], context)
+  const { answer } = await commit(part, [await bumpOp(part, key, context), ...more, eventOp(event)], context)
   if (answer.ok) ship(part, [event], context)
 }
 

@@ -79,18 +79,25 @@ export async function redeemableOf(input: GrantInput, context: IssuerContext): P
     facts: login.facts ?? null,
     ...(details.length > 0 && { details }),
     ...(client.app !== undefined && { app: { ...client.app } }),
+    ...(typeof client.epoch === 'string' && { clientEpoch: client.epoch }),
   }
   if (utf8(JSON.stringify(grant)).length > MAX_GRANT_BYTES)
     throw details.length > 0 ? new PosternError('details.refused', { reason: 'details.grant' }) : tooLarge('grant')
   const keys = await epochKeys(places, grant)
   const brought = login.guards ?? []
+  const part = await places.owner(client, login.subject)
+  const tells = client.backchannelLogoutUri !== undefined && client.kind === 'shared' && sid !== null
+  const session = tells ? places.sessionEpoch(sid) : null
+  const asked = session === null || keys.includes(session) ? keys : [...keys, session]
+  const read = await readGuards(part, asked, brought, context)
   return {
     jti: input.jti ?? newId(context),
     exp,
     grant,
-    epochs: await readGuards(await places.owner(client, login.subject), keys, brought, context),
+    epochs: read.slice(0, keys.length),
     guards: brought.filter(({ key }) => !keys.includes(key)),
     refresh: login.refresh !== false && client.grantTypes.includes('refresh_token'),
+    ...(asked.length > keys.length && { ending: read.slice(keys.length) }),
   }
 }
 

@@ -2,10 +2,12 @@
 import { utf8 } from '@postern/core/bytes'
 import type { CryptoPort } from '@postern/core/cryptoPort'
 import { tuple } from '@postern/core/tuple'
-import type { Part } from '@postern/store'
+import type { Op, Part, Rec } from '@postern/store'
 import type { IssuerContext } from '../issuer.js'
 import type { Guard } from '../login.js'
 import type { Places } from '../places.js'
+
+type PutOp = Extract<Op, { readonly op: 'put' }>
 
 /** The epochs a grant depends on: instance and user on it; or user, client of the user, and the session unless the grant outlives it. */
 export async function epochKeys(
@@ -43,21 +45,17 @@ export async function digestOf(crypto: CryptoPort, guards: readonly Guard[]): Pr
   return (await crypto.digest('SHA-256', tuple('postern:tokens/v1:guards', ...fields))).slice(0, 8)
 }
 
-/** The value of a bumped epoch: when. */
-function epochValue(now: number): Uint8Array {
-  return utf8(String(now))
-}
-
 /**
  * Bumps an epoch, conditional on the rev just read: an unconditional write could land late and bring an old rev, and its families, back.
  * Losing the race means another bump came between, which is success.
  */
-export async function bumpOps(
-  part: Part,
-  key: string,
-  { runtime }: IssuerContext,
-): Promise<{ readonly op: 'put'; readonly key: string; readonly value: Uint8Array; readonly rev: string | null }> {
+export async function bumpOp(part: Part, key: string, { runtime }: IssuerContext): Promise<PutOp> {
   const now = runtime.clock()
   const [rec] = await runtime.store.read(part, [key], { now })
-  return { op: 'put', key, value: epochValue(now), rev: rec?.rev ?? null }
+  return bumped(key, rec ?? null, now)
+}
+
+/** The op that moves an epoch on from what stands there. Its value is the moment, or a status of the user. */
+export function bumped(key: string, rec: Rec | null, now: number, status?: string): PutOp {
+  return { op: 'put', key, value: utf8(status ?? String(now)), rev: rec?.rev ?? null }
 }

@@ -10,6 +10,8 @@ const PREFIXES = {
   code: 'pc_',
   device: 'pd_',
   interaction: 'pi_',
+  notification: 'pn_',
+  logout: 'pl_',
   registration: 'pm_',
   par: 'pp_',
   refresh: 'pr_',

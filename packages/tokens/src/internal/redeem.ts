@@ -8,10 +8,13 @@ import type { Evaluated, Issue, Refusal, TokenCall } from '../grant.js'
 import type { Guard } from '../login.js'
 import type { RecheckAt } from '../recheck.js'
 import { newId } from './code.js'
+import { DEVICE_SSO, deviceSecret, idClaimsOf } from './deviceSecret.js'
 import { eventOf } from './events.js'
-import { encodeFamily, expiryOf, type Family, familyKey, type Grant, revokedFamily } from './family.js'
+import { encodeFamily, expiryOf, type Family, familyKey, type Grant, outlivesClient, revokedFamily } from './family.js'
 import { judge, MAX_TRIES } from './judge.js'
 import { kitOf } from './kit.js'
+import { listenerOps } from './listeners.js'
+import { boundTo } from './possession.js'
 import { invalidGrant } from './wire.js'
 
 /** What a user granted, until it is redeemed. */
@@ -26,16 +29,24 @@ export interface Redeemable {
   readonly guards: readonly Guard[]
   /** Whether a refresh token is due. */
   readonly refresh: boolean
+  /** What else must stand at the redemption, though the grant outlives it: the session whose end is told, the device secret it comes from. */
+  readonly ending?: readonly Guard[]
 }
 
 /** How one kind of grant is told of. */
 export interface RedeemAs {
-  readonly at: Extract<RecheckAt, 'code' | 'device' | 'ciba'>
+  readonly at: Exclude<RecheckAt, 'refresh' | 'client'>
   readonly event: EventType
+  /** Seconds, where less than the resource's. */
+  readonly lifetimeSec?: number
+  /** Further members of the answer. */
+  readonly members?: JsonObject
 }
 
 /** Who redeems it. */
-export interface Redeemer extends Pick<TokenCall, 'client' | 'proof' | 'proofOps' | 'now' | 'context'> {
+export interface Redeemer
+  extends Pick<TokenCall, 'client' | 'proof' | 'proofOps' | 'now' | 'context'>,
+    Partial<Pick<TokenCall, 'x5t' | 'holder'>> {
   /** `null` where no client asks: tokens that are pushed to it. */
   readonly request: Request | null
   /** What this token gets of the granted `authorization_details`; default all. The family keeps them. */
@@ -66,15 +77,18 @@ export async function redeem(
   const { lifetimes, resources } = context.config
   const kit = kitOf(context)
   const { epochs, guards } = what
-  // A public client's family is bound to the key of its first proof (RFC 9449 §5); a confidential one's to its authentication.
-  const grant: Grant = { ...what.grant, jkt: client.auth.method === 'none' ? (proof?.jkt ?? null) : null }
+  if (!outlivesClient(what.grant, client)) throw invalidGrant(`${as.at}.client_revoked`)
+  const bound: Grant = { ...what.grant, ...boundTo(by) }
+  const id = newId(context)
+  const origin = { epochs, family: { id, row: what.refresh } }
+  const secret = bound.scope.includes(DEVICE_SSO) ? await deviceSecret(bound, origin, now, context) : null
+  const grant = secret?.grant ?? bound
   const part = await kit.places.owner(client, grant.subject)
-  const accessSec = resources[grant.resource]?.accessSec ?? lifetimes.accessSec
+  const accessSec = as.lifetimeSec ?? resources[grant.resource]?.accessSec ?? lifetimes.accessSec
   const judged = await judge(
     { at: as.at, grant, part, guards, seen: null, current, scope: grant.scope, lifetimeSec: accessSec, request },
     context,
   )
-  const id = newId(context)
   const family: Family = {
     v: 1,
     status: 'live',
@@ -92,14 +106,17 @@ export async function redeem(
   }
   const redeemed = utf8(JSON.stringify({ family: id, absoluteExp: family.absoluteExp }))
   const key = redeemedKey(what.jti)
+  const ending = [...epochs, ...(what.ending ?? [])]
   const ops: readonly Op[] = [
-    ...epochs.map(({ key, rev }): Op => ({ op: 'check', key, rev })),
+    ...ending.map(({ key, rev }): Op => ({ op: 'check', key, rev })),
     ...judged.guards.map(({ key, rev }): Op => ({ op: 'check', key, rev })),
     ...proofOps,
     { op: 'put', key, value: redeemed, rev: null, expiresAt: what.exp + accessSec * 1000 },
     ...(what.refresh
       ? [{ op: 'put', key: familyKey(id), value: encodeFamily(family), rev: null, expiresAt: expiryOf(family) } satisfies Op]
       : []),
+    ...(secret?.ops ?? []),
+    ...(await listenerOps(client, grant, family.absoluteExp, kit)),
   ]
   return {
     part,
@@ -122,12 +139,13 @@ export async function redeem(
       acr: judged.acr,
       app: grant.app ?? null,
       refresh: what.refresh ? { family } : null,
-      members: judged.members,
+      members: { ...judged.members, ...as.members, ...secret?.members },
+      ...idClaimsOf(grant),
       claims: judged.claims,
     },
     async conflict(at, rec): Promise<Evaluated> {
       const failed = ops[at]!.key
-      if (epochs.some((guard) => guard.key === failed)) throw invalidGrant(`${as.at}.revoked`)
+      if (ending.some((guard) => guard.key === failed)) throw invalidGrant(`${as.at}.revoked`)
       if (failed.startsWith('j/')) throw new PosternError('dpop.proof', { reason: 'dpop.replayed' })
       if (failed === key) return replayed(rec, what, as, part, by)
       if (tries + 1 >= MAX_TRIES) throw new PosternError('store.overloaded')

@@ -12,7 +12,7 @@ export function limitedUses({ scope, claims }: OwnToken, { limitedUse }: IssuerC
   return Object.entries(limitedUse).filter(([name]) => names.has(name))
 }
 
-/** One counter for the whole grant: neither a refresh nor an exchange begins a new one. Without a grant, one for the token. */
-export async function useKey({ handle, claims }: OwnToken, permission: string, { places }: Kit): Promise<string> {
-  return `use/${await places.name('use', JSON.stringify([handle.family?.id ?? claims.jti, permission]))}`
+/** One counter for the whole grant: neither a refresh nor an exchange begins a new one. Without a grant, one for the token and all exchanged for it. */
+export async function useKey({ handle, revokedKey }: OwnToken, permission: string, { places }: Kit): Promise<string> {
+  return `use/${await places.name('use', JSON.stringify([handle.family?.id ?? handle.exchanged?.marks.at(-1) ?? revokedKey, permission]))}`
 }
