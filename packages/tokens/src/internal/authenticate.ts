@@ -64,6 +64,9 @@ export async function authenticate(
   // Not found out at the end, when a token would have to go out in the clear.
   if (client.encryption !== undefined && context.jwe === undefined)
     throw new PosternError('tokens.config', { publicMessage: 'The client registered encryption; this issuer has none.' })
+  // Not found out at the end, when a token would have to go out in the clear.
+  if (client.encryption !== undefined && context.jwe === undefined)
+    throw new PosternError('tokens.config', { publicMessage: 'The client registered encryption; this issuer has none.' })
   const x5t = tokens && client.certificateBound === true ? await boundCertificate(context) : null
   const proof = await checkProof(request, client, context, o.url)
   const caller = { client, proof, markers, joined: [], x5t, holder }
@@ -104,6 +107,8 @@ async function authenticateClient(
   const named = form.get('client_id')
   if (named !== undefined && named !== id) throw new PosternError('client.credentials', { reason: 'client_id' })
   const client = known?.id === id ? known : CLIENT_ID.test(id) ? await context.clients.find(id) : null
+  if (client !== null && context.config.authMethods?.includes(client.auth.method) === false)
+    throw new PosternError('client.credentials', { reason: 'method' })
   if (client !== null && context.config.authMethods?.includes(client.auth.method) === false)
     throw new PosternError('client.credentials', { reason: 'method' })
   const ambient = methods.find((one) => one.ambient && client !== null && one.methods.includes(client.auth.method))

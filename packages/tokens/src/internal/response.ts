@@ -2,6 +2,7 @@
 import { PosternError } from '@postern/core/errors'
 import type { Client } from '../clients.js'
 import type { IssuerContext } from '../issuer.js'
+import type { SignedResponses } from '../jarm.js'
 import { formPost } from './formPost.js'
 import { empty } from './http.js'
 import { withQuery } from './redirect.js'
@@ -27,8 +28,10 @@ export function defaultMode({ config }: IssuerContext): ResponseMode {
   return config.requireSignedResponse ? 'query.jwt' : 'query'
 }
 
-/** The mode asked for. @throws PosternError `request.malformed` for every mode that is not offered (T14) */
+/** The mode asked for. @throws PosternError `request.malformed` for every mode that is not offered (T14), `tokens.config` */
 export function readMode(text: string | undefined, redirectUri: string, context: IssuerContext): ResponseMode {
+  // Found out here, not after the user has logged in.
+  if (context.config.requireSignedResponse) signerOf(context)
   if (text === undefined) return defaultMode(context)
   const modes = responseModes(context)
   if (!modes.includes(text)) throw malformed(`response_mode must be one of ${modes.join(', ')}.`)
@@ -46,14 +49,14 @@ export async function respond(
 ): Promise<Response> {
   const parameters = { ...answer, ...(state !== null && { state }) }
   const sent = mode.endsWith('.jwt')
-    ? { response: await signed(parameters, client, context) }
+    ? { response: await signerOf(context).sign(parameters, client, context) }
     : { ...parameters, iss: context.issuer }
   if (mode.startsWith('form_post')) return formPost(redirectUri, sent)
   return empty(303, { location: withQuery(redirectUri, sent), 'referrer-policy': 'no-referrer' })
 }
 
-function signed(parameters: Readonly<Record<string, string>>, client: Client, context: IssuerContext): Promise<string> {
-  if (context.jarm === undefined)
+function signerOf({ jarm }: IssuerContext): SignedResponses {
+  if (jarm === undefined)
     throw new PosternError('tokens.config', { publicMessage: 'requireSignedResponse needs IssuerContext.jarm.' })
-  return context.jarm.sign(parameters, client, context)
+  return jarm
 }
