@@ -3,7 +3,7 @@
  * are busy commits gather and travel together. Locks are of transactions and nothing is kept in a session, so poolers fit between.
  */
 import { PosternError } from '@postern/core/errors'
-import type { Commit, Store } from './contract.js'
+import type { Commit, Rec, Store } from './contract.js'
 import { naturalBatcher } from './internal/batch.js'
 import { told } from './internal/judge.js'
 import { asker } from './internal/postgres/ask.js'
@@ -15,10 +15,11 @@ import { type PgliteDatabase, portOfPglite } from './internal/postgres/pglite.js
 import { type PostgresJs, type PostgresJsOptions, portOfPostgresJs } from './internal/postgres/postgresJs.js'
 import { probe, type Topology } from './internal/postgres/probe.js'
 import { keptOf, type Row } from './internal/postgres/rows.js'
-import { type Scanned, scan, type Visit } from './internal/postgres/scan.js'
+import { scan } from './internal/postgres/scan.js'
 import { DEFAULT_TABLE, migrationsOf, namesOf, type PostgresMigration, versionTable } from './internal/postgres/schema.js'
-import { statementsOf, textArray } from './internal/postgres/statements.js'
+import { type Statement, statementsOf, textArray } from './internal/postgres/statements.js'
 import { sweeper } from './internal/postgres/sweep.js'
+import type { Scanned, Visit } from './internal/scan.js'
 import { platformTimer, type Timer } from './internal/timer.js'
 import { checkedKeys, checkedNow, checkedOps, checkedPage, partOf, placeOf } from './internal/validate.js'
 
@@ -27,8 +28,8 @@ export type { PgliteDatabase } from './internal/postgres/pglite.js'
 export type { Notice } from './internal/postgres/ports.js'
 export type { PostgresJs, PostgresJsOptions, PostgresJsReserved } from './internal/postgres/postgresJs.js'
 export type { Topology } from './internal/postgres/probe.js'
-export type { Scanned, Visit } from './internal/postgres/scan.js'
 export type { PostgresMigration } from './internal/postgres/schema.js'
+export type { Scanned, Visit } from './internal/scan.js'
 export type { Timer } from './internal/timer.js'
 
 /** One connection to the server, used by one caller at a time. */
@@ -65,7 +66,7 @@ export interface PostgresOptions {
   readonly connections?: number
   /** Commits a batch at most. @defaultValue 64 */
   readonly maxBatch?: number
-  /** Commits that may wait; one more gets `store.overloaded`. @defaultValue 10,000 */
+  /** Commits that may wait, and reads; one more gets `store.overloaded`. @defaultValue 10,000 */
   readonly maxQueue?: number
   /** How long to wait for a session, and then for an answer. @defaultValue 10,000 ms */
   readonly commitTimeoutMs?: number
@@ -80,6 +81,9 @@ export interface PostgresOptions {
   /** Runs a task later. @defaultValue setImmediate, setTimeout */
   readonly timer?: Timer
 }
+
+/** For a page, which nobody waits for. */
+const SCAN_TIMEOUT_MS = 60_000
 
 /**
  * A store in one PostgreSQL database, prepared by {@link migratePostgres}. `close()` answers what waits and closes the port.
@@ -112,8 +116,19 @@ export async function postgresStore(o: PostgresOptions): Promise<Store> {
   })
   let closed = false
 
+  let asking = 0
+
   const usable = (): void => {
     if (closed) throw new PosternError('store.closed')
+  }
+  const look = async (statement: Statement, values: readonly unknown[]): Promise<readonly Row[]> => {
+    if (asking >= maxQueue) throw new PosternError('store.overloaded', { reason: 'as many reads wait as may' })
+    asking++
+    try {
+      return await ask('read', statement, values)
+    } finally {
+      asking--
+    }
   }
 
   return {
@@ -125,10 +140,9 @@ export async function postgresStore(o: PostgresOptions): Promise<Store> {
       const wanted = checkedKeys(keys)
       checkedNow(now)
       if (wanted.length === 0) return []
-      const rows =
-        wanted.length === 1
-          ? await ask('read', sql.get, [place, wanted[0]!, now])
-          : await ask('read', sql.getAll, [place, textArray(wanted), now])
+      const rows = await (wanted.length === 1
+        ? look(sql.get, [place, wanted[0]!, now])
+        : look(sql.getAll, [place, textArray(wanted), now]))
       const byKey = new Map(rows.map((row) => [row['k'], row]))
       return wanted.map((key) => (byKey.has(key) ? recOf(byKey.get(key)!) : null))
     },
@@ -145,13 +159,13 @@ export async function postgresStore(o: PostgresOptions): Promise<Store> {
       const place = placeOf(part)
       const { now, after, limit } = checkedPage(prefix, o)
       // '\x7f' sorts behind every character of a key.
-      return (await ask('read', sql.list, [place, prefix, after, `${prefix}\x7f`, now, limit])).map(recOf)
+      return (await look(sql.list, [place, prefix, after, `${prefix}\x7f`, now, limit])).map(recOf)
     },
 
     async outbox(o) {
       usable()
       const { now, after, limit } = checkedPage('e/', o)
-      const rows = await ask('read', sql.outbox, [after, now, limit])
+      const rows = await look(sql.outbox, [after, now, limit])
       return rows.map((row) => ({ ...recOf(row), part: partOf(row['p'] as string) }))
     },
 
@@ -162,7 +176,7 @@ export async function postgresStore(o: PostgresOptions): Promise<Store> {
 
     async time() {
       usable()
-      return Number((await ask('read', sql.time, []))[0]?.['ms'])
+      return Number((await look(sql.time, []))[0]?.['ms'])
     },
 
     async close() {
@@ -174,7 +188,7 @@ export async function postgresStore(o: PostgresOptions): Promise<Store> {
   }
 }
 
-function recOf(row: Row) {
+function recOf(row: Row): Rec {
   return told(keptOf(row, row['k'] as string)!)
 }
 
@@ -228,18 +242,20 @@ export function postgresSchema({ table = DEFAULT_TABLE }: { readonly table?: str
 }
 
 /**
- * Walks every record, live or expired, by partition and key, for maintenance: re-sealing under a new key, migrating values.
+ * Walks every record, live or expired, by partition and key, for maintenance: re-sealing under a new key, migrating values. Commits go on
+ * between pages of 200.
  * @param visit - gives the bytes to put in place of the value, or `null` to leave it; rev, count and expiry stay. A record that was
  *   written in the meantime keeps what was written, and is not counted.
  * @param o.after - where an earlier walk stopped
- * @param o.limit - records to visit at most
- * @throws PosternError `store.invalid` `store.unavailable` `store.outcome_unknown`: walk again from where it was started
+ * @param o.limit - records to visit at most, 1 or more
+ * @throws PosternError `store.invalid` `store.unavailable` `store.overloaded` `store.outcome_unknown`: walk again from where it was started
  */
 export async function scanPostgres(
   port: PgPort,
   visit: Visit,
-  o: { readonly after?: string | null; readonly limit?: number; readonly table?: string } = {},
+  o: { readonly after?: string | null; readonly limit?: number; readonly table?: string; readonly timer?: Timer } = {},
 ): Promise<Scanned> {
-  const { after = null, limit = Number.POSITIVE_INFINITY, table = DEFAULT_TABLE } = o
-  return scan(asker(port, { timer: platformTimer, timeoutMs: 60_000 }), namesOf(table), visit, after, limit)
+  const { after = null, limit = Number.POSITIVE_INFINITY, table = DEFAULT_TABLE, timer = platformTimer } = o
+  if (!(limit >= 1)) throw new PosternError('store.invalid', { publicMessage: 'A scan visits at least one record.' })
+  return scan(asker(port, { timer, timeoutMs: SCAN_TIMEOUT_MS }), namesOf(table), visit, after, limit)
 }

@@ -1,12 +1,94 @@
-import { fromPg } from '@postern/store/postgres'
-import { storeConformance } from '@postern/testkit/conformance'
-import { describe, it } from 'vitest'
-import { kept, noPostgres, postgresWorld } from '../postgresServer.js'
+/// <reference types="node" />
+import { PGlite } from '@electric-sql/pglite'
+import { fromPglite, migratePostgres, type PgPort, type PostgresOptions, postgresStore } from '@postern/store/postgres'
+import { type ConformanceOptions, type KitContext, storeConformance } from '@postern/testkit/conformance'
+import { delayingProxy } from '@postern/testkit/proxy'
+import { type PostgresServer, startPostgres } from '@postern/testkit/servers'
+import { afterAll, beforeAll, describe, it } from 'vitest'
+import { type Client, cuttable, kept, noPostgres, portTo, postgresWorld, sleep } from '../postgresServer.js'
 
-describe.skipIf(noPostgres)('postgres over pg', () => {
-  const world = postgresWorld()
-  let port: ReturnType<typeof fromPg> | undefined
-  const shared = () => (port ??= kept(fromPg(world.pool())))
-  const cases = storeConformance(({ graceMs }) => world.store({ port: shared(), graceMs }))
-  for (const { name, run, leftOut } of cases) (leftOut ? it.skip : it)(name, run)
+const rounds = Number(process.env['POSTERN_CRASH_ROUNDS'] ?? 5)
+
+describe.each(['pg', 'postgres'] as const)('PostgreSQL over %s', (client) => {
+  describe.skipIf(noPostgres)('with a server', () => {
+    const world = postgresWorld()
+    let port: PgPort | undefined
+    const shared = (): PgPort => (port ??= kept(world.port(client)))
+    const make =
+      (o: Partial<PostgresOptions> = {}) =>
+      ({ graceMs }: KitContext) =>
+        world.store({ port: shared(), graceMs, ...o })
+    run(make(), { ...rigs(client, world), cuttable: withCuts(shared, world.table) })
+  })
 })
+
+describe.skipIf(noPostgres)('PostgreSQL without advisory locks', () => {
+  const world = postgresWorld()
+  let port: PgPort | undefined
+  run(({ graceMs }) => world.store({ port: (port ??= kept(world.port())), graceMs, locking: 'serializable' }), {})
+})
+
+/** In one process and one session: there is nothing to cut, to stall, to kill or to fail over. */
+describe('PostgreSQL in PGlite', () => {
+  let port: PgPort | undefined
+  let db: PGlite | undefined
+  let tables = 0
+  const table = () => `t${++tables}_kv`
+  beforeAll(async () => {
+    db = await PGlite.create()
+    port = kept(fromPglite(db))
+  }, 60_000)
+  afterAll(() => db?.close())
+  run(({ graceMs }) => opened(port!, table(), { graceMs }), {
+    skip: ['exchange', 'crash', 'failover', 'pressure'],
+    cuttable: withCuts(() => port!, table),
+  })
+})
+
+function run(make: Parameters<typeof storeConformance>[0], o: ConformanceOptions): void {
+  for (const { name, run, leftOut } of storeConformance(make, { rounds, sleep, ...o }))
+    (leftOut ? it.skip : it)(name, run, 120_000)
+}
+
+async function opened(port: PgPort, table: string, o: Partial<PostgresOptions>) {
+  await migratePostgres(port, { table })
+  return postgresStore({ port, table, topology: 'single', ...o })
+}
+
+function withCuts(port: () => PgPort, table: () => string): NonNullable<ConformanceOptions['cuttable']> {
+  return async ({ graceMs }) => {
+    const { port: cutPort, cut } = cuttable(port())
+    return { store: await opened(cutPort, table(), { graceMs }), cut }
+  }
+}
+
+function rigs(client: Client, world: { readonly server: PostgresServer; table(): string }): ConformanceOptions {
+  return {
+    async exchange({ graceMs }) {
+      const link = await delayingProxy({ target: world.server.port })
+      const store = await opened(portTo(link.port, client), world.table(), { graceMs, commitTimeoutMs: 3000 })
+      return { store, link, close: () => link.close() }
+    },
+    async crash({ graceMs }) {
+      const server = await startPostgres()
+      return {
+        store: () => opened(portTo(server.port, client), 'postern_kv', { graceMs }),
+        kill: () => server.kill(),
+        restart: () => server.start(),
+        close: () => server.stop(),
+      }
+    },
+    async pressure({ graceMs }) {
+      const link = await delayingProxy({ target: world.server.port })
+      const [maxQueue, maxBatch] = [8, 4]
+      const store = await opened(portTo(link.port, client), world.table(), { graceMs, connections: 1, maxBatch, maxQueue })
+      return {
+        store,
+        holds: maxQueue + maxBatch,
+        stall: async () => link.stall(),
+        resume: async () => link.resume(),
+        close: () => link.close(),
+      }
+    },
+  }
+}

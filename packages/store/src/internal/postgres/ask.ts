@@ -105,7 +105,7 @@ export function asker(port: PgPort, { timer, timeoutMs, serializable = false, lo
 type Loss = 'store.outcome_unknown' | 'store.unavailable'
 
 function isRefusal(answer: Answer): answer is Refusal {
-  return 'state' in answer
+  return !Array.isArray(answer)
 }
 
 function timeout(): Error {

@@ -71,7 +71,8 @@ export function encodeBatch(batch: readonly Queued[]): Encoded {
   }
 }
 
-function joined(parts: readonly Uint8Array[], length: number): Uint8Array {
+/** All parts in one. */
+export function joined(parts: readonly Uint8Array[], length: number): Uint8Array {
   const whole = new Uint8Array(length)
   let at = 0
   for (const part of parts) {

@@ -5,8 +5,8 @@ import { type Notice, sessionPool, warningOf } from './ports.js'
 /** What the host passes on to `postgres(url, options)`, beside its own. */
 export interface PostgresJsOptions {
   readonly max: 1
-  readonly idle_timeout: null
-  readonly max_lifetime: null
+  readonly idle_timeout: 0
+  readonly max_lifetime: 0
   readonly fetch_types: false
   readonly onnotice: (notice: Notice) => void
   readonly onclose: () => void
@@ -31,8 +31,8 @@ export function portOfPostgresJs(connect: (o: PostgresJsOptions) => PostgresJs, 
     let usable = true
     const sql = connect({
       max: 1,
-      idle_timeout: null,
-      max_lifetime: null,
+      idle_timeout: 0,
+      max_lifetime: 0,
       fetch_types: false,
       onnotice(notice) {
         const warning = warningOf(notice)
