@@ -9,7 +9,7 @@ import type { IssuerContext } from './issuer.js'
 export interface Marker {
   readonly part: Part
   readonly op: Op
-  readonly spent: Extract<ErrorCode, 'grant.invalid' | 'client.replayed' | 'client.attestation' | 'dpop.proof'>
+  readonly spent: Extract<ErrorCode, 'grant.invalid' | 'jar.refused' | 'client.replayed' | 'client.attestation' | 'dpop.proof'>
 }
 
 /** A client that has proved itself. */
@@ -18,6 +18,8 @@ export interface Authenticated {
   readonly markers: readonly Marker[]
   /** Thumbprint of the key of the one instance that called, where the method tells a client's instances apart: its refresh tokens are bound to it. */
   readonly holder?: string
+  /** Thumbprint of the key that the request's DPoP proof must be made with, over a nonce of ours: it is the proof of possession. */
+  readonly proofKey?: string
 }
 
 /** A credential as it was presented. */

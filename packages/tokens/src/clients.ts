@@ -5,6 +5,9 @@ import { PosternError } from '@postern/core/errors'
 import type { JsonObject } from '@postern/core/json'
 import type { Op, Part } from '@postern/store'
 import type { Proof } from './dpop.js'
+import { checkCertificateName } from './internal/certificateName.js'
+import { isCallbackUrl } from './internal/callbackUrl.js'
+import { isKeySetUrl } from './internal/keySet.js'
 import { sectorOf } from './internal/pairwise.js'
 import { checkRedirectUri } from './internal/redirect.js'
 import { isScopeToken } from './internal/scope.js'
@@ -60,6 +63,10 @@ export interface Client {
   readonly detailTypes?: readonly string[]
   /** Its authorization requests count only as signed request objects (RFC 9101 §10.5). */
   readonly requireSignedRequest?: boolean
+  /** How it hears of a backchannel authentication (CIBA Core §4); default `poll`. */
+  readonly backchannelTokenDeliveryMode?: 'poll' | 'ping' | 'push'
+  /** Where pings and pushes go: https, or http on a loopback host. */
+  readonly backchannelClientNotificationEndpoint?: string
   /** What it wants encrypted to one of its keys, and how; the issuer needs `jwe`. */
   readonly encryption?: { readonly [use in 'idToken' | 'response' | 'introspection']?: EncryptedAs }
   /** Resource servers: the audiences whose tokens it may introspect. */
@@ -142,6 +149,8 @@ export interface ClientConfig {
   readonly requirePar?: boolean
   readonly detailTypes?: readonly string[]
   readonly requireSignedRequest?: boolean
+  readonly backchannelTokenDeliveryMode?: 'poll' | 'ping' | 'push'
+  readonly backchannelClientNotificationEndpoint?: string
   readonly encryption?: NonNullable<Client['encryption']>
   readonly introspects?: readonly string[]
   readonly subjectType?: 'public' | 'pairwise'
@@ -174,6 +183,10 @@ function clientOf(config: ClientConfig): Client {
     throw refused(`${id}: secretHashes must be SHA-256 in base64url, as hashSecret gives them`)
   if (needsKeys(auth) && (config.jwks ?? []).length === 0 && config.jwksUri === undefined)
     throw refused(`${id}: ${auth.method} needs a key`)
+  if (auth.method === 'tls_client_auth') checkCertificateName(auth.certificate)
+  if (config.jwksUri !== undefined && !isKeySetUrl(config.jwksUri)) throw refused(`${id}: jwksUri must be https`)
+  const { backchannelTokenDeliveryMode: mode = 'poll', backchannelClientNotificationEndpoint: callback = '' } = config
+  if (mode !== 'poll' && !isCallbackUrl(callback)) throw refused(`${id}: ${mode} needs an https notification endpoint`)
   for (const uri of redirectUris) checkRedirectUri(uri, 'shared')
   sectorOf({ ...config, redirectUris })
   return { ...config, kind: 'shared', redirectUris, grantTypes }

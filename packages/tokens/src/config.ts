@@ -54,6 +54,8 @@ export interface IssuerConfig {
   /** For client assertions and proofs; default ES256, EdDSA, Ed25519. */
   readonly algs: readonly SignAlg[]
   readonly requirePar: boolean
+  /** Where the same paths answer behind a listener that asks for client certificates (RFC 8705 §5), as the issuer is written. Default: the issuer's own does. */
+  readonly mtlsBase?: string
   /** Scopes, or types of `authorization_details`, that one grant may use so many times (`usePermission`). */
   readonly limitedUse?: Readonly<Record<string, number>>
   /** Authorization requests count only as signed request objects (RFC 9101 §10.5), which `IssuerContext.jar` reads. Default false. */

@@ -115,8 +115,8 @@ export interface Nonces {
 }
 
 /**
- * Nonces good on every node of an issuer. `role` keeps authorization and resource server apart. `stepMs` default 60,000 (`as`) and
- * 20,000 (`rs`, whose markers may live in a store that forgets).
+ * Nonces good on every node of an issuer. `role` keeps authorization server, resource server and the challenges of client attestations apart.
+ * `stepMs` default 60,000, and 20,000 for `rs`, whose markers may live in a store that forgets.
  */
 export function sharedNonces(o: {
   readonly keys: KeyRing
@@ -124,10 +124,10 @@ export function sharedNonces(o: {
   readonly clock: Clock
   readonly tenant: string
   readonly issuer: string
-  readonly role: 'as' | 'rs'
+  readonly role: 'as' | 'rs' | 'attestation'
   readonly stepMs?: number
 }): Nonces {
-  const { keys, crypto, clock, tenant, issuer, role, stepMs = role === 'as' ? 60_000 : 20_000 } = o
+  const { keys, crypto, clock, tenant, issuer, role, stepMs = role === 'rs' ? 20_000 : 60_000 } = o
   const secret = (): Promise<Uint8Array> => keys.secret('postern:dpop/v1')
   return steps({ crypto, clock, stepMs, secret, scope: [tenant, issuer, role] })
 }

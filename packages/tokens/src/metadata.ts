@@ -2,7 +2,7 @@
 import type { JsonObject } from '@postern/core/json'
 import type { Endpoint } from './endpoint.js'
 import type { GrantType } from './grant.js'
-import { authMethodNames } from './internal/authenticate.js'
+import { authMethodNames, authMethodsOf } from './internal/authenticate.js'
 import { urlOf } from './internal/endpoint.js'
 import { empty } from './internal/http.js'
 import { responseModes } from './internal/response.js'
@@ -21,6 +21,7 @@ export function metadata(context: IssuerContext, { grants, endpoints }: Offered)
   const grantTypes = [...new Set(grants.filter((one) => one.offered?.(context) ?? true).map(({ grantType }) => grantType))]
   const authMethods = authMethodNames(context)
   const confidential = authMethods.filter((method) => method !== 'none')
+  const assertionAlgs = authMethods.includes('client_secret_jwt') ? [...config.algs, 'HS256'] : config.algs
   const offered = endpoints.filter((one) => one.offered?.(context) ?? true)
   return {
     issuer,
@@ -34,12 +35,12 @@ export function metadata(context: IssuerContext, { grants, endpoints }: Offered)
     subject_types_supported: ['public', 'pairwise'],
     id_token_signing_alg_values_supported: [...new Set(keys.signing.published(runtime.clock()).map(({ signer }) => signer.alg))],
     token_endpoint_auth_methods_supported: authMethods,
-    token_endpoint_auth_signing_alg_values_supported: config.algs,
+    token_endpoint_auth_signing_alg_values_supported: assertionAlgs,
     introspection_signing_alg_values_supported: [keys.signing.active(runtime.clock()).signer.alg], // RFC 9701 §7
     introspection_endpoint_auth_methods_supported: confidential,
-    introspection_endpoint_auth_signing_alg_values_supported: config.algs,
+    introspection_endpoint_auth_signing_alg_values_supported: assertionAlgs,
     revocation_endpoint_auth_methods_supported: authMethods,
-    revocation_endpoint_auth_signing_alg_values_supported: config.algs,
+    revocation_endpoint_auth_signing_alg_values_supported: assertionAlgs,
     code_challenge_methods_supported: ['S256'],
     dpop_signing_alg_values_supported: config.algs,
     acr_values_supported: config.acrValues,
@@ -57,6 +58,7 @@ export function metadata(context: IssuerContext, { grants, endpoints }: Offered)
       introspection_encryption_alg_values_supported: jwe.encryptAlgs, // RFC 9701 §7
       introspection_encryption_enc_values_supported: jwe.encs,
     }),
+    ...Object.assign({}, ...authMethodsOf(context).map(({ announce }) => announce?.(context) ?? {})),
     ...Object.assign({}, ...offered.map(({ announce }) => announce?.(context) ?? {})),
   }
 }

@@ -60,17 +60,15 @@ export async function authenticate(
   },
 ): Promise<Caller> {
   const tokens = o.tokens ?? true
-  const { client, markers, holder = null } = await authenticateClient(request, form, context, o.known ?? null)
-  // Not found out at the end, when a token would have to go out in the clear.
-  if (client.encryption !== undefined && context.jwe === undefined)
-    throw new PosternError('tokens.config', { publicMessage: 'The client registered encryption; this issuer has none.' })
+  const { client, markers, holder = null, proofKey } = await authenticateClient(request, form, context, o.known ?? null)
   // Not found out at the end, when a token would have to go out in the clear.
   if (client.encryption !== undefined && context.jwe === undefined)
     throw new PosternError('tokens.config', { publicMessage: 'The client registered encryption; this issuer has none.' })
   const x5t = tokens && client.certificateBound === true ? await boundCertificate(context) : null
-  const proof = await checkProof(request, client, context, o.url)
+  const proof = await checkProof(request, client, context, o.url, proofKey)
   const caller = { client, proof, markers, joined: [], x5t, holder }
-  if (proof === null && owesProof(client, context, tokens)) throw new PosternError('dpop.proof', { reason: 'dpop.missing' })
+  if (proof === null && (proofKey !== undefined || owesProof(client, context, tokens)))
+    throw new PosternError('dpop.proof', { reason: 'dpop.missing' })
   if (proof === null) return caller
   const { places, nonces } = kitOf(context)
   const until = context.runtime.clock() + nonces.lifeMs
@@ -109,8 +107,6 @@ async function authenticateClient(
   const client = known?.id === id ? known : CLIENT_ID.test(id) ? await context.clients.find(id) : null
   if (client !== null && context.config.authMethods?.includes(client.auth.method) === false)
     throw new PosternError('client.credentials', { reason: 'method' })
-  if (client !== null && context.config.authMethods?.includes(client.auth.method) === false)
-    throw new PosternError('client.credentials', { reason: 'method' })
   const ambient = methods.find((one) => one.ambient && client !== null && one.methods.includes(client.auth.method))
   const credential = presented[0] ?? ambient?.read(request, form, context) ?? null
   if (credential !== null) return { ...(await credential.verify(client, context)), client: client! }
@@ -130,22 +126,33 @@ async function boundCertificate(context: IssuerContext): Promise<string> {
   return x5t
 }
 
-async function checkProof(request: Request, client: Client, context: IssuerContext, url: string): Promise<Proof | null> {
+async function checkProof(
+  request: Request,
+  client: Client,
+  context: IssuerContext,
+  url: string,
+  proofKey: string | undefined,
+): Promise<Proof | null> {
   const jwt = request.headers.get('dpop')
   if (jwt === null) return null
   const { runtime, config } = context
   const { nonces, prepare } = kitOf(context)
-  const { jkt } = client
+  const jkt = proofKey ?? client.jkt
   return verifyProof(
     {
       jwt,
       method: request.method,
-      url,
-      nonce: client.kind === 'instance' ? 'required' : 'optional',
+      url: reached(url, context),
+      nonce: client.kind === 'instance' || proofKey !== undefined ? 'required' : 'optional',
       ...(jkt !== undefined && { boundTo: jkt }),
     },
     { clock: runtime.clock, crypto: runtime.crypto, nonces, algs: config.algs, prepare },
   )
+}
+
+/** Where the caller sees the endpoint: a connection with a certificate came to the alias that asks for one (RFC 8705 §5). */
+function reached(url: string, { config: { mtlsBase }, host, issuer }: IssuerContext): string {
+  return mtlsBase === undefined || host?.clientCertificate === undefined ? url : mtlsBase + url.slice(issuer.length)
 }
 
 function owesProof(client: Client, { config }: IssuerContext, tokens: boolean): boolean {

@@ -43,12 +43,12 @@ export async function clientJwks({ jwks, jwksUri }: Client, context: IssuerConte
   return (await setAt(jwksUri, context)?.keys(later(context))) ?? []
 }
 
-function setAt(url: string, { runtime }: IssuerContext): AgedKeySet | null {
+function setAt(url: string, { runtime, deadline }: IssuerContext): AgedKeySet | null {
   let sets = memo.get(runtime)
   if (sets === undefined) memo.set(runtime, (sets = new Map()))
   const known = sets.get(url)
   if (known === undefined && !isKeySetUrl(url)) return null
-  const set = known ?? agedKeySet(url, runtime.fetch, runtime.clock)
+  const set = known ?? agedKeySet(url, { fetch: runtime.fetch, clock: runtime.clock, deadline })
   sets.delete(url)
   sets.set(url, set)
   if (sets.size > MAX_SETS) sets.delete(sets.keys().next().value!)

@@ -11,6 +11,7 @@ export const paths = {
   authorize: '/authorize',
   par: '/par',
   challenge: '/authorize-challenge',
+  attestationChallenge: '/attestation-challenge',
   token: '/token',
   userinfo: '/userinfo',
   introspect: '/introspect',
@@ -32,20 +33,25 @@ export function urlOf(name: PathName, { issuer }: IssuerContext): string {
 /** Wraps an endpoint whose callers are programs. */
 export function endpoint(name: PathName, handle: Handler): Handler {
   return async (request, context) => {
-    const nonce = await kitOf(context).nonces.issue()
+    const headers = { 'dpop-nonce': await kitOf(context).nonces.issue(), ...(await authHeaders(context)) }
     try {
       const reply = await handle(request, context)
-      reply.headers.set('dpop-nonce', nonce)
+      for (const [header, value] of Object.entries(headers)) reply.headers.set(header, value)
       return reply
     } catch (error) {
       tellRefusal(name, error, context)
       return errorReply(error, {
-        'dpop-nonce': nonce,
+        ...headers,
         ...allowHeader(name, request, error),
         ...challengeHeader(request, error, context),
       })
     }
   }
+}
+
+async function authHeaders(context: IssuerContext): Promise<Readonly<Record<string, string>>> {
+  const all = await Promise.all((context.auth ?? []).map((method) => method.headers?.(context) ?? {}))
+  return Object.assign({}, ...all)
 }
 
 /** RFC 9110 §15.5.6: a 405 says which methods there are. */

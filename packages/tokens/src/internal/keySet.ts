@@ -9,6 +9,11 @@ const MAX_KEYS = 32
 const TIMEOUT_MS = 3000
 const LOOPBACK = /^(?:localhost|127\.0\.0\.1|\[::1\])$/
 
+/** A signal that aborts after `ms`. */
+type Deadline = (ms: number) => AbortSignal
+
+const timeout: Deadline = (ms) => AbortSignal.timeout(ms)
+
 /** Whether keys may be fetched from it: https, or http on a loopback host. */
 export function isKeySetUrl(url: string): boolean {
   const { protocol, hostname } = URL.canParse(url) ? new URL(url) : { protocol: '', hostname: '' }
@@ -20,10 +25,14 @@ export function isKeySetUrl(url: string): boolean {
  * @returns `null` for an answer that is no 200 or no key set
  * @throws PosternError `json.*` for an answer that is too long or no JSON; what `fetch` throws
  */
-export async function fetchKeySet(url: string, fetch: Fetch): Promise<readonly JsonWebKey[] | null> {
+export async function fetchKeySet(
+  url: string,
+  fetch: Fetch,
+  deadline: Deadline = timeout,
+): Promise<readonly JsonWebKey[] | null> {
   const headers = { accept: 'application/jwk-set+json, application/json' }
   // A redirect is no 200 and so refused: Workers have no `error`.
-  const reply = await fetch(url, { redirect: 'manual', headers, signal: AbortSignal.timeout(TIMEOUT_MS) })
+  const reply = await fetch(url, { redirect: 'manual', headers, signal: deadline(TIMEOUT_MS) })
   if (reply.status !== 200) return null
   const set = parseJson(await boundedBytes(reply), { maxBytes: MAX_BYTES }) as JsonObject | null
   if (!Array.isArray(set?.keys)) return null
@@ -65,7 +74,10 @@ export interface AgedKeySet {
 }
 
 /** A set at a URL that was checked before. A client that takes a key out of its set is heard within ten minutes, or an hour where it was idle. */
-export function agedKeySet(url: string, fetch: Fetch, clock: Clock): AgedKeySet {
+export function agedKeySet(
+  url: string,
+  { fetch, clock, deadline }: { readonly fetch: Fetch; readonly clock: Clock; readonly deadline?: Deadline | undefined },
+): AgedKeySet {
   let keys: readonly JsonWebKey[] | null = null
   let fetchedAt = Number.NEGATIVE_INFINITY
   let triedAt = Number.NEGATIVE_INFINITY
@@ -73,7 +85,7 @@ export function agedKeySet(url: string, fetch: Fetch, clock: Clock): AgedKeySet 
 
   async function load(): Promise<void> {
     try {
-      const found = await fetchKeySet(url, fetch)
+      const found = await fetchKeySet(url, fetch, deadline)
       if (found === null) return
       keys = found
       fetchedAt = triedAt

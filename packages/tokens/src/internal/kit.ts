@@ -15,6 +15,8 @@ export interface Kit {
   /** For handles of half an hour at most. */
   readonly short: Sealer
   readonly nonces: Nonces
+  /** Challenges of client attestations. */
+  readonly challenges: Nonces
   readonly prepare: PrepareKey
   scope(type: string): SealScope
   /** The key that verifies this issuer's own tokens, or `null`. */
@@ -52,6 +54,7 @@ function make({ runtime, keys, tenant, issuer }: IssuerContext, restoreEpoch: st
     long: createSealer({ ring: keys.long, crypto, random, clock }),
     short: createSealer({ ring: keys.short, crypto, random, clock }),
     nonces: sharedNonces({ keys, crypto, clock, tenant, issuer, role: 'as' }),
+    challenges: sharedNonces({ keys, crypto, clock, tenant, issuer, role: 'attestation' }),
     prepare: prepareOf(runtime),
     // The registration token alone opens after a restore: it is bound to the instance's key.
     scope: (type) => ({ type, tenant, issuer, purpose: type === 'registration' ? '' : restoreEpoch }),
