@@ -1,5 +1,7 @@
+import { hashSecret } from '@postern/tokens/auth/secret'
 import { describe, expect, it } from 'vitest'
 import { isRegistered } from '../../src/internal/redirect.js'
+import { crypto } from '../authorization.js'
 import { basic, CHALLENGE, ISSUER, REDIRECT, SECRET, VERIFIER, type World, type WorldOptions, world } from '../world.js'
 
 const good = {
@@ -196,4 +198,215 @@ describe('/authorize', () => {
     w.advance(40_000)
     expect(await end(second)).toBe(400)
   })
+})
+
+describe('T14 response_mode', () => {
+  it.each(['fragment', 'web_message', 'jwt', 'query.jwt', 'QUERY', 'query '])(
+    '%s is refused, told in the query',
+    async (response_mode) => {
+      const w = await world()
+      const back = errorAt(await authorize(w, { ...good, response_mode }))
+      expect([back.get('error'), back.get('state')]).toEqual(['invalid_request', 's1'])
+    },
+  )
+
+  it('form_post carries the code as query does', async () => {
+    const w = await world({ decide: () => null })
+    const page = await authorize(w, { ...good, response_mode: 'form_post' })
+    const cookie = page.headers.get('set-cookie')!.split(';')[0]!
+    const done = await w.nodes[0]!.resume(await page.text(), granted(w), new Request(`${ISSUER}/login`, { headers: { cookie } }))
+    const [, code] = /name="code" value="([^"]+)"/.exec(await done.text())!
+    const form = { grant_type: 'authorization_code', code: code!, code_verifier: VERIFIER, redirect_uri: REDIRECT }
+    expect((await w.post('/token', form, { headers: { authorization: basic('portal', SECRET) } })).status).toBe(200)
+  })
+})
+
+describe('prompt none', () => {
+  it('shows no page: what would need one is interaction_required', async () => {
+    const w = await world()
+    const reply = await authorize(w, { ...good, prompt: 'none' })
+    const back = errorAt(reply)
+    expect([back.get('error'), back.get('state'), back.get('iss')]).toEqual(['interaction_required', 's1', ISSUER])
+    expect(reply.headers.get('set-cookie')).toBeNull()
+  })
+
+  it('is answered by a host that knows the user, and stands alone', async () => {
+    const w = await world({
+      decide: () => ({ outcome: 'granted', login: { subject: 'u', authTime: 0, acr: 'level1', amr: [] }, scope: [] }),
+    })
+    expect(errorAt(await authorize(w, { ...good, prompt: 'none' })).get('code')).toBeTypeOf('string')
+    expect(errorAt(await authorize(w, { ...good, prompt: 'none login' })).get('error')).toBe('invalid_request')
+  })
+})
+
+describe('id_token_hint', () => {
+  const decide = (subject: string) => () =>
+    ({ outcome: 'granted', login: { subject, authTime: 0, acr: 'level1', amr: [] }, scope: ['openid'] }) as const
+  async function hintOf(w: World): Promise<string> {
+    const code = errorAt(await authorize(w, good)).get('code')!
+    const form = { grant_type: 'authorization_code', code, code_verifier: VERIFIER, redirect_uri: REDIRECT }
+    return (await w.post('/token', form, { headers: { authorization: basic('portal', SECRET) } })).body.id_token
+  }
+
+  it('holds the answer to its user; an expired one counts', async () => {
+    let subject = 'user-1'
+    const w = await world({ decide: () => decide(subject)() })
+    const id_token_hint = await hintOf(w)
+    w.advance(3_600_000)
+    expect(errorAt(await authorize(w, { ...good, id_token_hint })).get('code')).toBeTypeOf('string')
+    subject = 'user-2'
+    expect(errorAt(await authorize(w, { ...good, id_token_hint })).get('error')).toBe('login_required')
+    expect(errorAt(await authorize(w, good)).get('code')).toBeTypeOf('string')
+  })
+
+  it('of a pairwise client is the sub that this client knows', async () => {
+    let subject = 'user-1'
+    const clients = [
+      {
+        id: 'portal',
+        auth: { method: 'client_secret_basic' as const, secretHashes: [await hashSecret(crypto, SECRET)] },
+        redirectUris: [REDIRECT],
+        scope: ['openid', 'accounts'],
+        subjectType: 'pairwise' as const,
+      },
+    ]
+    const w = await world({ clients, decide: () => decide(subject)() })
+    const id_token_hint = await hintOf(w)
+    expect(id_token_hint.split('.')[1]).not.toContain(Buffer.from('user-1').toString('base64url').slice(0, 6))
+    expect(errorAt(await authorize(w, { ...good, id_token_hint })).get('code')).toBeTypeOf('string')
+    subject = 'user-2'
+    expect(errorAt(await authorize(w, { ...good, id_token_hint })).get('error')).toBe('login_required')
+  })
+
+  it('T26 that is none of ours, another client’s, an access token or changed is invalid_request', async () => {
+    const w = await world({ decide: decide('user-1') })
+    const hint = await hintOf(w)
+    const { body } = await w.post('/token', {
+      grant_type: 'client_credentials',
+      scope: 'accounts',
+      client_id: 'service',
+      client_secret: SECRET,
+    })
+    const [head, , signature] = hint.split('.')
+    const forged = [head, Buffer.from('{"iss":"x"}').toString('base64url'), signature].join('.')
+    for (const id_token_hint of [body.access_token, forged, `${hint}x`, 'x', 'a.b.c.d.e'])
+      expect(errorAt(await authorize(w, { ...good, id_token_hint })).get('error')).toBe('invalid_request')
+    const other = { ...good, client_id: 'other', redirect_uri: 'https://other.example.com/cb', id_token_hint: hint }
+    expect(errorAt(await authorize(w, other)).get('error')).toBe('invalid_request')
+  })
+
+  it('in claims as a sub of its own is heeded likewise', async () => {
+    const w = await world({ decide: decide('user-1') })
+    const asking = (value: string) => JSON.stringify({ id_token: { sub: { value } } })
+    expect(errorAt(await authorize(w, { ...good, claims: asking('user-1') })).get('code')).toBeTypeOf('string')
+    expect(errorAt(await authorize(w, { ...good, claims: asking('user-2') })).get('error')).toBe('login_required')
+  })
+})
+
+describe('the form', () => {
+  const raw = (w: World, query: string) => w.nodes[0]!.fetch(new Request(`${ISSUER}/authorize?${query}`))
+
+  it.each([
+    ['H05 a parameter twice', 'scope=openid'],
+    ['H05 an array', 'resource[]=a'],
+    ['an escape that is none', 'login_hint=%zz'],
+    ['H07 an escape that is no UTF-8', 'login_hint=%c3%28'],
+    ['a NUL', 'login_hint=%00'],
+    ['65 parameters', Array.from({ length: 60 }, (_, i) => `p${i}=1`).join('&')],
+  ])('%s gets the error page, not a guess', async (_what, more) => {
+    const w = await world()
+    const reply = await raw(w, `${new URLSearchParams(good)}&${more}`)
+    expect([reply.status, reply.headers.get('location')]).toEqual([400, null])
+  })
+
+  it('H12 a POST that is no form, or is none by its type, is read as nothing', async () => {
+    const w = await world()
+    const body = new URLSearchParams(good).toString()
+    for (const type of [
+      'application/json',
+      'text/plain',
+      'multipart/form-data; boundary=x',
+      'application/x-www-form-urlencoded; charset=utf-16',
+    ]) {
+      const headers = { 'content-type': type }
+      const reply = await w.nodes[0]!.fetch(new Request(`${ISSUER}/authorize`, { method: 'POST', body, headers }))
+      expect([reply.status, reply.headers.get('location')], type).toEqual([400, null])
+      const pushed = await w.post('/par', body, { headers: { ...headers, authorization: basic('portal', SECRET) } })
+      expect([pushed.status, pushed.body.error], type).toEqual([400, 'invalid_request'])
+    }
+    const headers = { 'content-type': 'application/x-www-form-urlencoded' }
+    expect((await w.nodes[0]!.fetch(new Request(`${ISSUER}/authorize`, { method: 'POST', body, headers }))).status).toBe(200)
+  })
+
+  it('H05 H15 /par takes a parameter once, and credentials by the rule', async () => {
+    const w = await world()
+    const headers = { authorization: basic('portal', SECRET) }
+    expect((await w.post('/par', `${new URLSearchParams(good)}&state=2`, { headers })).body.error).toBe('invalid_request')
+    // The secret has a colon and a percent sign: once encoded, once decoded.
+    expect((await w.post('/par', good, { headers })).status).toBe(201)
+    const raw = { authorization: `Basic ${Buffer.from(`portal:${SECRET}`).toString('base64')}` }
+    expect((await w.post('/par', good, { headers: raw })).status).toBeGreaterThanOrEqual(400)
+    expect((await w.post('/par', { ...good, client_secret: SECRET }, { headers })).body.error).toBe('invalid_client')
+  })
+
+  it('H11 what a client sends breaks out of no header', async () => {
+    const w = await world()
+    const state = 'a\r\nset-cookie: evil=1'
+    const back = await authorize(w, { ...good, state })
+    expect(errorAt(back).get('error')).toBe('invalid_request')
+    expect([...back.headers.keys()]).not.toContain('set-cookie')
+    expect(back.headers.get('location')).not.toMatch(/[\r\n]|evil/)
+    const reply = await authorize(w, { ...good, redirect_uri: `${REDIRECT}\r\nset-cookie: evil=1` })
+    expect([reply.status, reply.headers.get('location'), reply.headers.get('set-cookie')]).toEqual([400, null, null])
+  })
+
+  it('H10 neither Host nor X-Forwarded-* has a say in where answers come from', async () => {
+    const w = await world({
+      decide: () => ({ outcome: 'granted', login: { subject: 'u', authTime: 0, acr: 'level1', amr: [] }, scope: [] }),
+    })
+    const headers = { 'x-forwarded-host': 'evil.example', 'x-forwarded-proto': 'http', forwarded: 'host=evil.example' }
+    const url = `https://evil.example/t1/authorize?${new URLSearchParams(good)}`
+    const back = errorAt(await w.nodes[0]!.fetch(new Request(url, { headers })))
+    expect(back.get('iss')).toBe(ISSUER)
+  })
+
+  it('a state too long for an answer is not sent back', async () => {
+    const w = await world()
+    const back = errorAt(await authorize(w, { ...good, state: 'x'.repeat(1025) }))
+    expect([back.get('error'), back.get('state')]).toEqual(['invalid_request', null])
+  })
+})
+
+it('T13 nonce and state come back as they were sent, each to its own request', async () => {
+  const w = await world()
+  const begin = async (state: string, nonce: string) => {
+    const page = await authorize(w, { ...good, state, nonce })
+    return { page, cookie: page.headers.get('set-cookie')!.split(';')[0]! }
+  }
+  const [one, two] = [await begin('state-1', 'nonce-1'), await begin('state-2', 'nonce-2')]
+  const finish = async ({ page, cookie }: typeof one) => {
+    const done = await w.nodes[0]!.resume(await page.text(), granted(w), new Request(`${ISSUER}/login`, { headers: { cookie } }))
+    const back = errorAt(done)
+    const form = { grant_type: 'authorization_code', code: back.get('code')!, code_verifier: VERIFIER, redirect_uri: REDIRECT }
+    const { body } = await w.post('/token', form, { headers: { authorization: basic('portal', SECRET) } })
+    return [back.get('state'), JSON.parse(Buffer.from(body.id_token.split('.')[1], 'base64url').toString()).nonce]
+  }
+  expect([await finish(two), await finish(one)]).toEqual([
+    ['state-2', 'nonce-2'],
+    ['state-1', 'nonce-1'],
+  ])
+})
+
+it('T48 the binding of one browser is not another’s, and two cookies of one name are nobody’s', async () => {
+  const w = await world()
+  const page = await authorize(w, good)
+  const handle = await page.text()
+  const cookie = page.headers.get('set-cookie')!.split(';')[0]!
+  const other = (await authorize(w, good)).headers.get('set-cookie')!.split(';')[0]!
+  const resume = async (value: string) =>
+    (await w.nodes[0]!.resume(handle, granted(w), new Request(`${ISSUER}/login`, { headers: { cookie: value } }))).status
+  expect(await resume(other)).toBe(400)
+  expect(await resume(`${cookie}; ${other}`)).toBe(400)
+  expect(await resume(`${cookie}; ${cookie}`)).toBe(400)
+  expect(await resume(cookie)).toBe(303)
 })
