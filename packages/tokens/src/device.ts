@@ -20,6 +20,7 @@ import { countGuess, newUserCode, readUserCode, shownUserCode } from './internal
 import {
   type Decided,
   decidedBefore,
+  deciderOf,
   decodeWaiting,
   encodeWaiting,
   grantedOf,
@@ -241,12 +242,12 @@ export async function decideDevice(
   context: IssuerContext,
   { ops = [] }: { readonly ops?: readonly Op[] } = {},
 ): Promise<Decided> {
-  const subject = decision.outcome === 'granted' ? decision.login.subject : decision.subject
+  const subject = deciderOf(decision)
   const part: Part = { tenant: context.tenant, id: `dg:${checkedId(id)}` }
   const [rec] = await context.runtime.store.read(part, [KEY], { now: context.runtime.clock() })
   const found = rec ? decodeWaiting<DeviceGrant>(rec) : null
   if (found?.subject !== subject) throw invalid('subject')
-  const before = decidedBefore(found)
+  const before = decidedBefore(rec!)
   if (before !== null) return before
   const client = await context.clients.find(found.clientId)
   if (client === null) throw invalid('client')
@@ -265,7 +266,9 @@ export async function decideDevice(
     ship(part, [event], context)
     return { status, first: true }
   }
-  const standing = answer.at === 0 && answer.current !== null ? decidedBefore(decodeWaiting(answer.current)) : null
+  const { at, current } = answer
+  if (at > 0) return { status: 'blocked', first: false, at: at - 1, current }
+  const standing = decidedBefore(current)
   if (standing === null) throw invalid('raced')
   return standing
 }

@@ -3,9 +3,11 @@ import { PosternError } from '@postern/core/errors'
 import type { KeyRing } from '@postern/core/keyRing'
 import type { Runtime } from '@postern/store'
 import type { ChallengePort } from './challenge.js'
+import type { CibaPort } from './ciba.js'
 import type { ClientAuthMethod } from './clientAuth.js'
 import type { ClientPort } from './clients.js'
 import type { IssuerConfig } from './config.js'
+import type { DevicePort } from './device.js'
 import type { ExchangePort } from './grants/exchange.js'
 import type { TrustedIssuer } from './grants/jwtBearer.js'
 import type { InteractionPort } from './interaction.js'
@@ -52,6 +54,10 @@ export interface IssuerContext {
   readonly jwe?: Jwe
   /** Types of `authorization_details`, from `/rar`. Without it the parameter is ignored. */
   readonly details?: DetailTypes
+  /** The device grant (RFC 8628). Without it `deviceAuthorization` and its metadata are absent. */
+  readonly device?: DevicePort
+  /** Backchannel authentication (CIBA). Without it `backchannelAuthentication` and its metadata are absent. */
+  readonly ciba?: CibaPort
   /** Logout (RP-initiated and back-channel). Without it `endSession` and its metadata are absent. */
   readonly logout?: LogoutPort
   /** Who may exchange what (RFC 8693, Native SSO). Without it the grant is absent. */

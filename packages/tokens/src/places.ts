@@ -25,12 +25,12 @@ export interface Places {
   clientEpoch(clientId: string): Promise<string>
   /** `con/<h(client)>`: what a user has agreed to for one client. */
   consent(clientId: string): Promise<string>
-  /** `con/<h(client)>`: what a user has agreed to for one client. */
-  consent(clientId: string): Promise<string>
   /** `ep/s/<sid>`: one browser session of a user. */
   sessionEpoch(sid: string): string
   /** Where a device grant waits for its user: by `h(user_code)`, which is its id. */
   deviceGrant(userCode: string): Promise<Part>
+  /** Where a request waits that names nobody. */
+  nobody(hint: string): Promise<Part>
   /** Counts user codes that one network address tries. */
   guessesFrom(block: string): Promise<Part>
   /** Counts a part of all that are tried; `shard` 0 to 63. */
@@ -79,9 +79,9 @@ export function places({
     userEpoch: async (subject) => `ep/u/${await h('sub', subject)}`,
     clientEpoch: async (clientId) => `ep/c/${await h('client', clientId)}`,
     consent: async (clientId) => `con/${await h('client', clientId)}`,
-    consent: async (clientId) => `con/${await h('client', clientId)}`,
     sessionEpoch: (sid) => `ep/s/${sid}`,
     deviceGrant: async (userCode) => part(`dg:${await h('user_code', userCode)}`),
+    nobody: async (hint) => part(`nu:${await h('nobody', hint)}`),
     guessesFrom: async (block) => part(`rl:${await h('address', block)}`),
     guesses: (shard) => part(`rl:uc.${String(shard).padStart(2, '0')}`),
     proofOp: async ({ jkt, jti }, expiresAt) => marker(await h('proof', jkt, jti), expiresAt),

@@ -25,6 +25,6 @@ export const device: GrantType = {
     if (jkt !== null && jkt !== proof?.jkt) throw new PosternError('dpop.proof', { reason: 'dpop.key' })
     if (exp <= now) throw new PosternError('grant.expired') //                             RFC 8628 §3.5
     const gate = { part: { tenant: context.tenant, id: `dg:${id}` }, state: 'dg', gate: 'po', slow: 'sd', intervalSec, exp }
-    return poll(gate, { jti, resource: form.get('resource'), as: AS_DEVICE }, call)
+    return poll(gate, { jti, form, as: AS_DEVICE }, call)
   },
 }

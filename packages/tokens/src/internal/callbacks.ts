@@ -9,12 +9,13 @@ import { ulid } from '@postern/core/ids'
 import type { Op, Part } from '@postern/store'
 import { eventOp } from '@postern/store/outbox'
 import type { IssuerContext } from '../issuer.js'
+import { isCallbackUrl } from './callbackUrl.js'
 import { commit, commitRepeatable } from './commit.js'
 import { eventOf, later, ship, type Told } from './events.js'
 
 /** One POST. */
 export interface Message {
-  /** Passed {@link isCallbackUrl}; registered by an authenticated party, never taken from a request. */
+  /** One that `isCallbackUrl` takes, registered by an authenticated party, never taken from a request. */
   readonly url: string
   readonly headers: Readonly<Record<string, string>>
   readonly body: string
@@ -57,15 +58,6 @@ const PAUSE_MS = 10_000
 const TOLD_MS = 86_400_000
 const PAGE = 256
 const AT_ONCE = 8
-const LOOPBACK = /^(?:localhost|127\.0\.0\.1|\[::1\])$/
-
-/** Whether a URL may be called back: https (http on a loopback host alone), no credentials, no fragment, ≤ 2,048 characters. */
-export function isCallbackUrl(url: string): boolean {
-  if (url.length > 2048 || url.includes('#') || !URL.canParse(url)) return false
-  const { protocol, hostname, username, password } = new URL(url)
-  if (username !== '' || password !== '') return false
-  return protocol === 'https:' || (protocol === 'http:' && LOOPBACK.test(hostname))
-}
 
 /** A callback to be committed with the change it tells of: put `op` among the commit's. `until`: ms, when telling has no use any more. */
 export function callback<T>(kind: CallbackKind<T>, data: T, until: number, context: IssuerContext): Pending<T> {

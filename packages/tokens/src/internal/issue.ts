@@ -30,6 +30,7 @@ export async function issue(plan: TokenPlan, rev: string, context: IssuerContext
   const claims = accessClaims(plan, shown, scope, exp, now, context)
   const accessToken = await accessTokenOf(plan, claims, key, kit, context)
   const openid = plan.kind === 'user' && plan.scope.includes('openid')
+  const renewal = plan.refresh === null ? null : await refreshToken(kit, plan.refresh.family, plan.refresh.rev ?? rev)
   return {
     ...plan.members,
     access_token: accessToken,
@@ -37,8 +38,8 @@ export async function issue(plan: TokenPlan, rev: string, context: IssuerContext
     expires_in: Math.max(0, exp - Math.floor(now / 1000)),
     scope: scope.join(' '),
     ...(plan.details !== undefined && { authorization_details: plan.details }), // RFC 9396 §7
-    ...(plan.refresh !== null && { refresh_token: await refreshToken(kit, plan.refresh.family, plan.refresh.rev ?? rev) }),
-    ...(openid && { id_token: await idToken(plan, shown, accessToken, key, now, context) }),
+    ...(renewal !== null && { refresh_token: renewal }),
+    ...(openid && { id_token: await idToken(plan, shown, accessToken, renewal, key, now, context) }),
   }
 }
 
@@ -109,6 +110,7 @@ async function idToken(
   plan: TokenPlan,
   sub: string,
   accessToken: string,
+  renewal: string | null,
   key: SigningKey,
   now: number,
   context: IssuerContext,
@@ -134,6 +136,8 @@ async function idToken(
       ...(amr.length > 0 && { amr }),
       ...(sid !== null && { sid }),
       at_hash: await halfHash(accessToken, key, runtime.crypto),
+      ...(plan.rtHash === true &&
+        renewal !== null && { 'urn:openid:params:jwt:claim:rt_hash': await halfHash(renewal, key, runtime.crypto) }),
     },
   )
   if (context.jwe === undefined) return signed

@@ -46,4 +46,6 @@ export interface TokenPlan {
   readonly claims: JsonObject
   /** Further claims of the ID token (`ds_hash`, `auth_req_id`, …). */
   readonly idClaims?: JsonObject
+  /** The ID token names the refresh token, too (CIBA Core §10.3.1). */
+  readonly rtHash?: boolean
 }

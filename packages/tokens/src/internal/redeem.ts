@@ -45,8 +45,9 @@ export interface RedeemAs {
 
 /** Who redeems it. */
 export interface Redeemer
-  extends Pick<TokenCall, 'client' | 'proof' | 'proofOps' | 'now' | 'context'>,
+  extends Pick<TokenCall, 'client' | 'proofOps' | 'now' | 'context'>,
     Partial<Pick<TokenCall, 'x5t' | 'holder'>> {
+  readonly proof: { readonly jkt: string } | null
   /** `null` where no client asks: tokens that are pushed to it. */
   readonly request: Request | null
   /** What this token gets of the granted `authorization_details`; default all. The family keeps them. */

@@ -8,7 +8,7 @@ import type { Evaluated, TokenCall } from '../grant.js'
 import type { IssuerContext } from '../issuer.js'
 import type { Login } from '../login.js'
 import { redeemableOf } from './code.js'
-import { narrowedDetails } from './details.js'
+import { narrowedDetails, tokenDetails } from './details.js'
 import { type Gate, passGate } from './poll.js'
 import { type RedeemAs, type Redeemable, redeem } from './redeem.js'
 
@@ -25,12 +25,15 @@ export type UserDecision =
   | { readonly outcome: 'denied'; readonly subject: string }
 
 /** What became of it. */
-export interface Decided {
-  /** The one terminal state. */
-  readonly status: 'approved' | 'denied'
-  /** Whether this call brought it about; otherwise an earlier one has, and nothing of this one was written. */
-  readonly first: boolean
-}
+export type Decided =
+  | {
+      /** The one terminal state. */
+      readonly status: 'approved' | 'denied'
+      /** Whether this call brought it about; otherwise an earlier one has, and nothing of this one was written. */
+      readonly first: boolean
+    }
+  /** An op of the caller's did not hold, and nothing was written: which, and what is there. */
+  | { readonly status: 'blocked'; readonly first: false; readonly at: number; readonly current: Rec | null }
 
 /** The record. */
 export interface Waiting {
@@ -61,8 +64,14 @@ export function decodeWaiting<T extends Waiting = Waiting>(rec: Rec): T {
   return state
 }
 
+/** The user whose decision it is. */
+export function deciderOf(decision: UserDecision): string {
+  return decision.outcome === 'granted' ? decision.login.subject : decision.subject
+}
+
 /** The terminal state that stands, or `null`. */
-export function decidedBefore({ status }: Waiting): Decided | null {
+export function decidedBefore(rec: Rec | null): Decided | null {
+  const status = rec === null ? null : decodeWaiting(rec).status
   return status === 'approved' || status === 'denied' ? { status, first: false } : null
 }
 
@@ -89,7 +98,7 @@ export async function grantedOf(
  */
 export async function poll(
   gate: Gate,
-  o: { readonly jti: string; readonly resource: string | undefined; readonly as: RedeemAs },
+  o: { readonly jti: string; readonly form: ReadonlyMap<string, string>; readonly as: RedeemAs },
   call: TokenCall,
 ): Promise<Evaluated> {
   const rec = await passGate(gate, call.now, call.context)
@@ -98,8 +107,10 @@ export async function poll(
   if (state?.jti !== o.jti) return not('grant.expired', gate.part)
   const { status, granted } = state
   if (granted === null) return not(status === 'denied' ? 'grant.denied' : 'grant.pending', gate.part)
-  if (o.resource !== undefined && o.resource !== granted.grant.resource) throw new PosternError('target.refused')
-  return redeem(granted, o.as, call)
+  const { resource, details } = granted.grant
+  const asked = o.form.get('resource')
+  if (asked !== undefined && asked !== resource) throw new PosternError('target.refused')
+  return redeem(granted, o.as, { ...call, ...tokenDetails(o.form, details, call.client, call.context) })
 }
 
 type Answer = 'grant.slow_down' | 'grant.expired' | 'grant.denied' | 'grant.pending'

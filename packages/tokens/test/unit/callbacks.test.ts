@@ -1,6 +1,7 @@
 import { newRev } from '@postern/store'
 import { shipOutbox } from '@postern/store/outbox'
-import { type CallbackKind, callback, isCallbackUrl, send, sweepCallbacks } from '@postern/tokens/internal/callbacks'
+import { type CallbackKind, callback, send, sweepCallbacks } from '@postern/tokens/internal/callbacks'
+import { isCallbackUrl } from '@postern/tokens/internal/callbackUrl'
 import type { IssuerContext } from '@postern/tokens/issuer'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type Receiver, receiver } from '../receiver.js'
