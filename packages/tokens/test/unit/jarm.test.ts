@@ -12,7 +12,7 @@ const keySet = async (w: World) =>
 const opened = async (w: World, response: string) =>
   (await jwtVerify(response, await keySet(w), { issuer: ISSUER, audience: 'portal', currentDate: new Date(w.now()) })).payload
 /** Name and value of every field of a page that posts itself. */
-const fieldsOf = (page: string) =>
+const fieldsOf = (page: string): Record<string, string> =>
   Object.fromEntries(
     [...page.matchAll(/<input type="hidden" name="([^"]*)" value="([^"]*)">/g)].map(([, name, value]) => [name, value]),
   )
