@@ -98,8 +98,10 @@ async function authenticateClient(
 ): Promise<Authenticated & { readonly client: Client }> {
   const methods = authMethodsOf(context)
   const presented = methods.flatMap((one) => (one.ambient ? [] : (one.read(request, form, context) ?? [])))
-  if (presented.length > 1) throw new PosternError('client.credentials', { reason: 'two methods' })
-  if (presented.length === 0 && hasCredential(request, form)) throw new PosternError('client.credentials', { reason: 'scheme' })
+  const sent = credentialsSent(request, form)
+  if (sent > 1 || presented.length > 1) throw new PosternError('client.credentials', { reason: 'two methods' })
+  // Which no method here has read: whoever sends one is not let in without it.
+  if (sent > presented.length) throw new PosternError('client.credentials', { reason: 'scheme' })
   const id = presented[0]?.clientId ?? form.get('client_id')
   if (id === undefined) throw malformed('client_id is missing.')
   const named = form.get('client_id')
@@ -115,9 +117,10 @@ async function authenticateClient(
   return { client, markers: [] }
 }
 
-/** Whether a credential was sent, which no method here may have read: whoever sends one is not let in without it. */
-function hasCredential({ headers }: Request, form: ReadonlyMap<string, string>): boolean {
-  return headers.get('authorization') !== null || form.has('client_secret') || form.has('client_assertion')
+/** In how many places a credential stands, read here or not. */
+function credentialsSent({ headers }: Request, form: ReadonlyMap<string, string>): number {
+  const inHeaders = ['authorization', 'oauth-client-attestation'].filter((name) => headers.get(name) !== null)
+  return inHeaders.length + ['client_secret', 'client_assertion'].filter((name) => form.has(name)).length
 }
 
 async function boundCertificate(context: IssuerContext): Promise<string> {
