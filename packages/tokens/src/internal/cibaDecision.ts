@@ -66,7 +66,7 @@ export async function decideCiba(
     if (at === 0) return decidedBefore(current) ?? refuse(expired('raced'))
     const mine = at - 1 - redeeming.length
     if (mine >= 0) return { status: 'blocked', first: false, at: mine, current }
-    end = await settled(() => end.redemption!.conflict(at - 1, current))
+    end = await settled(granted!, () => end.redemption!.conflict(at - 1, current))
   }
 }
 
@@ -92,16 +92,15 @@ async function endOf(
   const { jkt, x5t, holder } = bound
   const proof = jkt === null ? null : { jkt }
   const by = { client, proof, x5t, holder, proofOps: [], now: context.runtime.clock(), request: null, context }
-  const end = await settled(() => redeem(granted, AS_CIBA, by))
-  return end.redemption === null ? end : { ...end, granted }
+  return settled(granted, () => redeem(granted, AS_CIBA, by))
 }
 
 /** A redemption, or the denial that a refusal of the host comes to. */
-async function settled(judged: () => Promise<Evaluated>): Promise<End> {
+async function settled(granted: Redeemable, judged: () => Promise<Evaluated>): Promise<End> {
   try {
     const evaluated = await judged()
     if ('refuse' in evaluated) throw evaluated.refuse
-    return { status: 'approved', granted: null, redemption: evaluated, reason: null }
+    return { status: 'approved', granted, redemption: evaluated, reason: null }
   } catch (error) {
     if (!isPosternError(error, 'grant.invalid', 'tokens.denied')) throw error
     return { ...DENIED, reason: error.reason ?? error.code }
