@@ -1,7 +1,7 @@
 /// <reference types="node" />
 /** Real Redis servers and clients for the tests: started for a file, ended after it. */
 import { fromIoredis, fromNodeRedis, type NodeRedisCluster, type NodeRedisSingle, type RedisPort } from '@postern/store/redis'
-import { present } from '@postern/testkit/servers'
+import { present, type RedisServer } from '@postern/testkit/servers'
 import { Cluster, Redis } from 'ioredis'
 import { createClient, createCluster } from 'redis'
 
@@ -49,3 +49,9 @@ export const clusterClients: readonly (readonly [string, OpenPort])[] = [
   ['ioredis', async (port) => fromIoredis(ioredisCluster(port))],
   ['node-redis', async (port) => fromNodeRedis(await nodeRedisCluster(port))],
 ]
+
+/** How often the server ran each command since its statistics were reset. */
+export async function calls(server: RedisServer): Promise<ReadonlyMap<string, number>> {
+  const stats = await server.cli('info', 'commandstats')
+  return new Map([...stats.matchAll(/cmdstat_(\S+?):calls=([1-9]\d*)/g)].map(([, name, count]) => [name!, Number(count)]))
+}
