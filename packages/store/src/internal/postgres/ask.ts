@@ -2,6 +2,7 @@
 import { PosternError } from '@postern/core/errors'
 import type { PgPort, PgSession } from '../../postgres.js'
 import { type Timer, within } from '../timer.js'
+import { wasLost } from './fast.js'
 import { causeOf, type Refusal, refusalOf, refused, worthRetrying } from './outcome.js'
 import type { Row } from './rows.js'
 import { KEEPS_ALL } from './schema.js'
@@ -93,7 +94,7 @@ export function asker(port: PgPort, { timer, timeoutMs, serializable = false, lo
       for (let tries = 0; ; tries++) {
         const answer = await once(session, kind, statement, values)
         if (isRefusal(answer) && worthRetrying(answer) && tries < RETRIES) continue
-        if (lossless && kind === 'write' && !isRefusal(answer)) await stillKept(session)
+        if (lossless && kind === 'write' && !isRefusal(answer) && !wasLost(answer[0])) await stillKept(session)
         return answer
       }
     })

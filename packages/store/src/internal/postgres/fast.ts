@@ -21,6 +21,11 @@ const SEEN = 0
 const WRITTEN = 1
 const LOST = 2
 
+/** Whether the statement wrote nothing, since the settings have changed. */
+export function wasLost(row: Row | undefined): boolean {
+  return row !== undefined && Number(row['state']) === LOST
+}
+
 /** The statements for one table. @param locks - whether the engine has advisory locks @param lossless - whether to read the settings again */
 export function fastStatements({ table }: Names, locks: boolean, lossless: boolean): FastStatements {
   const lock = locks ? `pg_advisory_xact_lock_shared(${lockOf('$2::text')})` : '1'
@@ -97,7 +102,7 @@ export function fastCall({
 export function fastAnswer({ ops, now, rev }: Queued, row: Row | undefined): Commit | 'race' | 'lost' {
   const op = ops[0]!
   const state = row === undefined ? SEEN : Number(row['state'])
-  if (state === LOST) return 'lost'
+  if (wasLost(row)) return 'lost'
   if (state === WRITTEN) return { ok: true, recs: [told(op.op === 'add' ? keptOf(row!, op.key) : after(op, null, rev))] }
   const current = liveKept(row && keptOf(row, op.key), now)
   if (op.op === 'check' && holds(op, current)) return { ok: true, recs: [told(current)] }
