@@ -64,6 +64,11 @@ describe('the law of narrowing', () => {
       { numRuns: 2000 },
     ))
 
+  it('takes an empty list for nothing it knows: it may stand for everything', () => {
+    expect(narrowsByLists({ type: 't', actions: [] }, { type: 't', actions: ['a'] })).toBe(false)
+    expect(narrowsByLists({ type: 't', actions: [] }, { type: 't', actions: [] })).toBe(true)
+  })
+
   it('never lets one type stand for another', () => {
     expect(narrows([{ type: 't' }], [{ type: 'payment', cents: 1 }])).toBe(false)
     expect(narrows([], [{ type: 't' }])).toBe(true)

@@ -31,6 +31,7 @@ const jws = await keys.sign({ a: 1 })
 const encrypt = (header: Record<string, unknown>, key: unknown, text = jws) =>
   new CompactEncrypt(utf8(text)).setProtectedHeader({ alg: 'ECDH-ES', enc: 'A256GCM', ...header } as never).encrypt(key as never)
 const refused = expect.objectContaining({ code: 'jwe.refused' })
+const refusedAt = (reason: string) => expect.objectContaining({ code: 'jwe.refused', reason: `jwe.${reason}` })
 
 describe('what is encrypted to the issuer', () => {
   const cases: [JweAlg, JweEnc, string, unknown][] = [
@@ -106,16 +107,18 @@ describe('what is encrypted to the issuer', () => {
     const [head, ...rest] = text.split('.')
     const header = JSON.parse(Buffer.from(head!, 'base64url').toString()) as { epk: JsonWebKey }
     const { jwk: other } = await pair('ECDH-ES', 'p', { crv: 'P-384' })
-    for (const epk of [
-      { ...header.epk, y: header.epk.x },
-      { kty: 'EC', crv: 'P-384', x: other.x, y: other.y },
-      { kty: 'OKP', crv: 'X25519', x: encodeBase64url(new Uint8Array(32)) },
-      { ...header.epk, d: header.epk.x },
-      null,
-      undefined,
-    ]) {
+    const cases: [unknown, string][] = [
+      [{ ...header.epk, y: header.epk.x }, 'content'],
+      [{ kty: 'EC', crv: 'P-384', x: other.x, y: other.y }, 'epk'],
+      [{ kty: 'OKP', crv: 'X25519', x: encodeBase64url(new Uint8Array(32)) }, 'epk'],
+      [{ ...header.epk, d: header.epk.x }, 'epk.member'],
+      [{ ...header.epk, x: `${header.epk.x}=` }, 'epk.public'],
+      [null, 'epk'],
+      [undefined, 'epk'],
+    ]
+    for (const [epk, reason] of cases) {
       const changed = [encodeBase64url(utf8(JSON.stringify({ ...header, epk }))), ...rest].join('.')
-      await expect(own.decrypt(changed, client), JSON.stringify(epk)).rejects.toEqual(refused)
+      await expect(own.decrypt(changed, client), JSON.stringify(epk)).rejects.toEqual(refusedAt(reason))
     }
     const zero = {
       alg: 'ECDH-ES',
@@ -145,11 +148,25 @@ describe('what is encrypted to the issuer', () => {
       await expect(own.decrypt(wrong, client)).rejects.toEqual(refused)
   })
 
+  it('T25 a ciphertext written in a second way, which jose reads, and one of more than 24 KiB are refused', async () => {
+    const text = await encrypt({ kid: 'ec' }, ec.publicKey, `${jws}${'A'.repeat((4 - (jws.length % 3)) % 3)}`)
+    const parts = text.split('.')
+    const last = parts[3]!.at(-1)!
+    const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
+    const second = [...parts.slice(0, 3), parts[3]!.slice(0, -1) + alphabet[alphabet.indexOf(last) + 1]!, parts[4]].join('.')
+    expect(parts[3]!.length % 4).toBe(2)
+    await expect(compactDecrypt(second, ec.privateKey)).resolves.toBeDefined()
+    await expect(own.decrypt(second, client)).rejects.toEqual(refusedAt('base64url'))
+    const long = await encrypt({ kid: 'ec' }, ec.publicKey, `a.b.${'c'.repeat(20_000)}`)
+    await expect(compactDecrypt(long, ec.privateKey)).resolves.toBeDefined()
+    await expect(own.decrypt(long, client)).rejects.toEqual(refusedAt('size'))
+  })
+
   it('dir opens with the key shared with this client alone, of the right length', async () => {
     const text = await encrypt({ alg: 'dir', kid: 'shared' }, shared)
     await expect(own.decrypt(text, { ...client, id: 'other' })).rejects.toEqual(refused)
     await expect(jwe({ keys: [ec.private] }).decrypt(text, client)).rejects.toEqual(refused)
-    await expect(jwe({ sharedKey: () => shared.subarray(0, 16) }).decrypt(text, client)).rejects.toEqual(refused)
+    await expect(jwe({ sharedKey: () => shared.subarray(0, 16) }).decrypt(text, client)).rejects.toEqual(refusedAt('shared key'))
   })
 })
 

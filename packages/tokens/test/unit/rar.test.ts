@@ -133,6 +133,12 @@ describe('authorization_details', () => {
     expect([reply.status, await reply.text()]).toEqual([400, expect.stringContaining('details.refused')])
   })
 
+  it('count as their type keeps them, not as they were sent', async () => {
+    const growing = detailTypes({ payment: { parse: (detail) => ({ ...detail, memo: 'x'.repeat(2048) }) } })
+    const w = await rich({ context: () => ({ details: growing }) })
+    expect(queryOf(await authorize(w, asking([{ type: 'payment' }]))).get('error')).toBe('invalid_authorization_details')
+  })
+
   it('come in a request object as JSON', async () => {
     const keys = await clientKeyPair()
     const w = await rich({ context: () => ({ details: types, jar: requestObjects() }) }, { jwks: [keys.jwk] })
