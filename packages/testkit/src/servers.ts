@@ -5,7 +5,8 @@
  */
 import { freshPostgres, type Settings, standbyPostgres } from './internal/servers/postgres.js'
 import { postgresFolder, runs } from './internal/servers/programs.js'
-import { freshRedis, joinCluster, until } from './internal/servers/redis.js'
+import { freshRedis, joinCluster } from './internal/servers/redis.js'
+import { until } from './internal/servers/until.js'
 import { type DelayingProxy, delayingProxy } from './proxy.js'
 
 /** Which programs this machine has: a test skips, visibly, what is absent. Asked when read, not when loaded. */

@@ -1,14 +1,12 @@
 /// <reference types="node" />
-import { setTimeout as sleep } from 'node:timers/promises'
-import { memoryStore } from '@postern/store/memory'
-import { type CrashRig, storeConformance } from '@postern/testkit/conformance'
+import type { CrashRig } from '@postern/testkit/conformance'
 import { type HostedStore, hostedStore } from '@postern/testkit/crash'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Bundle, bundle } from '../../../testkit/test/bundle.js'
 import { sqliteFiles } from '../sqliteFiles.js'
+import { judge } from './judge.js'
 
 const nextFile = sqliteFiles()
-const rounds = Number(process.env['POSTERN_CRASH_ROUNDS'] ?? 20)
 let host: Bundle
 
 beforeAll(async () => {
@@ -30,11 +28,7 @@ async function rig(): Promise<CrashRig> {
   }
 }
 
-describe('SQLite under kill -9', () => {
-  const cases = storeConformance(async () => memoryStore(), { rounds, sleep, crash: rig })
-  for (const { name, run } of cases.filter(({ name }) => /kill -9|to survive/.test(name)))
-    it(`A02 ${name}`, run, 30_000 + 5_000 * rounds)
-})
+describe('SQLite', () => judge({ crash: rig, rounds: 20 }, /kill -9|to survive/, 'A02 '))
 
 it('a store in a process of its own answers as it would here, and a commit without an answer is unknown when it dies', async () => {
   const store = await hostedStore({ script: host.script, args: [nextFile()] })

@@ -5,6 +5,7 @@ import type { PostgresServer } from '../../servers.js'
 import { onFreePort } from './ports.js'
 import { type Daemon, daemon } from './process.js'
 import { output, postgresFolder, postgresOwner } from './programs.js'
+import { until } from './until.js'
 
 export type Settings = Readonly<Record<string, string>>
 
@@ -89,17 +90,28 @@ function serverOver(held: Daemon, port: number, settings: Settings): PostgresSer
         ...Object.entries(changed).map(([name, value]) => `alter system set ${name} = '${value.replaceAll("'", "''")}'`),
         'select pg_reload_conf()',
       )
-      while ((await psql('select pg_conf_load_time()')) === before) await sleep(10)
+      await until(async () => (await psql('select pg_conf_load_time()')) !== before)
     },
-    kill: () => held.kill(),
-    start: () => {
+    kill: held.kill,
+    async start() {
       const options = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])
-      return held.launch(program('postgres'), ['-D', data, '-p', String(port), ...options], ready)
+      const launch = () => held.launch(program('postgres'), ['-D', data, '-p', String(port), ...options], ready)
+      // A child that was born while its parent was killed ends by itself; until then the data is its own.
+      for (let left = 50; ; left--) {
+        try {
+          return await launch()
+        } catch (error) {
+          if (left === 0 || !/shared memory block|lock file/.test(String(error))) throw error
+          await sleep(100)
+        }
+      }
     },
     async promote() {
-      await psql('select pg_promote(true, 30)')
+      // Not waiting inside: its snapshot could hold up, for 30 s, the very replay that it waits for.
+      await psql('select pg_promote(false)')
+      await until(async () => (await psql('select pg_is_in_recovery()')) === 'f')
     },
-    stop: () => held.stop(),
+    stop: held.stop,
   }
 }
 

@@ -83,8 +83,7 @@ export function daemon(name: string, endBy: 'QUIT' | 'KILL', owner?: Owner): Dae
 
     async kill() {
       if (pid === undefined) return
-      // Stopped first, so that it starts no child while they are counted.
-      process.kill(pid, 'SIGSTOP')
+      // Looked for first: that takes long on a busy machine, and a link must not deliver on while the server dies.
       const family = [pid, ...childrenOf(pid)]
       for (const one of family) signal(one)
       rmSync(pidFile)
@@ -94,7 +93,7 @@ export function daemon(name: string, endBy: 'QUIT' | 'KILL', owner?: Owner): Dae
 
     stop: () =>
       new Promise((resolve) => {
-        if (guardian.exitCode !== null) return resolve()
+        if (guardian.exitCode !== null || guardian.signalCode !== null) return resolve()
         guardian.on('exit', () => resolve())
         guardian.stdin.end()
       }),
@@ -117,9 +116,14 @@ function alive(pid: number): boolean {
 
 /** The processes that a process has started. */
 export function childrenOf(pid: number): readonly number[] {
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name) && statOf(Number(name)).parent === pid)
-    .map(Number)
+  try {
+    return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number)
+  } catch {
+    // Not every kernel keeps that list.
+    return readdirSync('/proc')
+      .filter((name) => /^\d+$/.test(name) && statOf(Number(name)).parent === pid)
+      .map(Number)
+  }
 }
 
 function statOf(pid: number): { readonly state: string; readonly parent: number } {

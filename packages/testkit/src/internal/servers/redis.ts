@@ -1,9 +1,9 @@
 /// <reference types="node" />
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { RedisServer } from '../../servers.js'
 import { onFreePort } from './ports.js'
 import { daemon } from './process.js'
 import { output } from './programs.js'
+import { until } from './until.js'
 
 /** A server without snapshots; `settings` are lines of its configuration. */
 export function freshRedis(settings: Readonly<Record<string, string>> = {}): Promise<RedisServer> {
@@ -25,7 +25,7 @@ export function freshRedis(settings: Readonly<Record<string, string>> = {}): Pro
         return held.pid
       },
       cli,
-      kill: () => held.kill(),
+      kill: held.kill,
       start: () =>
         held.launch(
           'redis-server',
@@ -36,7 +36,7 @@ export function freshRedis(settings: Readonly<Record<string, string>> = {}): Pro
               () => false,
             ),
         ),
-      stop: () => held.stop(),
+      stop: held.stop,
     }
     try {
       await server.start()
@@ -60,14 +60,5 @@ export async function joinCluster(nodes: readonly RedisServer[]): Promise<void> 
         .filter((line) => / slave /.test(line.replace('myself,', ' ')) || /,slave /.test(line)).length
       return /cluster_state:ok/.test(info) && replicas === 3 && (/^master/.test(role) || /connected/.test(role))
     })
-  }
-}
-
-/** Asks until the answer is yes. @throws Error when it is not within 30 s */
-export async function until(holds: () => Promise<boolean>): Promise<void> {
-  const end = performance.now() + 30_000
-  while (!(await holds())) {
-    if (performance.now() > end) throw new Error('what was waited for did not come about within 30 s')
-    await sleep(20)
   }
 }

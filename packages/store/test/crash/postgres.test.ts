@@ -1,0 +1,18 @@
+/// <reference types="node" />
+import { afterAll, beforeAll, describe } from 'vitest'
+import { type Bundle, bundle } from '../../../testkit/test/bundle.js'
+import { judge, no } from './judge.js'
+import { clientIsKilled, connectionIsCut, serverIsKilled, serverStandsStill } from './postgresRigs.js'
+
+describe.skipIf(no('postgres'))('PostgreSQL', () => {
+  let host: Bundle
+  beforeAll(async () => {
+    host = await bundle(new URL('./postgresHost.ts', import.meta.url))
+  })
+  afterAll(() => host.remove())
+
+  describe('whose server is killed', () => judge({ crash: serverIsKilled }, /kill -9|to survive/, 'A02 '))
+  describe('whose client is killed', () => judge({ crash: () => clientIsKilled(host.script) }, /kill -9|to survive/, 'A02 '))
+  describe('behind a link that breaks', () => judge({ exchange: connectionIsCut }, /connection is cut/))
+  describe('behind a link that stalls', () => judge({ pressure: serverStandsStill }, /pressure/))
+})
