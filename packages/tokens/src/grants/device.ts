@@ -1,7 +1,7 @@
 /** `urn:ietf:params:oauth:grant-type:device_code` (RFC 8628 §3.4): the device polls; what its user approved is redeemed once. */
 import { PosternError } from '@postern/core/errors'
-import { DEVICE_GRANT, type DeviceCode } from '../device.js'
 import type { GrantType } from '../grant.js'
+import { DEVICE_GRANT, DEVICE_KEY, type DeviceCode, devicePart } from '../internal/deviceState.js'
 import { openHandle } from '../internal/handles.js'
 import { kitOf } from '../internal/kit.js'
 import type { RedeemAs } from '../internal/redeem.js'
@@ -24,7 +24,8 @@ export const device: GrantType = {
     if (clientId !== client.id) throw invalidGrant('device.client')
     if (jkt !== null && jkt !== proof?.jkt) throw new PosternError('dpop.proof', { reason: 'dpop.key' })
     if (exp <= now) throw new PosternError('grant.expired') //                             RFC 8628 §3.5
-    const gate = { part: { tenant: context.tenant, id: `dg:${id}` }, state: 'dg', gate: 'po', slow: 'sd', intervalSec, exp }
+    const part = devicePart(id, context.tenant)!
+    const gate = { part, state: DEVICE_KEY, gate: 'po', slow: 'sd', intervalSec, exp }
     return poll(gate, { jti, form, as: AS_DEVICE }, call)
   },
 }
