@@ -7,6 +7,7 @@ import type { Proof } from './dpop.js'
 import { authenticate, spendAll } from './internal/authenticate.js'
 import { bounded, codeChallenge, seconds, words } from './internal/authorizationRequest.js'
 import { makeCode } from './internal/code.js'
+import { askedDetails } from './internal/details.js'
 import { endpoint, urlOf } from './internal/endpoint.js'
 import { empty, json, readForm } from './internal/http.js'
 import { kitOf } from './internal/kit.js'
@@ -27,6 +28,8 @@ export interface ChallengeRequest {
   readonly form: ReadonlyMap<string, string>
   readonly scope: readonly string[]
   readonly resource: string
+  /** Asked for in this call, parsed by their types. */
+  readonly authorizationDetails: readonly JsonObject[]
   readonly acrValues: readonly string[]
   readonly maxAge: number | null
   /** S256 challenge; `null` in a follow-up that did not repeat it: the port keeps the first one in `authSession`. */
@@ -44,6 +47,8 @@ export type ChallengeAnswer =
       readonly scope?: readonly string[]
       readonly codeChallenge?: string
       readonly resource?: string
+      /** What of the details asked for was granted; left out, none. */
+      readonly authorizationDetails?: readonly JsonObject[]
       /** Further members of the answer. */
       readonly members?: JsonObject
     }
@@ -68,6 +73,8 @@ export interface CodeOrder {
   readonly login: Login
   readonly scope: readonly string[]
   readonly resource: string
+  /** Granted `authorization_details`. */
+  readonly details?: readonly JsonObject[]
   readonly codeChallenge: string
   /** `null`: the code came through no browser. */
   readonly redirectUri: string | null
@@ -103,6 +110,7 @@ export function challengeEndpoint(): Handler {
       form,
       scope: clientScope(form.get('scope'), client, config),
       resource: clientResource(form.get('resource'), client, config),
+      authorizationDetails: askedDetails(form, client, context) ?? [],
       acrValues: words(form.get('acr_values')),
       maxAge: seconds(form.get('max_age')),
       codeChallenge: codeChallenge(form),
@@ -120,7 +128,7 @@ async function answerOf(answer: ChallengeAnswer, call: ChallengeRequest, context
     const refused = answer.error === 'insufficient_authorization' || answer.error === 'access_denied'
     return json(answer.status ?? (refused ? 403 : 400), { ...answer.members, error: answer.error })
   }
-  const { login, scope = call.scope, resource = call.resource, authSession, members } = answer
+  const { login, scope = call.scope, resource = call.resource, authorizationDetails: details = [], authSession, members } = answer
   const challenge = answer.codeChallenge ?? call.codeChallenge
   if (challenge === null) throw malformed('code_challenge is missing; PKCE with S256 is required.')
   const { client, proof } = call
@@ -129,6 +137,7 @@ async function answerOf(answer: ChallengeAnswer, call: ChallengeRequest, context
     login,
     scope,
     resource,
+    details,
     codeChallenge: challenge,
     redirectUri: null,
     dpopJkt: proof?.jkt ?? null,

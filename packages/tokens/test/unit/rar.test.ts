@@ -170,6 +170,31 @@ describe('authorization_details', () => {
   })
 })
 
+it('come to a first-party challenge, and through its answer into the tokens', async () => {
+  const w = await rich({
+    context: () => ({
+      details: types,
+      challenge: {
+        challenge: async ({ authorizationDetails }) => ({
+          kind: 'code',
+          login: { subject: 'user-1', authTime: 1, acr: 'level2', amr: ['pin'] },
+          ...(authorizationDetails.length > 1 && { authorizationDetails: authorizationDetails.slice(0, 1) }),
+        }),
+      },
+    }),
+  })
+  const device = await w.device()
+  const redeemed = async (details: readonly JsonObject[]) => {
+    const form = { ...asking(details), client_id: device.id, scope: 'accounts', redirect_uri: '' }
+    const dpop = await device.proof(`${ISSUER}/authorize-challenge`)
+    const { body } = await w.post('/authorize-challenge', form, { headers: { dpop } })
+    return body.error ?? (await w.redeem(device, body.authorization_code)).body.authorization_details
+  }
+  expect(await redeemed([payment(1), account('read')])).toEqual([payment(1)])
+  expect(await redeemed([payment(1)])).toBeUndefined()
+  expect(await redeemed([{ type: 'x' }])).toBe('invalid_authorization_details')
+})
+
 describe('a token request', () => {
   const narrower = JSON.stringify([payment(3)])
 
