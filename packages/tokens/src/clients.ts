@@ -187,6 +187,9 @@ function clientOf(config: ClientConfig): Client {
   if (config.jwksUri !== undefined && !isKeySetUrl(config.jwksUri)) throw refused(`${id}: jwksUri must be https`)
   const { backchannelTokenDeliveryMode: mode = 'poll', backchannelClientNotificationEndpoint: callback = '' } = config
   if (mode !== 'poll' && !isCallbackUrl(callback)) throw refused(`${id}: ${mode} needs an https notification endpoint`)
+  const encrypts = Object.values(config.encryption ?? {}).some(({ alg }) => alg !== 'dir')
+  if (encrypts && config.jwks === undefined && config.jwksUri === undefined)
+    throw refused(`${id}: what is encrypted to it needs a key in jwks or at jwksUri`)
   for (const uri of redirectUris) checkRedirectUri(uri, 'shared')
   sectorOf({ ...config, redirectUris })
   return { ...config, kind: 'shared', redirectUris, grantTypes }

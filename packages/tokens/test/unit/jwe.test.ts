@@ -1,5 +1,6 @@
 import { encodeBase64url } from '@postern/core/base64url'
 import { utf8 } from '@postern/core/bytes'
+import { clientsInConfig } from '@postern/tokens/clients'
 import { requestObjects } from '@postern/tokens/jar'
 import { signedResponses } from '@postern/tokens/jarm'
 import { type Jwe, type JweAlg, type JweEnc, jwe } from '@postern/tokens/jwe'
@@ -260,6 +261,12 @@ describe('an issuer with encryption', () => {
       const reply = await w.post('/par', { request }, { headers })
       expect([reply.status, reply.body.error]).toEqual([400, 'invalid_request_object'])
     }
+  })
+
+  it('takes no client from configuration that wants encryption and has no key', async () => {
+    const wanting = async (alg: JweAlg) => clientsInConfig([await portal({ encryption: { idToken: { alg, enc: 'A256GCM' } } })])
+    await expect(wanting('ECDH-ES')).rejects.toEqual(expect.objectContaining({ code: 'metadata.refused' }))
+    await expect(wanting('dir')).resolves.toBeDefined()
   })
 
   it('one without it turns away a client that wants it, and sends it nothing in the clear', async () => {
