@@ -1,6 +1,7 @@
+import { PosternError } from '@postern/core/errors'
 import { hashSecret } from '@postern/tokens/auth/secret'
 import { describe, expect, it } from 'vitest'
-import { isRegistered } from '../../src/internal/redirect.js'
+import { checkRedirectUri, isRegistered } from '../../src/internal/redirect.js'
 import { crypto } from '../authorization.js'
 import { basic, CHALLENGE, ISSUER, REDIRECT, SECRET, VERIFIER, type World, type WorldOptions, world } from '../world.js'
 
@@ -409,4 +410,72 @@ it('T48 the binding of one browser is not another’s, and two cookies of one na
   expect(await resume(`${cookie}; ${other}`)).toBe(400)
   expect(await resume(`${cookie}; ${cookie}`)).toBe(400)
   expect(await resume(cookie)).toBe(303)
+})
+
+describe('T10 what a client may register', () => {
+  it.each([
+    ['instance', 'com.example.bank:/cb'],
+    ['instance', 'com.example.bank://cb'],
+    ['shared', 'https://portal.example.com/cb?a=1'],
+    ['shared', 'https://xn--bnk-0na.example/cb'],
+    ['shared', 'http://127.0.0.1/cb'],
+    ['shared', 'http://[::1]:8080/cb'],
+    ['shared', 'http://localhost/cb'],
+  ] as const)('%s: %s', (kind, uri) => {
+    expect(() => checkRedirectUri(uri, kind)).not.toThrow()
+  })
+
+  it.each([
+    ['shared', 'com.example.bank:/cb'],
+    ['instance', 'bank:/cb'],
+    ['instance', 'javascript:alert(1)'],
+    ['instance', 'data:text/html,x'],
+    ['instance', 'file:///etc/passwd'],
+    ['instance', 'intent://x#Intent;end'],
+    ['shared', 'http://portal.example.com/cb'],
+    ['shared', 'http://127.0.0.1.evil.example/cb'],
+    ['shared', 'http://127.0.0.1@evil.example/cb'],
+    ['shared', 'https://*.example.com/cb'],
+    ['shared', 'https://portal.example.com/cb#f'],
+    ['shared', 'https://portal.example.com/a/../cb'],
+    ['shared', 'https://portal.example.com/%2e%2e/cb'],
+    ['shared', 'https://user@portal.example.com/cb'],
+    ['shared', 'https://bänk.example/cb'],
+    ['shared', 'https://portal.example.com\\\\evil.example/cb'],
+    ['shared', 'https://portal.example.com/cb\r\nx: y'],
+    ['shared', '//portal.example.com/cb'],
+    ['shared', `https://portal.example.com/${'x'.repeat(1024)}`],
+  ] as const)('not %s: %s', (kind, uri) => {
+    expect(() => checkRedirectUri(uri, kind)).toThrow()
+  })
+})
+
+describe('a host whose pages fail', () => {
+  const failing = (error: unknown) =>
+    world({
+      context: (context) => ({
+        interaction: {
+          ...context.interaction!,
+          begin: async () => {
+            throw error
+          },
+        },
+      }),
+    })
+
+  it('gets the error page and no code, and what went wrong stays inside', async () => {
+    const w = await failing(new TypeError('a secret of the host'))
+    const reply = await authorize(w, good)
+    const page = await reply.text()
+    expect([reply.status, reply.headers.get('location')]).toEqual([400, null])
+    expect(page).toContain('server.failed')
+    expect(page + JSON.stringify(w.events)).not.toContain('a secret')
+  })
+
+  it('is told to the client when it says so in a code below 500, and is the error page above', async () => {
+    const refused = errorAt(await authorize(await failing(new PosternError('tokens.denied')), good))
+    expect([refused.get('error'), refused.get('code')]).toEqual(['access_denied', null])
+    const broken = await authorize(await failing(new PosternError('store.unavailable')), good)
+    expect([broken.headers.get('location'), await broken.text()]).toEqual([null, expect.stringContaining('store.unavailable')])
+  })
 })
