@@ -48,9 +48,11 @@ export function versionTable({ schema }: Names): string {
   return `create table if not exists ${schema} (version int not null, oldest int not null)`
 }
 
+/** Not looked after while it is small: a plan that was made for a page or two would read the whole of a table that grows fast. */
 function table({ table }: Names): string {
   return `create table ${table} (p text collate "C" not null, k text collate "C" not null, v bytea not null, r text not null, n bigint not null,
-  x bigint not null, primary key (p, k)) with (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02)`
+  x bigint not null, primary key (p, k)) with (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 5000,
+  autovacuum_analyze_threshold = 5000)`
 }
 
 /** Its columns never change, so that updates stay heap-only. */
