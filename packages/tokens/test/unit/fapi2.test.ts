@@ -1,9 +1,13 @@
+import { createHash } from 'node:crypto'
+import { parseCertificate, publicKeyOf } from '@postern/core/x509'
+import { selfSigned } from '@postern/tokens/auth/mtls'
 import { allowBearerPublicClients, fapi2, parseConfig } from '@postern/tokens/config'
 import { requestObjects } from '@postern/tokens/jar'
 import { signedResponses } from '@postern/tokens/jarm'
 import { createLocalJWKSet, jwtVerify } from 'jose'
 import { describe, expect, it } from 'vitest'
 import { authorize, clientKeyPair, finish, good, goodClaims, granted, portal, queryOf } from '../authorization.js'
+import { authority, CLIENT, noOpenssl } from '../certificates.js'
 import { API, basic, ISSUER, REDIRECT, SECRET, VERIFIER, type World, world } from '../world.js'
 
 const keys = await clientKeyPair()
@@ -91,6 +95,38 @@ describe('the fapi2 settings', () => {
     })
     expect(config.authMethods).not.toContain('none')
   })
+})
+
+it.skipIf(noOpenssl())('the fapi2 settings bind a token to the certificate of a client that proves itself by it', async () => {
+  const ca = authority()
+  const { der } = ca.issue('own', 'own', CLIENT)
+  ca.close()
+  const { defaultResource: _same, ...config } = fapi2({ defaultResource: API })
+  const jwk = publicKeyOf(parseCertificate(der).spki)!
+  const auth = { method: 'self_signed_tls_client_auth' } as const
+  const clients = [
+    await portal({ auth, jwks: [jwk], certificateBound: true }),
+    { ...(await portal({ auth, jwks: [jwk] })), id: 'unbound' },
+  ]
+  const w = await world({ config, clients, start: Date.now(), context: () => ({ auth: [selfSigned] }) })
+  const post = async (path: string, form: Record<string, string>) => {
+    const request = new Request(`${ISSUER}${path}`, { method: 'POST', body: new URLSearchParams(form) })
+    return (await w.nodes[0]!.fetch(request, { clientCertificate: der })).json() as Promise<Record<string, string>>
+  }
+  const pushed = await post('/par', good)
+  const done = await finish(w, await authorize(w, { client_id: 'portal', request_uri: pushed.request_uri! }), granted(w))
+  const form = {
+    client_id: 'portal',
+    grant_type: 'authorization_code',
+    code: queryOf(done).get('code')!,
+    code_verifier: VERIFIER,
+    redirect_uri: REDIRECT,
+  }
+  const { access_token } = await post('/token', form)
+  const { cnf } = JSON.parse(Buffer.from(access_token!.split('.')[1]!, 'base64url').toString())
+  expect(cnf).toEqual({ 'x5t#S256': createHash('sha256').update(der).digest('base64url') })
+  // A client that proves itself by a certificate, but whose tokens are bound to nothing, owes a proof.
+  expect((await post('/token', { ...form, client_id: 'unbound' })).error).toBe('invalid_dpop_proof')
 })
 
 describe('with message signing', () => {
