@@ -1,30 +1,24 @@
 /** `/authorize` and what ends it (OAuth 2.1 §4.1, RFC 9101 §6, RFC 9126 §4, RFC 9207): the request, the host's pages, one code. */
 import { decodeBase64url, encodeBase64url } from '@postern/core/base64url'
-import { equal, fromUtf8, utf8 } from '@postern/core/bytes'
+import { equal, utf8 } from '@postern/core/bytes'
 import { isPosternError, PosternError } from '@postern/core/errors'
-import { parseForm } from '@postern/core/form'
 import type { Client } from './clients.js'
 import type { Decision, InteractionPort, Prompt } from './interaction.js'
 import { satisfies } from './internal/acr.js'
-import {
-  type AuthorizationRequest,
-  countingParameters,
-  destinationOf,
-  parseAuthorizationRequest,
-} from './internal/authorizationRequest.js'
+import { type Asked, clientOf, readAsked, readParameters } from './internal/asked.js'
+import type { AuthorizationRequest } from './internal/authorizationRequest.js'
 import { bindingCookie, bindingOf, newBinding } from './internal/binding.js'
-import { makeCode, newId } from './internal/code.js'
+import { makeCode } from './internal/code.js'
 import { commit } from './internal/commit.js'
 import { narrowedDetails } from './internal/details.js'
 import { tellRefusal } from './internal/endpoint.js'
 import { openHandle, sealHandle } from './internal/handles.js'
-import { empty, readForm } from './internal/http.js'
+import { empty } from './internal/http.js'
 import { kitOf } from './internal/kit.js'
 import { subjectFor } from './internal/pairwise.js'
 import { type Destination, respond } from './internal/response.js'
 import { malformed, wireError } from './internal/wire.js'
 import type { Handler, IssuerContext } from './issuer.js'
-import { type Pushed, REQUEST_URI_PREFIX } from './par.js'
 
 /** What an interaction handle holds. */
 interface Interaction {
@@ -83,77 +77,6 @@ export async function resumeAuthorization(
   } catch (error) {
     return errorPage(error, request, context, interaction)
   }
-}
-
-async function readParameters(request: Request): Promise<ReadonlyMap<string, string>> {
-  if (request.method === 'POST') return readForm(request)
-  if (request.method !== 'GET') throw new PosternError('request.method')
-  return parseForm(new URL(request.url).search.slice(1))
-}
-
-async function clientOf(id: string | undefined, { clients }: IssuerContext): Promise<Client> {
-  const client = id === undefined || id.length > 64 ? null : await clients.find(id)
-  if (client === null) throw new PosternError('client.unknown')
-  return client
-}
-
-/** A request of which it is known where errors go. */
-interface Asked {
-  readonly jti: string
-  readonly pushed: boolean
-  readonly to: Destination
-  /** The request, or throws what may be sent to the client. */
-  parse(): Promise<AuthorizationRequest>
-}
-
-async function readAsked(form: ReadonlyMap<string, string>, client: Client, context: IssuerContext): Promise<Asked> {
-  const jti = newId(context)
-  const refusing = (error: unknown): Asked => ({
-    jti,
-    pushed: false,
-    to: destinationOf(form, client, context),
-    parse: () => Promise.reject(error),
-  })
-  const uri = form.get('request_uri')
-  if (uri !== undefined && form.has('request')) return refusing(malformed('request and request_uri exclude each other.')) // RFC 9101 §5
-  if (uri?.startsWith(REQUEST_URI_PREFIX)) {
-    const { jti, request } = await readPushed(uri, client, context)
-    return { jti, pushed: true, to: request, parse: async () => request }
-  }
-  // Whatever else it names is not fetched (T38); only whoever also says where answers go is told in the client's own way.
-  if (uri !== undefined && !form.has('redirect_uri')) throw new PosternError('jar.by_reference')
-  if (uri !== undefined) return refusing(new PosternError('jar.by_reference'))
-  if (client.requirePar === true || context.config.requirePar) return refusing(malformed('This client must push its request.')) // RFC 9126 §5
-  let parameters: ReadonlyMap<string, string>
-  try {
-    parameters = await countingParameters(form, client, context)
-  } catch (error) {
-    // A request object that does not count says nothing of where its errors go; the form around it does.
-    return refusing(error)
-  }
-  return {
-    jti,
-    pushed: false,
-    to: destinationOf(parameters, client, context),
-    parse: () => parseAuthorizationRequest(parameters, client, context),
-  }
-}
-
-/** RFC 9126 §4: ours, this client's, not expired, and no code has come of it yet (T37). */
-async function readPushed(
-  uri: string,
-  client: Client,
-  context: IssuerContext,
-): Promise<{ readonly jti: string; readonly request: AuthorizationRequest }> {
-  const { runtime, tenant } = context
-  const pushed = await openHandle<Pushed>(kitOf(context), 'par', uri.slice(REQUEST_URI_PREFIX.length))
-  if (pushed === null || pushed.clientId !== client.id || pushed.exp <= runtime.clock()) throw new PosternError('par.invalid')
-  const [done, stored] = await runtime.store.read({ tenant, id: `rq:${pushed.jti}` }, ['done', 'req'], { now: runtime.clock() })
-  if (done) throw new PosternError('par.invalid', { reason: 'par.used' })
-  const request =
-    pushed.request ?? (stored ? (JSON.parse(fromUtf8(stored.value) ?? 'null') as AuthorizationRequest | null) : null)
-  if (request === null) throw new PosternError('par.invalid')
-  return { jti: pushed.jti, request }
 }
 
 async function begin(
