@@ -108,6 +108,7 @@ export const errorCodes = {
   'dpop.full': { status: 503, retryable: true, message: 'Too many proofs are remembered at once; try again later.' },
   'token.missing': { status: 401, retryable: false, message: 'An access token is needed.' },
   'token.invalid': { status: 401, retryable: false, message: 'The access token was not accepted.' },
+  'token.unavailable': { status: 503, retryable: true, message: 'The access token cannot be checked now; try again later.' },
   'token.scope': { status: 403, retryable: false, message: 'The access token lacks a scope that is needed here.' },
   'token.stepup': { status: 401, retryable: false, message: 'A stronger or more recent authentication is needed here.' },
   'tokens.config': { status: 500, retryable: false, message: 'The issuer configuration is not valid.' },

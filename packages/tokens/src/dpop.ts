@@ -34,6 +34,8 @@ export interface ProofInput {
   readonly url: string
   /** The access token the proof goes with: `ath` must be its hash. */
   readonly accessToken?: string
+  /** The same as its hash already: base64url of its SHA-256. */
+  readonly accessTokenHash?: string
   /** The thumbprint it must be made with: `cnf.jkt` or the instance's key. */
   readonly boundTo?: string
   /**
@@ -63,7 +65,7 @@ const MAX_JTI = 128
  * @throws PosternError `dpop.proof` (why, in `reason`) | `dpop.nonce`
  */
 export async function verifyProof(input: ProofInput, ports: ProofPorts): Promise<Proof> {
-  const { jwt, method, url, accessToken, boundTo, nonce: duty, windowMs = 60_000 } = input
+  const { jwt, method, url, accessToken, accessTokenHash, boundTo, nonce: duty, windowMs = 60_000 } = input
   const { clock, crypto, nonces, algs, prepare = crypto.verifyKey } = ports
   const proof = await readProof(jwt, crypto, prepare, algs) //                                          RFC 9449 §4.3: checks 2 to 7
   const { htm, htu, nonce, ath, ekm } = proof.claims
@@ -73,7 +75,8 @@ export async function verifyProof(input: ProofInput, ports: ProofPorts): Promise
   const good = duty !== 'caller' && nonce !== undefined && (await nonces.good(nonce))
   if (!good && (duty === 'required' || (duty === 'optional' && nonce !== undefined))) throw new PosternError('dpop.nonce') // 10
   if (!good && duty === 'optional' && !(Math.abs(clock() - proof.iat * 1000) <= windowMs)) throw refuse('stale') //      11
-  if (accessToken !== undefined && ath !== (await athOf(crypto, accessToken))) throw refuse('token') //            12
+  const due = accessToken === undefined ? accessTokenHash : await athOf(crypto, accessToken)
+  if (due !== undefined && ath !== due) throw refuse('token') //                                                    12
   if (boundTo !== undefined && proof.jkt !== boundTo) throw refuse('key') //                                        12
   if (ekm !== undefined && (typeof ekm !== 'string' || ekm.length > MAX_JTI || decodeBase64url(ekm) === null)) throw refuse('ekm')
   return { ...proof, nonce: nonce ?? null, ekm: ekm ?? null }

@@ -1,19 +1,24 @@
-/** Resource servers: offline verification of access tokens and proofs, step-up challenges (RFC 9470), protected-resource metadata (RFC 9728). */
+/** Resource servers: verification of access tokens and proofs, offline where it can be, step-up challenges (RFC 9470), protected-resource metadata (RFC 9728). */
 import { encodeBase64url } from '@postern/core/base64url'
 import { utf8 } from '@postern/core/bytes'
 import type { CryptoPort, SignAlg, VerifyKey } from '@postern/core/cryptoPort'
-import { isPosternError, PosternError } from '@postern/core/errors'
+import { PosternError } from '@postern/core/errors'
 import type { JsonObject } from '@postern/core/json'
-import { readJws, verifyJws } from '@postern/core/jws'
 import type { Clock, Random } from '@postern/core/runtime'
 import { newRev, type Store } from '@postern/store'
 import { type Nonces, type Proof, verifyProof } from './dpop.js'
 import { satisfies } from './internal/acr.js'
+import type { Introspect } from './internal/introspecting.js'
 import { keyCache } from './internal/keyCache.js'
 import { nodeReplay } from './internal/nodeReplay.js'
-import { accessTokenRules, DEFAULT_ALGS, numericDate, textClaim } from './jose.js'
+import { invalidToken, readAnswer, readToken, type Verdict } from './internal/verdict.js'
+import { DEFAULT_ALGS } from './jose.js'
 import type { TokenKind } from './login.js'
 import type { Places } from './places.js'
+
+export { challengeResponse } from './internal/challengeResponse.js'
+export { type Introspect, type IntrospectingOptions, introspecting } from './internal/introspecting.js'
+export type { Verdict } from './internal/verdict.js'
 
 /** Keys of an issuer by `kid`: the local ring, or a JWKS fetched by age. `null`: unknown now; a fetch never happens inside the call. */
 export interface IssuerKeys {
@@ -21,23 +26,13 @@ export interface IssuerKeys {
 }
 
 /** What a request has proved. */
-export interface Verified {
+export interface Verified extends Verdict {
   readonly token: string
-  readonly subject: string
-  readonly clientId: string
-  readonly kind: TokenKind
-  readonly scope: readonly string[]
-  readonly acr: string | null
-  readonly amr: readonly string[]
-  /** Ms. */
-  readonly authTime: number | null
-  /** Ms. */
-  readonly expiresAt: number
-  readonly jkt: string | null
   readonly proof: Proof | null
-  readonly claims: JsonObject
   /** For the reply's `DPoP-Nonce`. */
   readonly nonce: string
+  /** Ms: a revocation older than that would have refused it; `null` where only its end would. */
+  readonly revocationLagMs: number | null
 }
 
 /** What a resource asks for. */
@@ -51,6 +46,16 @@ export interface Need {
   readonly kind?: readonly TokenKind[]
   /** The absolute URL as configured, where it is not `origin` + the request's path. */
   readonly url?: string
+  /** The client certificate of the connection, DER, as the TLS layer verified or accepted it; never from a header (T36). */
+  readonly certificate?: Uint8Array
+}
+
+/** What a host knows of revocations before the tokens end. */
+export interface RevocationFeed {
+  /** Whether it has heard that this token is over. Asked at every call, so from memory. */
+  revoked(token: Verdict): boolean
+  /** Ms: how far behind it may be now. */
+  lagMs(): number
 }
 
 export interface VerifierOptions {
@@ -73,52 +78,77 @@ export interface VerifierOptions {
   readonly resourceMetadata?: string
   /** Verdicts kept, default 10,000. */
   readonly cache?: number
+  /** For tokens that are no JWTs; default none. {@link introspecting} makes one. */
+  readonly introspect?: Introspect
+  /** Of another server's tokens, which lack our claim `kind`; `null` refuses. Default: that claim. */
+  readonly kindOf?: (claims: JsonObject) => TokenKind | null
+  /** Refuses what was revoked before it ends; default: nothing does. */
+  readonly revocations?: RevocationFeed
 }
 
 /**
- * Judges a request: scheme, token, proof, single use, kind, scope, level, age; in this order.
- * @throws PosternError `token.missing` | `token.invalid` | `token.scope` | `token.stepup` | `dpop.proof` | `dpop.nonce` | `dpop.full`;
- * {@link challengeResponse} makes the answer of it
+ * Judges a request: scheme, token, kind, proof or certificate, single use, scope, level, age; in this order.
+ * @throws PosternError `token.missing` | `token.invalid` | `token.unavailable` | `token.scope` | `token.stepup` | `dpop.proof` | `dpop.nonce` |
+ * `dpop.full`; {@link challengeResponse} makes the answer of it
  */
 export type Verifier = (request: Request, need?: Need) => Promise<Verified>
 
-type Verdict = Omit<Verified, 'proof' | 'nonce'>
+const AUTHORIZATION = /^(dpop|bearer) +([A-Za-z0-9._~+/=-]+)$/i
+const MAX_TOKEN = 16_384
 
 /** A {@link Verifier}. Verdicts about a token are kept by its hash until it expires; the proof is judged every time. */
 export function createVerifier(options: VerifierOptions): Verifier {
-  const { origin, clock, crypto, nonces, replay, acrOrder = [], cache: maxVerdicts = 10_000, algs } = options
-  const verdicts = new Map<string, Verdict>()
+  const { origin, crypto, nonces, replay, acrOrder = [], cache: maxVerdicts = 10_000, algs, revocations, introspect } = options
+  let latest = 0
+  // A clock that steps back makes nothing valid again (T46).
+  const clock = (): number => (latest = Math.max(latest, options.clock()))
+  const verdicts = new Map<string, { readonly verdict: Verdict; readonly until: number }>()
   const prepare = keyCache(crypto, maxVerdicts)
   const spend = replay.mode === 'node' ? nodeReplay(clock, replay.max ?? 100_000) : sharedReplay(replay, clock)
 
-  async function verdictOf(token: string): Promise<Verdict> {
-    const name = encodeBase64url(await crypto.digest('SHA-256', utf8(token)))
-    const known = verdicts.get(name)
+  async function verdictOf(token: string, hash: string): Promise<Verdict> {
+    const now = clock()
+    const known = verdicts.get(hash)
     if (known !== undefined) {
-      if (known.expiresAt <= clock()) throw invalid('expired')
-      verdicts.delete(name)
-      verdicts.set(name, known)
-      return known
+      verdicts.delete(hash)
+      if (now < known.until) {
+        verdicts.set(hash, known)
+        return known.verdict
+      }
     }
-    const fresh = await readToken(token, options)
-    verdicts.set(name, fresh)
+    const opaque = introspect !== undefined && !token.startsWith('ey')
+    const verdict = opaque ? await answered(token, now, introspect) : await readToken(token, now, options)
+    const until = opaque ? Math.min(verdict.expiresAt, now + introspect.believeMs) : verdict.expiresAt
+    if (until > now) verdicts.set(hash, { verdict, until })
     if (verdicts.size > maxVerdicts) verdicts.delete(verdicts.keys().next().value!)
-    return fresh
+    return verdict
+  }
+
+  async function answered(token: string, now: number, ask: Introspect): Promise<Verdict> {
+    const members = await ask(token)
+    if (members === null) throw invalidToken('inactive')
+    return readAnswer(members, now, options)
   }
 
   return async (request, need = {}) => {
-    const { scope = [], acr = [], maxAge, kind = ['user'], url = origin + new URL(request.url).pathname } = need
+    const { scope = [], acr = [], maxAge, kind = ['user'], certificate } = need
     const [, scheme, token] = AUTHORIZATION.exec(request.headers.get('authorization') ?? '') ?? []
     if (scheme === undefined || token === undefined) throw new PosternError('token.missing')
-    const verdict = await verdictOf(token)
-    const { jkt } = verdict
-    if ((jkt === null) === (scheme.toLowerCase() === 'dpop')) throw invalid('scheme') //             RFC 9449 §7.1 (T35)
-    if (!kind.includes(verdict.kind)) throw invalid('kind')
+    if (token.length > MAX_TOKEN) throw invalidToken('size')
+    const hash = encodeBase64url(await crypto.digest('SHA-256', utf8(token)))
+    const verdict = await verdictOf(token, hash)
+    const { jkt, x5t } = verdict
+    if ((jkt === null) === (scheme.toLowerCase() === 'dpop')) throw invalidToken('scheme') //       RFC 9449 §7.1 (T35)
+    if (!kind.includes(verdict.kind)) throw invalidToken('kind')
+    if (revocations?.revoked(verdict) === true) throw invalidToken('revoked')
+    if (x5t !== null && (certificate === undefined || x5t !== (await thumbprintOf(certificate))))
+      throw invalidToken('certificate') // RFC 8705 §3
     let proof: Proof | null = null
     if (jkt !== null) {
       const jwt = request.headers.get('dpop')
       if (jwt === null) throw new PosternError('dpop.proof', { status: 401, reason: 'dpop.missing' })
-      const input = { jwt, method: request.method, url, accessToken: token, boundTo: jkt, nonce: 'required' } as const
+      const url = need.url ?? origin + pathOf(request.url)
+      const input = { jwt, method: request.method, url, accessTokenHash: hash, boundTo: jkt, nonce: 'required' } as const
       proof = await verifyProof(input, { clock, crypto, nonces, prepare, ...(algs && { algs }) })
       if (!(await spend(proof, clock() + nonces.lifeMs)))
         throw new PosternError('dpop.proof', { status: 401, reason: 'dpop.replayed' })
@@ -127,46 +157,18 @@ export function createVerifier(options: VerifierOptions): Verifier {
     if (!satisfies(verdict.acr, acr, acrOrder)) throw new PosternError('token.stepup', { reason: 'acr' })
     const tooOld = maxAge !== undefined && !(verdict.authTime !== null && clock() - verdict.authTime <= maxAge * 1000)
     if (tooOld) throw new PosternError('token.stepup', { reason: 'max_age' })
-    return { ...verdict, proof, nonce: await nonces.issue() }
+    const revocationLagMs = revocations === undefined ? null : revocations.lagMs()
+    return { ...verdict, token, proof, nonce: await nonces.issue(), revocationLagMs }
+  }
+
+  async function thumbprintOf(der: Uint8Array): Promise<string> {
+    return encodeBase64url(await crypto.digest('SHA-256', der))
   }
 }
 
-const AUTHORIZATION = /^(dpop|bearer) +([A-Za-z0-9._~+/=-]+)$/i
-
-/** RFC 9068 §4: gate, key of this issuer, signature, then the claims. */
-async function readToken(token: string, { issuer, audience, keys, clock, crypto }: VerifierOptions): Promise<Verdict> {
-  try {
-    const jws = readJws(token, accessTokenRules())
-    const key = jws.kid === null ? null : await keys.find(jws.kid)
-    if (key === null) throw invalid('kid')
-    const claims = await verifyJws(crypto, jws, key)
-    const now = clock()
-    if (claims.iss !== issuer) throw invalid('issuer')
-    if (claims.aud !== audience) throw invalid('audience')
-    const expiresAt = numericDate(claims.exp, 'exp') * 1000
-    if (expiresAt <= now) throw invalid('expired')
-    if (claims.nbf !== undefined && numericDate(claims.nbf, 'nbf') * 1000 > now) throw invalid('early')
-    const kind = claims.kind
-    if (kind !== 'user' && kind !== 'implicit' && kind !== 'device') throw invalid('kind')
-    const cnf = (claims.cnf ?? {}) as JsonObject
-    // A binding we cannot check is a binding we may not ignore (RFC 7800 §3.1).
-    if (Object.keys(cnf).some((name) => name !== 'jkt')) throw invalid('cnf')
-    return {
-      token,
-      subject: textClaim(claims, 'sub', 255),
-      clientId: textClaim(claims, 'client_id', 256),
-      kind,
-      scope: typeof claims.scope === 'string' && claims.scope !== '' ? claims.scope.split(' ') : [],
-      acr: typeof claims.acr === 'string' ? claims.acr : null,
-      amr: Array.isArray(claims.amr) ? claims.amr.filter((value): value is string => typeof value === 'string') : [],
-      authTime: claims.auth_time === undefined ? null : numericDate(claims.auth_time, 'auth_time') * 1000,
-      expiresAt,
-      jkt: cnf.jkt === undefined ? null : textClaim(cnf, 'jkt', 64),
-      claims,
-    }
-  } catch (cause) {
-    throw isPosternError(cause, 'jws.refused') ? invalid(cause.reason ?? 'form', cause) : cause
-  }
+/** The path of an absolute URL as it is written, without query. */
+function pathOf(url: string): string {
+  return new URL(url).pathname
 }
 
 function sharedReplay(
@@ -179,54 +181,20 @@ function sharedReplay(
   }
 }
 
-/** The 401, 403 or 503 that tells the client what is missing, with `WWW-Authenticate` and a fresh `DPoP-Nonce`; `null` when the error is not the verifier's. */
-export async function challengeResponse(error: unknown, o: VerifierOptions, need: Need = {}): Promise<Response | null> {
-  if (!isPosternError(error, ...OURS)) return null
-  const headers = { 'cache-control': 'no-store', 'dpop-nonce': await o.nonces.issue() }
-  if (error.code === 'dpop.full') return new Response(null, { status: 503, headers: { ...headers, 'retry-after': '1' } })
-  const bearer = challenge('Bearer', error.code, o, need)
-  const dpop = challenge('DPoP', error.code, o, need)
-  const status = error.code === 'token.scope' ? 403 : 401
-  const both = error.code === 'token.missing' ? `${dpop}, ${bearer}` : dpop
-  return new Response(null, { status, headers: { ...headers, 'www-authenticate': both } })
-}
-
-const OURS = ['token.missing', 'token.invalid', 'token.scope', 'token.stepup', 'dpop.proof', 'dpop.nonce', 'dpop.full'] as const
-const WORDS: Readonly<Record<(typeof OURS)[number], string | null>> = {
-  'token.missing': null,
-  'token.invalid': 'invalid_token',
-  'token.scope': 'insufficient_scope',
-  'token.stepup': 'insufficient_user_authentication',
-  'dpop.proof': 'invalid_dpop_proof',
-  'dpop.nonce': 'use_dpop_nonce',
-  'dpop.full': null,
-}
-
-function challenge(
-  scheme: 'Bearer' | 'DPoP',
-  code: (typeof OURS)[number],
-  { resourceMetadata, algs = DEFAULT_ALGS }: VerifierOptions,
-  need: Need,
-): string {
-  const { scope, acr, maxAge } = need
-  const stepup = code === 'token.stepup'
-  const parameters: readonly (readonly [string, string | null | undefined])[] = [
-    ['error', WORDS[code]],
-    ['algs', scheme === 'DPoP' ? algs.join(' ') : null], //                                          RFC 9449 §7.1
-    ['scope', code === 'token.scope' ? scope?.join(' ') : null], //                                  RFC 6750 §3
-    ['acr_values', stepup ? acr?.join(' ') : null], //                                               RFC 9470 §3
-    ['max_age', stepup && maxAge !== undefined ? String(maxAge) : null],
-    ['resource_metadata', resourceMetadata], //                                                      RFC 9728 §5.1
-  ]
-  return `${scheme} ${parameters.flatMap(([name, value]) => (value ? [`${name}="${value}"`] : [])).join(', ')}`.trim()
-}
-
 /** The metadata of a protected resource (RFC 9728 §2), to be served at `/.well-known/oauth-protected-resource[/path]`. */
 export function resourceMetadata(o: {
   readonly resource: string
   readonly authorizationServers: readonly string[]
   readonly scopes?: readonly string[]
   readonly name?: string
+  /** Default true: every access token is bound to a key. */
+  readonly dpopRequired?: boolean
+  /** Default ES256, EdDSA, Ed25519. */
+  readonly algs?: readonly SignAlg[]
+  /** Types of `authorization_details` that it understands (RFC 9396). */
+  readonly detailTypes?: readonly string[]
+  /** Tokens may be bound to the certificate of the connection (RFC 8705). */
+  readonly certificateBound?: boolean
 }): JsonObject {
   return {
     resource: o.resource,
@@ -234,11 +202,9 @@ export function resourceMetadata(o: {
     ...(o.scopes && { scopes_supported: o.scopes }),
     ...(o.name !== undefined && { resource_name: o.name }),
     bearer_methods_supported: ['header'],
-    dpop_signing_alg_values_supported: DEFAULT_ALGS,
-    dpop_bound_access_tokens_required: true,
+    dpop_signing_alg_values_supported: o.algs ?? DEFAULT_ALGS,
+    dpop_bound_access_tokens_required: o.dpopRequired ?? true,
+    ...(o.detailTypes && { authorization_details_types_supported: o.detailTypes }),
+    ...(o.certificateBound === true && { tls_client_certificate_bound_access_tokens: true }),
   }
-}
-
-function invalid(reason: string, cause?: unknown): PosternError<'token.invalid'> {
-  return new PosternError('token.invalid', { reason: `token.${reason}`, cause })
 }

@@ -4,6 +4,7 @@ import type { JsonObject } from '@postern/core/json'
 import { verifyProof } from './dpop.js'
 import { isActive, readOwnToken } from './internal/accessToken.js'
 import { spend } from './internal/authenticate.js'
+import { certificateThumbprint } from './internal/certificate.js'
 import { claimNames } from './internal/claims.js'
 import { endpoint, urlOf } from './internal/endpoint.js'
 import { empty, json } from './internal/http.js'
@@ -38,14 +39,26 @@ async function answer(request: Request, context: IssuerContext): Promise<Respons
   if (scheme === undefined || text === undefined) throw new PosternError('token.missing')
   const token = await readOwnToken(text, context)
   if (token === null) throw new PosternError('token.invalid')
-  const { jkt, scope, subject, handle } = token
+  const { jkt, x5t, scope, subject, handle } = token
   if ((jkt === null) === (scheme.toLowerCase() === 'dpop')) throw new PosternError('token.invalid', { reason: 'token.scheme' }) // RFC 9449 §7.1
+  if (x5t !== null && x5t !== (await certificateThumbprint(context)))
+    throw new PosternError('token.invalid', { reason: 'token.certificate' }) // RFC 8705 §3
   if (jkt !== null) await provePossession(request, text, jkt, handle.part, context)
   if (!(await isActive(token, context))) throw new PosternError('token.invalid', { reason: 'token.revoked' })
   if (!scope.includes('openid') || token.claims.kind !== 'user') throw new PosternError('token.scope')
   const names = claimNames(scope)
-  const claims = (await context.claims?.({ subject, names, locales: [], at: 'userinfo' })) ?? {}
+  const claims = await claimsOf({ subject, names, locales: [], at: 'userinfo' }, context)
   return json(200, { ...claims, sub: token.claims.sub })
+}
+
+/** A directory that is down is no reason to throw the token away: 503, and the call may be repeated. */
+async function claimsOf(ask: Parameters<ClaimsPort>[0], { claims }: IssuerContext): Promise<JsonObject> {
+  try {
+    return (await claims?.(ask)) ?? {}
+  } catch (cause) {
+    if (isPosternError(cause)) throw cause
+    throw new PosternError('store.unavailable', { reason: 'claims.failed', cause })
+  }
 }
 
 async function provePossession(

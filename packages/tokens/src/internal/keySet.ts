@@ -1,8 +1,7 @@
 /** Key sets at a URL (RFC 7517 §5): fetched within bounds, never because somebody named a key that is not there. */
-import { concat } from '@postern/core/bytes'
-import { PosternError } from '@postern/core/errors'
 import { type JsonObject, parseJson } from '@postern/core/json'
 import type { Clock, Fetch } from '@postern/core/runtime'
+import { boundedBytes } from './boundedBytes.js'
 
 const MAX_BYTES = 65_536
 const MAX_KEYS = 32
@@ -34,25 +33,9 @@ export async function fetchKeySet(
   // A redirect is no 200 and so refused: Workers have no `error`.
   const reply = await fetch(url, { redirect: 'manual', headers, signal: deadline(TIMEOUT_MS) })
   if (reply.status !== 200) return null
-  const set = parseJson(await boundedBytes(reply), { maxBytes: MAX_BYTES }) as JsonObject | null
+  const set = parseJson(await boundedBytes(reply, MAX_BYTES), { maxBytes: MAX_BYTES }) as JsonObject | null
   if (!Array.isArray(set?.keys)) return null
   return set.keys.slice(0, MAX_KEYS).filter((key) => typeof key === 'object' && key !== null) as JsonWebKey[]
-}
-
-/** The body, read no further than it may be long. */
-async function boundedBytes(reply: Response): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = []
-  let length = 0
-  const reader = (reply.body as ReadableStream<Uint8Array> | null)?.getReader()
-  for (let next = await reader?.read(); next !== undefined && !next.done; next = await reader?.read()) {
-    length += next.value.length
-    if (length > MAX_BYTES) {
-      await reader?.cancel()
-      throw new PosternError('json.too_large', { reason: 'keySet' })
-    }
-    chunks.push(next.value)
-  }
-  return concat(...chunks)
 }
 
 /** Served without asking. */

@@ -53,6 +53,7 @@ const WORDS: Readonly<Partial<Record<ErrorCode, string>>> = {
   'store.unavailable': 'temporarily_unavailable',
   'store.overloaded': 'temporarily_unavailable',
   'dpop.full': 'temporarily_unavailable',
+  'token.unavailable': 'temporarily_unavailable',
 }
 
 /** How an error is answered. Anything that is no {@link PosternError} is a fault of ours: 500, and nothing of it gets out. */
