@@ -14,8 +14,8 @@ export const once = { autoResendUnfulfilledCommands: false, maxRetriesPerRequest
 /** Opens a client to a port of this machine as the driver wants it. */
 export type OpenPort = (port: number) => Promise<RedisPort>
 
-export function ioredisClient(port: number): Redis {
-  const client = new Redis({ port, retryStrategy: () => 20, ...once })
+export function ioredisClient(port: number, o: { readonly enableAutoPipelining?: boolean } = {}): Redis {
+  const client = new Redis({ port, retryStrategy: () => 20, ...once, ...o })
   client.on('error', () => {})
   return client
 }
@@ -42,6 +42,7 @@ export async function nodeRedisCluster(port: number): Promise<NodeRedisCluster> 
 
 export const singleClients: readonly (readonly [string, OpenPort])[] = [
   ['ioredis', async (port) => fromIoredis(ioredisClient(port))],
+  ['ioredis with auto-pipelining', async (port) => fromIoredis(ioredisClient(port, { enableAutoPipelining: true }))],
   ['node-redis', async (port) => fromNodeRedis(await nodeRedisClient(port))],
 ]
 

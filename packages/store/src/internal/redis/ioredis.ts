@@ -8,8 +8,9 @@ interface Resending {
   readonly maxRetriesPerRequest?: number | null | undefined
 }
 
+/** Every command has a method that answers in bytes; the driver uses `evalsha`, `eval`, `set`, `mget`, `exists`, `wait` and a few to ask about the server. */
 interface Caller {
-  callBuffer(command: string, args: (RedisArg | number)[]): Promise<unknown>
+  mgetBuffer(...args: never[]): unknown
   quit(): Promise<unknown>
   disconnect(): void
 }
@@ -104,8 +105,10 @@ function lineOf(client: IoredisSingle): Line {
   })
 }
 
+/** By the command's own method: with `enableAutoPipelining` the general `callBuffer` of ioredis loses the command. */
 function call(client: Caller, [command, ...args]: readonly RedisArg[]): Promise<unknown> {
-  return client.callBuffer(command as string, args.map(bufferOf))
+  const methods = client as unknown as Record<string, (args: readonly RedisArg[]) => Promise<unknown>>
+  return methods[`${(command as string).toLowerCase()}Buffer`]!(args.map(bufferOf))
 }
 
 async function quit(client: Caller): Promise<void> {
