@@ -1,5 +1,5 @@
 /** The conditions and the effects of ops over records, for every driver that judges in this process. */
-import type { Commit, Rec } from '../contract.js'
+import type { Rec } from '../contract.js'
 import { type CheckedOp, copyOf, NEVER } from './validate.js'
 
 /** A record as drivers keep it: `expiresAt` is a time or {@link NEVER}. */
@@ -33,12 +33,16 @@ export function after(op: CheckedOp, current: Kept | null, rev: string): Kept | 
  * @param currents - the live record at each op's key
  */
 export function judge(ops: readonly CheckedOp[], currents: readonly (Kept | null)[], rev: string): Judged {
-  const at = ops.findIndex((op, i) => !holds(op, currents[i]!))
-  if (at >= 0) return { ok: false, at, current: currents[at]! }
-  return { ok: true, recs: ops.map((op, i) => after(op, currents[i]!, rev)) }
+  for (let at = 0; at < ops.length; at++) {
+    const current = currents[at]!
+    if (!holds(ops[at]!, current)) return { ok: false, at, current }
+  }
+  const recs: (Kept | null)[] = []
+  for (let i = 0; i < ops.length; i++) recs.push(after(ops[i]!, currents[i]!, rev))
+  return { ok: true, recs }
 }
 
-/** A {@link Commit} over kept records, which are not for callers to see. */
+/** A `Commit` over kept records, which are not for callers to see. */
 export type Judged =
   | { readonly ok: true; readonly recs: readonly (Kept | null)[] }
   | { readonly ok: false; readonly at: number; readonly current: Kept | null }
@@ -47,17 +51,16 @@ export type Judged =
 export function told(kept: Kept): Rec
 export function told(kept: Kept | null): Rec | null
 export function told(kept: Kept | null): Rec | null {
-  return kept !== null && kept.expiresAt === NEVER ? { ...kept, expiresAt: 0 } : kept
+  return kept === null ? null : recOf(kept, kept.value)
 }
 
 /** The record as callers see it, with bytes of their own. */
 export function shown(kept: Kept): Rec
 export function shown(kept: Kept | null): Rec | null
 export function shown(kept: Kept | null): Rec | null {
-  return kept === null ? null : told({ ...kept, value: copyOf(kept.value) })
+  return kept === null ? null : recOf(kept, copyOf(kept.value))
 }
 
-/** The answer to a commit, each record through `tell`. */
-export function answerOf(judged: Judged, tell: (kept: Kept | null) => Rec | null): Commit {
-  return judged.ok ? { ok: true, recs: judged.recs.map(tell) } : { ok: false, at: judged.at, current: tell(judged.current) }
+function recOf({ key, n, rev, expiresAt }: Kept, value: Uint8Array): Rec {
+  return { key, value, n, rev, expiresAt: expiresAt === NEVER ? 0 : expiresAt }
 }

@@ -14,18 +14,19 @@ const parts: readonly Part[] = [
 ]
 const revOf = (i: number) => String(i).padStart(16, '0')
 
-/** Ops that meet each other often: two keys, and revs among those that the run itself writes. */
+/** Ops that meet each other often: three keys, and revs among those that the run itself writes. */
 const rev = fc.oneof(fc.constant(null), fc.nat(8).map(revOf))
-const key = fc.constantFrom('a', 'b')
+const key = fc.constantFrom('a', 'b', 'e/1')
 const value = fc.uint8Array({ maxLength: 2 })
 const op: fc.Arbitrary<Op> = fc.oneof(
   fc.record({ op: fc.constant('put' as const), key, value, rev }),
   fc.record({ op: fc.constant('put' as const), key, value }),
   fc.record({ op: fc.constant('check' as const), key, rev }),
   fc.record({ op: fc.constant('del' as const), key }),
+  fc.record({ op: fc.constant('del' as const), key, rev: fc.nat(8).map(revOf) }),
   fc.record({ op: fc.constant('add' as const), key, by: fc.constantFrom(1, 2, -1), max: fc.constantFrom(2, 5) }),
 )
-const commit = fc.tuple(fc.constantFrom(...parts), fc.uniqueArray(op, { minLength: 1, maxLength: 2, selector: (one) => one.key }))
+const commit = fc.tuple(fc.constantFrom(...parts), fc.uniqueArray(op, { minLength: 1, maxLength: 3, selector: (one) => one.key }))
 
 describe('drivers', () => {
   it('commits that share one transaction are answered as if they had come one by one', () =>
@@ -43,6 +44,7 @@ describe('drivers', () => {
           }
           for (const part of parts)
             expect(await batched.list(part, '', { now, limit: 9 })).toEqual(await oneByOne.list(part, '', { now, limit: 9 }))
+          expect(await batched.outbox!({ now, limit: 9 })).toEqual(await oneByOne.outbox!({ now, limit: 9 }))
           await batched.close()
         },
       ),

@@ -1,4 +1,4 @@
-import { OutcomeUnknown } from '@postern/store'
+import { type Op, OutcomeUnknown } from '@postern/store'
 import { type SqliteDatabase, sqliteStore } from '@postern/store/sqlite'
 import { describe, expect, it } from 'vitest'
 import { openLibsql, sqliteFiles } from '../sqliteFiles.js'
@@ -94,6 +94,47 @@ describe('group commit', () => {
     expect(runs.filter((name) => name === 'begin')).toHaveLength(1)
     expect(runs.filter((name) => name === 'commit')).toHaveLength(1)
     expect(runs).toHaveLength(42)
+    await store.close()
+  })
+
+  it('a commit looks up no more than it must, and one that loses writes nothing', async () => {
+    const { handle, runs } = watched(openLibsql(nextFile()))
+    const store = sqliteStore(handle)
+    const first = o()
+    const asked = async (ops: Op[], rev = o()) => {
+      runs.length = 0
+      const { ok } = await store.commit(part, ops, rev)
+      return [ok, ...runs.slice(1, -1)]
+    }
+    const value = new Uint8Array([2])
+    expect(await asked([put('code/1'), put('fam/1')], first)).toEqual([true, 'select', 'insert', 'insert'])
+    expect(await asked([{ op: 'put', key: 'fam/1', value, rev: first.rev }, put('e/1')])).toEqual([
+      true,
+      'select',
+      'update',
+      'insert',
+    ])
+    expect(
+      await asked([
+        { op: 'put', key: 'a', value },
+        { op: 'del', key: 'b' },
+      ]),
+    ).toEqual([true, 'insert', 'delete'])
+    expect(
+      await asked([
+        { op: 'add', key: 'n', by: 1, max: 1 },
+        { op: 'put', key: 'a', value },
+      ]),
+    ).toEqual([true, 'insert', 'insert'])
+    expect(await asked([put('code/1'), put('fam/2')])).toEqual([false, 'select'])
+    expect(await asked([put('x'), put('fam/1')])).toEqual([false, 'select', 'insert', 'select'])
+    expect(
+      await asked([
+        { op: 'put', key: 'x', value },
+        { op: 'add', key: 'n', by: 1, max: 1 },
+      ]),
+    ).toEqual([false, 'insert', 'select'])
+    expect(await store.read(part, ['x', 'fam/2'], { now })).toEqual([null, null])
     await store.close()
   })
 

@@ -1,6 +1,6 @@
 /** One commit inside an open transaction. Conditions come before writes, so that a losing commit has written nothing. */
-import type { Commit } from '../../contract.js'
-import { answerOf, holds, judge, type Kept, told } from '../judge.js'
+import type { Commit, Rec } from '../../contract.js'
+import { after, holds, type Kept, told } from '../judge.js'
 import type { CheckedOp } from '../validate.js'
 import { keptOf, type Row, type Statements } from './schema.js'
 
@@ -11,39 +11,61 @@ export interface Queued {
   readonly rev: string
 }
 
-/** Judges and applies; the answer may be given only once the transaction is committed. */
-export function apply(sql: Statements, commit: Queued): Commit {
-  const { ops } = commit
-  return ops.length === 1 ? applyOne(sql, commit, ops[0]!) : applyAll(sql, commit)
-}
-
-/** One op is one conditional statement, and a read when it fails. */
-function applyOne(sql: Statements, { place, now, rev }: Queued, op: CheckedOp): Commit {
-  const written = op.op === 'check' ? undefined : write(sql, place, op, now, rev)
-  if (written !== undefined) return { ok: true, recs: [told(written)] }
-  const current = getKept(sql, place, op.key, now)
-  if (op.op === 'check' && holds(op, current)) return { ok: true, recs: [told(current)] }
-  return { ok: false, at: 0, current: told(current) }
-}
-
-/** Several ops are judged over what stands there, as in memory, and then written. */
-function applyAll(sql: Statements, { place, ops, now, rev }: Queued): Commit {
-  const judged = judge(
-    ops,
-    ops.map(({ key }) => getKept(sql, place, key, now)),
-    rev,
-  )
-  if (!judged.ok) return answerOf(judged, told)
-  ops.forEach(({ op, key }, i) => {
-    const rec = judged.recs[i]!
-    if (op === 'check') return
-    if (rec === null) sql.del.run(place, key)
-    else sql.put.run(place, key, blob(rec.value), rec.rev, rec.n, rec.expiresAt)
-  })
-  return answerOf(judged, told)
+/**
+ * Judges and applies; the answer may be given only once the transaction is committed.
+ *
+ * One op need not be looked up, since its statement is its condition: it goes first among the writes, and when it writes nothing, nothing is
+ * written. The others are judged over what stands there, as in memory; those that ask nothing are not even read.
+ */
+export function apply(sql: Statements, { place, ops, now, rev }: Queued): Commit {
+  const own = selfJudging(ops)
+  const currents: (Kept | null)[] = []
+  for (let i = 0; i < ops.length; i++) {
+    const op = ops[i]!
+    const current = i === own || asksNothing(op) ? null : getKept(sql, place, op.key, now)
+    if (i !== own && !holds(op, current))
+      return lost(sql, place, ops, now, own < i ? own : -1) ?? { ok: false, at: i, current: told(current) }
+    currents.push(current)
+  }
+  const recs: (Rec | null)[] = []
+  const first = own < 0 ? null : write(sql, place, ops[own] as WriteOp, now, rev)
+  if (first === undefined) return lost(sql, place, ops, now, own)!
+  for (let i = 0; i < ops.length; i++) {
+    const op = ops[i]!
+    const rec = i === own ? first : after(op, currents[i]!, rev)
+    recs.push(told(rec))
+    if (i === own || op.op === 'check') continue
+    if (rec === null) sql.del.run(place, op.key)
+    else sql.put.run(place, op.key, blob(rec.value), rec.rev, rec.n, rec.expiresAt)
+  }
+  return { ok: true, recs }
 }
 
 type WriteOp = Exclude<CheckedOp, { readonly op: 'check' }>
+
+/** The op that its own statement judges; one over a record that should be there, if any, since looking that up is dear. -1 for none. */
+function selfJudging(ops: readonly CheckedOp[]): number {
+  let own = -1
+  for (let i = 0; i < ops.length; i++) {
+    const op = ops[i]!
+    if (op.op === 'add' || ((op.op === 'put' || op.op === 'del') && typeof op.rev === 'string')) return i
+    if (own < 0 && op.op !== 'check') own = i
+    else if (op.op === 'put' && op.rev === null) own = i
+  }
+  return own
+}
+
+function asksNothing(op: CheckedOp): boolean {
+  return (op.op === 'put' || op.op === 'del') && op.rev === undefined
+}
+
+/** The answer when the op at `at` does not hold over what stands there; `null` when it does, or there is no such op. */
+function lost(sql: Statements, place: string, ops: readonly CheckedOp[], now: number, at: number): Commit | null {
+  if (at < 0) return null
+  const op = ops[at]!
+  const current = getKept(sql, place, op.key, now)
+  return holds(op, current) ? null : { ok: false, at, current: told(current) }
+}
 
 /** The record after the op, `null` after a del, `undefined` when the condition did not hold. */
 function write(sql: Statements, place: string, op: WriteOp, now: number, rev: string): Kept | null | undefined {

@@ -60,9 +60,9 @@ export function groupCommit(sql: Statements, schedule: Schedule, maxQueue: numbe
   }
 
   const transact = (batch: readonly Waiting[]): void => {
-    let answers: readonly Commit[]
+    const answers: Commit[] = []
     try {
-      answers = batch.map((commit) => apply(sql, commit))
+      for (const commit of batch) answers.push(apply(sql, commit))
     } catch (error) {
       rollback()
       refuse(batch, 'store.unavailable', error)
@@ -75,9 +75,7 @@ export function groupCommit(sql: Statements, schedule: Schedule, maxQueue: numbe
       for (const { rev, reject } of batch) reject(new OutcomeUnknown(rev, error))
       return
     }
-    batch.forEach(({ resolve }, i) => {
-      resolve(answers[i]!)
-    })
+    for (let i = 0; i < batch.length; i++) batch[i]!.resolve(answers[i]!)
   }
 
   const rollback = (): void => {

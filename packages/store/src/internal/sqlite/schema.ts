@@ -1,6 +1,7 @@
 /** The table, its statements and its rows. Plain `?` parameters only: numbered ones bind differently in the clients. */
 import type { SqliteDatabase, SqliteStatement } from '../../sqlite.js'
 import type { Kept } from '../judge.js'
+import { copyOf } from '../validate.js'
 
 /** A row as the clients return it: blobs come as Buffer, Uint8Array or ArrayBuffer. */
 export interface Row {
@@ -74,5 +75,5 @@ function texts(table: string) {
 
 /** A row as a record with bytes of its own. */
 export function keptOf({ k, v, r, n, x }: Row): Kept {
-  return { key: k, value: new Uint8Array(v), n: Number(n), rev: r, expiresAt: Number(x) }
+  return { key: k, value: v instanceof Uint8Array ? copyOf(v) : new Uint8Array(v), n: Number(n), rev: r, expiresAt: Number(x) }
 }
