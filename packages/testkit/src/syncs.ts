@@ -25,6 +25,12 @@ export interface WitnessOptions {
   readonly during: () => Promise<unknown>
 }
 
+/** A disk that stalls. */
+export interface SlowDisk {
+  /** Lets go. A process that is killed while it syncs is gone only after it. */
+  end(): Promise<void>
+}
+
 const WRITES = ['write', 'pwrite64', 'writev', 'pwritev', 'pwritev2']
 const SYNCS = ['fsync', 'fdatasync']
 const SENDS = ['write', 'writev', 'sendto', 'sendmsg']
@@ -36,43 +42,62 @@ const SENDS = ['write', 'writev', 'sendto', 'sendmsg']
 export async function witnessSyncs({ pid, file, during }: WitnessOptions): Promise<SyncWitness> {
   const folder = mkdtempSync(join(tmpdir(), 'postern-strace-'))
   const out = join(folder, 'calls')
-  const watched = [pid, ...childrenOf(pid)]
-  const calls = [...new Set([...WRITES, ...SYNCS, ...SENDS])].join(',')
-  const args = [
-    '-f',
-    '-y',
-    '-s',
-    '0',
+  try {
+    const calls = [...new Set([...WRITES, ...SYNCS, ...SENDS])].join(',')
+    const detach = await attached(pid, ['-y', '-s', '0', '-e', `trace=${calls}`, '-o', out])
+    try {
+      await during()
+    } finally {
+      await detach('SIGINT')
+    }
+    return judge(readFileSync(out, 'utf8').split('\n'), file)
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+/**
+ * Makes each sync of a process and its children take so long: what is told before it is on the disk shows when the process dies meanwhile.
+ * @throws Error when strace cannot attach
+ */
+export async function slowSyncs({ pid, ms }: { pid: number; ms: number }): Promise<SlowDisk> {
+  const calls = SYNCS.join(',')
+  const detach = await attached(pid, [
     '-e',
     `trace=${calls}`,
     '-e',
-    'signal=none',
+    `inject=${calls}:delay_enter=${ms * 1000}`,
     '-o',
-    out,
-    ...watched.flatMap((one) => ['-p', `${one}`]),
-  ]
-  const strace = spawn('strace', args, { stdio: ['ignore', 'ignore', 'pipe'] })
+    '/dev/null',
+  ])
+  // strace waits for ever for a thread that is killed while it is held.
+  return { end: () => detach('SIGKILL') }
+}
+
+/** Attaches strace and gives the means to detach it. */
+async function attached(pid: number, args: readonly string[]): Promise<(by: 'SIGINT' | 'SIGKILL') => Promise<void>> {
+  const watched = [pid, ...childrenOf(pid)]
+  const strace = spawn('strace', ['-f', '-e', 'signal=none', ...args, ...watched.flatMap((one) => ['-p', `${one}`])], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  let said = ''
   const ended = new Promise<void>((resolve) => {
     strace.on('close', () => resolve())
-    strace.on('error', () => resolve())
-  })
-  try {
-    await new Promise<void>((resolve, reject) => {
-      let said = ''
-      strace.stderr.setEncoding('utf8').on('data', (text: string) => {
-        said += text
-        // A child that ended in the meantime is named as one that could not be attached to.
-        if (watched.every((one) => new RegExp(`(Process |SEIZE, )${one}\\b.*\\n`).test(said))) resolve()
-      })
-      ended.then(() => reject(new Error(`strace did not attach: ${said}`)))
+    strace.on('error', (error) => {
+      said += String(error)
     })
-    await during()
-    strace.kill('SIGINT')
+  })
+  await new Promise<void>((resolve, reject) => {
+    strace.stderr.setEncoding('utf8').on('data', (text: string) => {
+      said += text
+      // A child that ended in the meantime is named as one that could not be attached to.
+      if (watched.every((one) => new RegExp(`(Process |SEIZE, )${one}\\b.*\\n`).test(said))) resolve()
+    })
+    ended.then(() => reject(new Error(`strace did not attach: ${said}`)))
+  })
+  return async (by) => {
+    strace.kill(by)
     await ended
-    return judge(readFileSync(out, 'utf8').split('\n'), file)
-  } finally {
-    strace.kill('SIGKILL')
-    rmSync(folder, { recursive: true, force: true })
   }
 }
 

@@ -2,8 +2,9 @@
 import { afterAll, beforeAll, describe } from 'vitest'
 import { type Bundle, bundle } from '../../../testkit/test/bundle.js'
 import { judge, no } from './judge.js'
-import { clientIsKilled, connectionIsCut, serverIsKilled, serverStandsStill } from './postgresRigs.js'
+import { killed } from './postgresRigs.js'
 
+// The server alone is killed, cut off and stalled in ../conformance.
 describe.skipIf(no('postgres'))('PostgreSQL', () => {
   let host: Bundle
   beforeAll(async () => {
@@ -11,8 +12,10 @@ describe.skipIf(no('postgres'))('PostgreSQL', () => {
   })
   afterAll(() => host.remove())
 
-  describe('whose server is killed', () => judge({ crash: serverIsKilled }, /kill -9|to survive/, 'A02 '))
-  describe('whose client is killed', () => judge({ crash: () => clientIsKilled(host.script) }, /kill -9|to survive/, 'A02 '))
-  describe('behind a link that breaks', () => judge({ exchange: connectionIsCut }, /connection is cut/))
-  describe('behind a link that stalls', () => judge({ pressure: serverStandsStill }, /pressure/))
+  describe.each([
+    ['client is', false],
+    ['client and server are', true],
+  ])('whose %s killed', (_what, serverToo) =>
+    judge({ crash: () => killed(host.script, serverToo) }, /kill -9|to survive/, 'A02 '),
+  )
 })

@@ -2,9 +2,8 @@
 /** Stores over PostgreSQL servers that are killed, cut off, stalled or failed over. */
 import type { Store } from '@postern/store'
 import { fromPg, migratePostgres, type PostgresOptions, postgresStore, type Topology } from '@postern/store/postgres'
-import type { CrashRig, ExchangeRig, FailoverRig, PressureRig } from '@postern/testkit/conformance'
+import type { CrashRig, FailoverRig } from '@postern/testkit/conformance'
 import { type HostedStore, hostedStore } from '@postern/testkit/crash'
-import { delayingProxy } from '@postern/testkit/proxy'
 import { type PostgresPair, startPostgres, startPostgresPair } from '@postern/testkit/servers'
 import pg from 'pg'
 
@@ -18,13 +17,8 @@ export async function openPostgres(
   return postgresStore({ port, topology: 'single', ...o })
 }
 
-export async function serverIsKilled(): Promise<CrashRig> {
-  const server = await startPostgres()
-  return { store: () => openPostgres(server.url), kill: server.kill, restart: server.start, close: server.stop }
-}
-
-/** @param script - the client, a process of its own */
-export async function clientIsKilled(script: string): Promise<CrashRig> {
+/** @param script - the client, a process of its own @param serverToo - which dies at the same moment */
+export async function killed(script: string, serverToo: boolean): Promise<CrashRig> {
   const server = await startPostgres()
   await (await openPostgres(server.url)).close()
   let hosted: HostedStore
@@ -33,32 +27,14 @@ export async function clientIsKilled(script: string): Promise<CrashRig> {
       hosted = await hostedStore({ script, args: [server.url] })
       return hosted
     },
-    kill: () => hosted.kill(),
-    restart: async () => {},
+    async kill() {
+      await Promise.all([hosted.kill(), serverToo && server.kill()])
+    },
+    restart: async () => {
+      if (serverToo) await server.start()
+    },
     close: server.stop,
   }
-}
-
-/** One connection, through a link. */
-async function linked(o: Partial<PostgresOptions>) {
-  const server = await startPostgres()
-  const link = await delayingProxy({ target: server.port })
-  const store = await openPostgres(`postgres://postgres@127.0.0.1:${link.port}/postgres`, { max: 1, connections: 1, ...o })
-  const close = async (): Promise<void> => {
-    await link.close()
-    await server.stop()
-  }
-  return { store, link, close }
-}
-
-export function connectionIsCut(): Promise<ExchangeRig> {
-  return linked({ commitTimeoutMs: 2_000 })
-}
-
-export async function serverStandsStill(): Promise<PressureRig> {
-  const [maxQueue, maxBatch] = [50, 10]
-  const { store, link, close } = await linked({ maxQueue, maxBatch })
-  return { store, holds: maxQueue + maxBatch, stall: async () => link.stall(), resume: async () => link.resume(), close }
 }
 
 export interface Failover {

@@ -2,57 +2,32 @@
 /** Stores over Redis servers that are killed, cut off, stalled or failed over. */
 import type { Store } from '@postern/store'
 import { fromIoredis, type RedisOptions, redisStore } from '@postern/store/redis'
-import type { CrashRig, ExchangeRig, FailoverRig, PressureRig } from '@postern/testkit/conformance'
+import type { CrashRig, FailoverRig } from '@postern/testkit/conformance'
 import { type HostedStore, hostedStore } from '@postern/testkit/crash'
-import { delayingProxy } from '@postern/testkit/proxy'
 import { startRedis, startRedisPair } from '@postern/testkit/servers'
 import { ioredisClient } from '../redisServer.js'
-
-const DURABLE = { appendonly: 'yes', appendfsync: 'always' }
 
 export function openRedis(port: number, o: Partial<RedisOptions> = {}): Promise<Store> {
   return redisStore({ port: fromIoredis(ioredisClient(port)), ...o })
 }
 
-export async function serverIsKilled(): Promise<CrashRig> {
-  const server = await startRedis({ settings: DURABLE })
-  return { store: () => openRedis(server.port), kill: server.kill, restart: server.start, close: server.stop }
-}
-
-/** @param script - the client, a process of its own */
-export async function clientIsKilled(script: string): Promise<CrashRig> {
-  const server = await startRedis({ settings: DURABLE })
+/** @param script - the client, a process of its own @param serverToo - which dies at the same moment */
+export async function killed(script: string, serverToo: boolean): Promise<CrashRig> {
+  const server = await startRedis({ settings: { appendonly: 'yes', appendfsync: 'always' } })
   let hosted: HostedStore
   return {
     async store() {
       hosted = await hostedStore({ script, args: [String(server.port)] })
       return hosted
     },
-    kill: () => hosted.kill(),
-    restart: async () => {},
+    async kill() {
+      await Promise.all([hosted.kill(), serverToo && server.kill()])
+    },
+    restart: async () => {
+      if (serverToo) await server.start()
+    },
     close: server.stop,
   }
-}
-
-async function linked(o: Partial<RedisOptions>) {
-  const server = await startRedis({ settings: DURABLE })
-  const link = await delayingProxy({ target: server.port })
-  const store = await openRedis(link.port, o)
-  const close = async (): Promise<void> => {
-    await link.close()
-    await server.stop()
-  }
-  return { store, link, close }
-}
-
-export function connectionIsCut(): Promise<ExchangeRig> {
-  return linked({})
-}
-
-export async function serverStandsStill(): Promise<PressureRig> {
-  const maxQueue = 50
-  const { store, link, close } = await linked({ maxQueue })
-  return { store, holds: maxQueue, stall: async () => link.stall(), resume: async () => link.resume(), close }
 }
 
 /** @param o.wait - commits wait for the replica; without it one behind a slow link must be seen to lose */
