@@ -15,8 +15,8 @@ import { AUTHORIZATION_SERVER, checkIssuer, OPENID, pathOf } from './internal/is
 import type { RequestObjects } from './jar.js'
 import type { SignedResponses } from './jarm.js'
 import type { Jwe } from './jwe.js'
-import type { DetailTypes } from './rar.js'
 import type { LogoutPort } from './logout.js'
+import type { DetailTypes } from './rar.js'
 import type { Recheck } from './recheck.js'
 import type { ClaimsPort } from './userinfo.js'
 

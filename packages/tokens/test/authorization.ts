@@ -1,13 +1,15 @@
 /** Authorization requests of the world's clients, plain and signed, and what comes back. */
 import { createCrypto } from '@postern/core/crypto/node'
+import type { CryptoPort } from '@postern/core/cryptoPort'
 import type { JsonObject } from '@postern/core/json'
 import { publicJwk } from '@postern/core/jwk'
 import { signJws } from '@postern/core/jws'
+import { hashSecret } from '@postern/tokens/auth/secret'
 import type { clientsInConfig } from '@postern/tokens/clients'
 import type { Decision } from '@postern/tokens/interaction'
 import { CHALLENGE, ISSUER, REDIRECT, SECRET, type World } from './world.js'
 
-export const crypto = createCrypto()
+export const crypto: CryptoPort = createCrypto()
 type ClientConfig = Parameters<typeof clientsInConfig>[0][number]
 
 /** A key pair of a client: the same in every run. */
@@ -25,7 +27,7 @@ export async function clientKeyPair(
 }
 export type Sign = (claims: JsonObject, header?: { readonly typ?: string; readonly kid?: string }) => Promise<string>
 
-export const good = {
+export const good: Readonly<Record<string, string>> = {
   client_id: 'portal',
   redirect_uri: REDIRECT,
   response_type: 'code',
@@ -47,13 +49,12 @@ export const goodClaims = (w: World, more: JsonObject = {}): JsonObject => ({
 
 export const portal = async (more: Partial<ClientConfig> = {}): Promise<ClientConfig> => ({
   id: 'portal',
-  auth: { method: 'client_secret_basic', secretHashes: [await hashed()] },
+  auth: { method: 'client_secret_basic', secretHashes: [await hashSecret(crypto, SECRET)] },
   redirectUris: [REDIRECT],
   scope: ['openid', 'offline_access', 'accounts'],
   introspects: ['https://api.example.com'],
   ...more,
 })
-const hashed = async (): Promise<string> => (await import('@postern/tokens/auth/secret')).hashSecret(crypto, SECRET)
 
 export const authorize = (
   w: World,
