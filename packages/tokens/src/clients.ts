@@ -1,17 +1,18 @@
 /** Who may ask for tokens: shared clients (portals, services) and app instances (one installation each, from dynamic registration). */
 import { decodeBase64url } from '@postern/core/base64url'
-import type { Now } from '@postern/core/cryptoPort'
+import type { Now, SignAlg } from '@postern/core/cryptoPort'
 import { PosternError } from '@postern/core/errors'
 import type { JsonObject } from '@postern/core/json'
 import type { Op, Part } from '@postern/store'
 import type { Proof } from './dpop.js'
-import { checkCertificateName } from './internal/certificateName.js'
 import { isCallbackUrl } from './internal/callbackUrl.js'
+import { checkCertificateName } from './internal/certificateName.js'
 import { isKeySetUrl } from './internal/keySet.js'
 import { sectorOf } from './internal/pairwise.js'
 import { checkRedirectUri } from './internal/redirect.js'
 import { isScopeToken } from './internal/scope.js'
 import type { EncryptedAs } from './jwe.js'
+import type { IssuerKeys } from './resource.js'
 
 /** How a client proves itself besides its DPoP key. */
 export type ClientAuth =
@@ -92,10 +93,38 @@ export interface Client {
   readonly app?: { readonly id: string; readonly platform?: string; readonly version?: string }
 }
 
+/** What a shared client registers of itself (RFC 7591 §2), checked: forms, keys, addresses, and that this issuer offers it. */
+export interface ClientMetadata
+  extends Omit<ClientConfig, 'id' | 'auth' | 'scope' | 'resources' | 'introspects' | 'redirectUris' | 'grantTypes'> {
+  readonly method: ClientAuth['method']
+  /** For `tls_client_auth`. */
+  readonly certificate?: CertificateName
+  readonly redirectUris: readonly string[]
+  readonly grantTypes: readonly string[]
+  /** What it asks for of the issuer's scopes; `null`: it did not say. */
+  readonly scope: readonly string[] | null
+  /** Texts and addresses for people, and its software statement: given back as they came, never fetched. */
+  readonly about: JsonObject
+  /** Who stated what, of a software statement that held; its members stand in all of the above. */
+  readonly statement: { readonly issuer: string; readonly members: JsonObject } | null
+}
+
+/** Whose software statements count. */
+export interface StatementIssuer {
+  /** The exact `iss`. */
+  readonly issuer: string
+  /** A key set fetched by age, or a ring: nothing is fetched for a statement. Statements name their key by `kid`. */
+  readonly keys: IssuerKeys
+  /** Default ES256, EdDSA, Ed25519. */
+  readonly algs?: readonly SignAlg[]
+}
+
 /** A registration or update as the port is asked about it. */
 export interface RegistrationCall {
   /** All members sent, strictly parsed (≤ 32 KiB), unknown ones included: `evidence`, `challenge`, `app_id` … are the port's. */
   readonly metadata: JsonObject
+  /** Of a shared client: what it registers. `null` for an instance, of which the members below were checked. */
+  readonly shared: ClientMetadata | null
   /** Checked already: standard members of RFC 7591 §2 in types, redirect URIs by the rules, at most one public key in `jwks`. */
   readonly redirectUris: readonly string[]
   readonly jwk: JsonWebKey | null
@@ -123,7 +152,8 @@ export interface Admission {
 
 /** Where clients come from. To refuse, a method throws a `PosternError`: its code and status reach the caller. */
 export interface ClientPort {
-  find(id: string): Promise<Client | null>
+  /** @param o.fresh - as it stands now, not as it was remembered: its own registration is being managed */
+  find(id: string, o?: { readonly fresh?: boolean }): Promise<Client | null>
   /** Absent: no dynamic registration. Called again with the same input it must name the same client; an existing record of the same key is then answered as success. */
   admit?(call: RegistrationCall): Promise<Admission>
   update?(client: Client, call: RegistrationCall): Promise<Admission>
@@ -131,6 +161,10 @@ export interface ClientPort {
   remove?(client: Client): Promise<void>
   /** `'port'`: at `POST` and `PUT` of registration the port compares `proof.nonce` with its own challenge's. Default: the server's nonce is demanded. */
   readonly nonce?: 'port'
+  /** What a registration asks for; default `instance` for all. Shared clients may have secrets, keys at a URL, and software statements. */
+  kindOf?(metadata: JsonObject): Client['kind']
+  /** Whose software statements count; default nobody's. */
+  readonly statements?: readonly StatementIssuer[]
 }
 
 /** A shared client as configuration states it. */

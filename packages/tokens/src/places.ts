@@ -42,6 +42,8 @@ export interface Places {
     proof: { readonly jkt: string; readonly jti: string },
     expiresAt: number,
   ): Promise<{ readonly part: Part; readonly op: Op }>
+  /** The marker that makes a software statement single-use; it may live for a year, so not where markers may be forgotten. */
+  statementOp(issuer: string, jti: string, expiresAt: number): Promise<{ readonly part: Part; readonly op: Op }>
 }
 
 const NOTHING = new Uint8Array(0)
@@ -91,5 +93,9 @@ export function places({
       const shard = (name.charCodeAt(0) & 15).toString(16)
       return { part: part(`jk:${await h('prover', jkt)}.${shard}`), op: marker(name, expiresAt) }
     },
+    statementOp: async (issuer, jti, expiresAt) => ({
+      part: part(`st:${await h('statement', issuer)}`),
+      op: marker(await h('statement', issuer, jti), expiresAt),
+    }),
   }
 }

@@ -1,8 +1,8 @@
 /** Dynamic registration (RFC 7591) and its management (RFC 7592): the host's port decides, the endpoint commits. */
-import { equal, utf8 } from '@postern/core/bytes'
 import { isPosternError, PosternError } from '@postern/core/errors'
 import type { EventType } from '@postern/core/events'
-import { parseJson } from '@postern/core/json'
+import { anyObject } from '@postern/core/fields'
+import { type JsonObject, parseJson } from '@postern/core/json'
 import { thumbprint } from '@postern/core/jwk'
 import type { Op } from '@postern/store'
 import { eventOp } from '@postern/store/outbox'
@@ -13,9 +13,11 @@ import { type CheckedMetadata, checkMetadata } from './internal/clientMetadata.j
 import { commit } from './internal/commit.js'
 import { endpoint, urlOf } from './internal/endpoint.js'
 import { eventOf, ship } from './internal/events.js'
-import { openHandle, sealHandle } from './internal/handles.js'
 import { empty, json, readJsonText } from './internal/http.js'
 import { kitOf } from './internal/kit.js'
+import { authorizeManagement, type Managed, registrationToken } from './internal/registrationToken.js'
+import { clientMembers } from './internal/sharedMetadata.js'
+import { isSecret, readShared, sharedCall, spendStatement } from './internal/sharedRegistration.js'
 import type { Handler, IssuerContext } from './issuer.js'
 
 const MAX_BYTES = 32_768
@@ -42,7 +44,9 @@ export function registerEndpoint(): Handler {
 
 async function register(request: Request, admit: NonNullable<ClientPort['admit']>, context: IssuerContext): Promise<Response> {
   if (request.method !== 'POST') throw new PosternError('request.method')
-  const checked = await readMetadata(request)
+  const metadata = await readMetadata(request)
+  if (context.clients.kindOf?.(metadata) === 'shared') return registerShared(request, metadata, admit, context)
+  const checked = checkMetadata(metadata)
   const proof = await prove(
     request,
     urlOf('register', context),
@@ -50,8 +54,10 @@ async function register(request: Request, admit: NonNullable<ClientPort['admit']
     context.clients.nonce === 'port' ? 'caller' : 'required',
   )
   await ownKey(checked, proof, context)
-  const call: RegistrationCall = { ...checked, proof, serial: 1, request }
+  const call: RegistrationCall = { ...checked, shared: null, proof, serial: 1, request }
   const admission = await admit.call(context.clients, call)
+  // An instance is its device key; a handle of its own vouches for it without a look-up, which knows of no further credential.
+  if (admission.client.auth.method !== 'none') throw new RangeError('an instance authenticates by its proofs alone')
   const client = await write(admission, null, 'client.registered', context)
   if (client !== null) return reply(201, client, admission, context)
   // A record stands there: a retry of a lost reply, with the same input and key, gets its client; anything else does not.
@@ -62,9 +68,24 @@ async function register(request: Request, admit: NonNullable<ClientPort['admit']
   return reply(201, standing, admission, context)
 }
 
+/** A portal, a service: it proves nothing of itself here, whether it may register is the port's to know. */
+async function registerShared(
+  request: Request,
+  metadata: JsonObject,
+  admit: NonNullable<ClientPort['admit']>,
+  context: IssuerContext,
+): Promise<Response> {
+  const { shared, spent } = await readShared(metadata, null, context)
+  const admission = await admit.call(context.clients, sharedCall(metadata, shared, { serial: 1, request }))
+  await spendStatement(spent, context)
+  const client = await write(admission, null, 'client.registered', context)
+  if (client === null) throw new PosternError('metadata.refused', { reason: 'register.taken' })
+  return reply(201, client, admission, context)
+}
+
 /** RFC 7592 §2: authorized by the registration access token, and for a client with a key by its proof. */
 async function manage(request: Request, id: string, port: ClientPort, context: IssuerContext): Promise<Response> {
-  const { client, token } = await authorized(request, id, context)
+  const { client, token } = await authorizeManagement(request, id, context)
   if (request.method === 'GET') {
     await consume(await proveManaged(request, client, token, context, 'required'), client, context)
     return reply(200, client, null, context)
@@ -75,49 +96,42 @@ async function manage(request: Request, id: string, port: ClientPort, context: I
     return empty(204)
   }
   if (request.method !== 'PUT' || port.update === undefined) throw new PosternError('request.method')
-  const checked = await readMetadata(request)
-  if (checked.metadata.client_id !== undefined && checked.metadata.client_id !== id) throw new PosternError('metadata.refused')
+  const metadata = await readMetadata(request)
+  if (metadata.client_id !== undefined && metadata.client_id !== id) throw new PosternError('metadata.refused')
+  // The token before the current one was presented: its owner never saw the newer, so that one stays the newest.
+  const serial = token.serial === client.serial - 1 ? client.serial : token.serial + 1
+  if (client.kind === 'shared') return updateShared(request, metadata, client, { port, serial }, context)
+  const checked = checkMetadata(metadata)
   const proof = await proveManaged(request, client, token, context, port.nonce === 'port' ? 'caller' : 'required')
   await ownKey(checked, proof, context)
-  // The token before the current one was presented: its owner never saw the newer, so that one stays the newest.
-  const serial = token.serial === client.serial ? token.serial + 1 : (client.serial ?? token.serial + 1)
-  const admission = await port.update(client, { ...checked, proof, serial, request })
+  const admission = await port.update(client, { ...checked, shared: null, proof, serial, request })
   const updated = await write(withProof(admission, await markerOf(proof, client, context)), client, 'client.updated', context)
   if (updated === null) throw new PosternError('store.overloaded')
   return reply(200, updated, admission, context)
 }
 
-interface RegistrationToken {
-  readonly clientId: string
-  readonly serial: number
-  readonly text: string
-}
-
-/**
- * The current token, or the one before it: the reply with the current one may have been lost. The one before ends with the next PUT that
- * presents the current one; neither GET nor DELETE ends it, and a PUT that presents the one before leaves both as they are.
- */
-async function authorized(
+async function updateShared(
   request: Request,
-  id: string,
+  metadata: JsonObject,
+  client: Managed,
+  { port, serial }: { readonly port: ClientPort; readonly serial: number },
   context: IssuerContext,
-): Promise<{ readonly client: Client; readonly token: RegistrationToken }> {
-  const [, scheme, text] = /^(dpop|bearer) +([A-Za-z0-9._~-]+)$/i.exec(request.headers.get('authorization') ?? '') ?? []
-  const opened =
-    text === undefined ? null : await openHandle<Omit<RegistrationToken, 'text'>>(kitOf(context), 'registration', text)
-  const client = opened === null || !equal(utf8(opened.clientId), utf8(id)) ? null : await context.clients.find(id)
-  const behind = client === null || opened === null ? -1 : (client.serial ?? 0) - opened.serial
-  if (client === null || opened === null || text === undefined || (behind !== 0 && behind !== 1))
-    throw new PosternError('token.invalid', { reason: 'register.token' })
-  if (client.jkt !== undefined && scheme!.toLowerCase() !== 'dpop')
-    throw new PosternError('token.invalid', { reason: 'register.scheme' })
-  return { client, token: { ...opened, text } }
+): Promise<Response> {
+  const { client_secret: secret, ...rest } = metadata
+  if (secret !== undefined && !(await isSecret(secret, client, context)))
+    throw new PosternError('metadata.refused', { publicMessage: 'client_secret is not the one that was issued.' }) // RFC 7592 §2.2
+  const { shared, spent } = await readShared(rest, client, context)
+  const admission = await port.update!(client, sharedCall(rest, shared, { serial, request }))
+  await spendStatement(spent, context)
+  const updated = await write(admission, client, 'client.updated', context)
+  if (updated === null) throw new PosternError('store.overloaded')
+  return reply(200, updated, admission, context)
 }
 
 async function proveManaged(
   request: Request,
   client: Client,
-  { text }: RegistrationToken,
+  { text }: { readonly text: string },
   context: IssuerContext,
   nonce: 'required' | 'caller',
 ): Promise<Proof | null> {
@@ -187,26 +201,27 @@ async function consume(proof: Proof | null, client: Client, context: IssuerConte
   if (!answer.ok) throw new PosternError('dpop.proof', { reason: 'dpop.replayed' })
 }
 
-async function readMetadata(request: Request): Promise<CheckedMetadata> {
+async function readMetadata(request: Request): Promise<JsonObject> {
   const text = await readJsonText(request, MAX_BYTES)
   try {
-    return checkMetadata(parseJson(text, { maxBytes: MAX_BYTES, maxDepth: 12 }))
+    return anyObject(parseJson(text, { maxBytes: MAX_BYTES, maxDepth: 12 }))
   } catch (cause) {
-    if (isPosternError(cause, 'json.malformed'))
-      throw new PosternError('metadata.refused', { publicMessage: 'The body is not well-formed JSON.', cause })
+    if (isPosternError(cause, 'json.malformed', 'json.shape'))
+      throw new PosternError('metadata.refused', { publicMessage: 'The body is not a well-formed JSON object.', cause })
     throw cause
   }
 }
 
 /** RFC 7591 §3.2.1. */
 async function reply(status: number, client: Client, admission: Admission | null, context: IssuerContext): Promise<Response> {
-  const { id, serial = 1, redirectUris, grantTypes, scope, name, metadata, kind } = client
+  const { id, redirectUris, grantTypes, scope, name, metadata, kind } = client
   return json(status, {
     ...metadata,
+    ...(kind === 'shared' && clientMembers(client)),
     ...admission?.members,
     client_id: id,
     registration_client_uri: `${urlOf('register', context)}/${id}`,
-    registration_access_token: await sealHandle(kitOf(context), 'registration', { clientId: id, serial }),
+    registration_access_token: await registrationToken(client, context),
     token_endpoint_auth_method: client.auth.method,
     ...(redirectUris.length > 0 && { redirect_uris: redirectUris }),
     grant_types: grantTypes,

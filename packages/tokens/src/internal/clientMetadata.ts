@@ -1,7 +1,8 @@
-/** Client metadata as RFC 7591 §2 has it: the standard members checked, all members handed to the port, none fetched. */
+/** What an app instance registers (RFC 7591 §2): the standard members checked, all members handed to the port, none fetched. */
 import { PosternError } from '@postern/core/errors'
 import type { JsonObject, JsonValue } from '@postern/core/json'
 import { publicJwk } from '@postern/core/jwk'
+import { isPublicUrl } from './publicUrl.js'
 import { checkRedirectUri } from './redirect.js'
 
 /** What the port need not check again. */
@@ -14,15 +15,13 @@ export interface CheckedMetadata {
 const URIS = ['client_uri', 'logo_uri', 'tos_uri', 'policy_uri']
 
 /** @throws PosternError `metadata.refused` | `redirect.refused` */
-export function checkMetadata(value: JsonValue): CheckedMetadata {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw refused('The metadata must be a JSON object.')
-  const metadata = value as JsonObject
+export function checkMetadata(metadata: JsonObject): CheckedMetadata {
   const redirectUris = strings(metadata, 'redirect_uris', 10)
   for (const uri of redirectUris) checkRedirectUri(uri, 'instance')
   // Kept as text for a consent page, never fetched (T44).
   for (const name of URIS)
-    if (metadata[name] !== undefined && !/^https:\/\/[\x21-\x7e]{1,1024}$/.test(text(metadata, name)))
-      throw refused(`${name} must be an https URL.`)
+    if (metadata[name] !== undefined && !isPublicUrl(text(metadata, name)))
+      throw refused(`${name} must be an https URL of a public host.`)
   strings(metadata, 'grant_types', 10)
   strings(metadata, 'response_types', 4)
   if (metadata.jwks_uri !== undefined) throw refused('jwks_uri is not supported; send jwks.')

@@ -13,7 +13,7 @@ export interface Committed {
  * Commits ops with a conditional put among them, which is what makes an unknown outcome settle.
  * @throws OutcomeUnknown when it stays unknown
  */
-export async function commit(part: Part, ops: readonly Op[], { runtime }: IssuerContext): Promise<Committed> {
+export async function commit(part: Part, ops: readonly Op[], { runtime }: Pick<IssuerContext, 'runtime'>): Promise<Committed> {
   const { store, random, clock } = runtime
   const rev = newRev(random)
   const now = clock()
@@ -26,7 +26,11 @@ export async function commit(part: Part, ops: readonly Op[], { runtime }: Issuer
 }
 
 /** Commits what may be done twice without harm (a tombstone, a count of failures): sent again until answered. */
-export async function commitRepeatable(part: Part, ops: readonly Op[], { runtime }: IssuerContext): Promise<Commit> {
+export async function commitRepeatable(
+  part: Part,
+  ops: readonly Op[],
+  { runtime }: Pick<IssuerContext, 'runtime'>,
+): Promise<Commit> {
   const { store, random, clock } = runtime
   const rev = newRev(random)
   const now = clock()

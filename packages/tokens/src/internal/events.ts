@@ -14,7 +14,10 @@ export interface Told {
   readonly detail?: Readonly<Record<string, string | number | boolean>>
 }
 
-export function eventOf(type: EventType, context: IssuerContext, told: Told = {}): PosternEvent {
+/** What an event is told with. */
+export type Teller = Pick<IssuerContext, 'runtime' | 'tenant' | 'host'>
+
+export function eventOf(type: EventType, context: Teller, told: Told = {}): PosternEvent {
   const { runtime, tenant, host } = context
   const { client, subject, outcome = 'success', reason, detail } = told
   return {
@@ -32,19 +35,19 @@ export function eventOf(type: EventType, context: IssuerContext, told: Told = {}
 }
 
 /** A refusal changes no record and costs no commit: its event goes straight to the sink. */
-export function tell(event: PosternEvent, context: IssuerContext): void {
+export function tell(event: PosternEvent, context: Teller): void {
   later(context, async () => context.runtime.events([event]))
 }
 
 /** Ships what was just committed, where the host keeps us alive for it; otherwise its sweep does. */
-export function ship(part: Part, events: readonly PosternEvent[], context: IssuerContext): void {
+export function ship(part: Part, events: readonly PosternEvent[], context: Teller): void {
   const { runtime, host } = context
   if (host?.waitUntil === undefined || events.length === 0) return
   later(context, () => shipEvents(runtime.store, part, events, runtime.events, { now: runtime.clock() }))
 }
 
 /** Runs what no reply waits for and none fails of. */
-export function later({ host }: IssuerContext, work: () => Promise<unknown>): void {
+export function later({ host }: Pick<IssuerContext, 'host'>, work: () => Promise<unknown>): void {
   // What could not be told is still in the outbox, or was only a refusal.
   const done = work().catch(() => undefined)
   host?.waitUntil?.(done)
