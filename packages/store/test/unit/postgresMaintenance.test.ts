@@ -23,8 +23,9 @@ const bytes = (text: string) => new TextEncoder().encode(text)
 const text = (value: Uint8Array) => new TextDecoder().decode(value)
 const ALL_BYTES = Uint8Array.from({ length: 256 }, (_, i) => i)
 
+const world = postgresWorld()
+
 describe.skipIf(noPostgres)('the schema', () => {
-  const world = postgresWorld()
   const open = (port: PgPort, table: string): Promise<Store> => postgresStore({ port, table, topology: 'single' })
 
   it('a store does not open over a database that was not migrated', async () => {
@@ -96,8 +97,6 @@ describe.skipIf(noPostgres)('the schema', () => {
 })
 
 describe.skipIf(noPostgres)('what psql sees', () => {
-  const world = postgresWorld()
-
   it('of records, whichever path wrote them: every byte, every count, never as 2^53 - 1', async () => {
     const table = world.table()
     const store = await world.store({ table })
@@ -174,8 +173,6 @@ describe.skipIf(noPostgres)('what psql sees', () => {
 })
 
 describe.skipIf(noPostgres)('between the driver and the server', () => {
-  const world = postgresWorld()
-
   it('a pooler that gives each statement another connection and keeps no prepared statements is enough', async () => {
     const pool = new pg.Pool({ connectionString: world.server.url, max: 3 })
     const inner = fromPg(pool, { prepare: false })
@@ -238,7 +235,6 @@ describe.skipIf(noPostgres)('between the driver and the server', () => {
 })
 
 describe.skipIf(noPostgres)('the sweep', () => {
-  const world = postgresWorld()
   const due = now + 1 + 60_000
   const filled = async (count: number, o: { keepEvery: number } = { keepEvery: 10 }) => {
     const table = world.table()
@@ -308,7 +304,6 @@ describe.skipIf(noPostgres)('the sweep', () => {
 })
 
 describe.skipIf(noPostgres)('a scan', () => {
-  const world = postgresWorld()
   const filled = async (count: number) => {
     const table = world.table()
     const port = world.port()
