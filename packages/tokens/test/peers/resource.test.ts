@@ -6,6 +6,7 @@ import { createCrypto } from '@postern/core/crypto/node'
 import { nodeNonces } from '@postern/tokens/dpop'
 import { remoteKeys } from '@postern/tokens/remoteKeys'
 import { challengeResponse, createVerifier, introspecting, type VerifierOptions } from '@postern/tokens/resource'
+// @ts-expect-error it comes without types
 import Provider from 'oidc-provider'
 import * as client from 'openid-client'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
