@@ -35,9 +35,9 @@ export async function decideCiba(
   const part = await kitOf(context).places.user(subject)
   if (!ID.test(id)) throw expired('id')
   const [rec] = await runtime.store.read(part, [cibaKey(id)], { now: runtime.clock() })
-  const found = rec ? decodeWaiting<CibaState>(rec) : null
-  if (found?.subject !== subject) throw expired('unknown')
-  const before = decidedBefore(rec!)
+  if (!rec) throw expired('unknown')
+  const found = decodeWaiting<CibaState>(rec)
+  const before = decidedBefore(rec)
   if (before !== null) return before
   const client = await clients.find(found.clientId)
   if (client === null) throw expired('client')
@@ -53,7 +53,7 @@ export async function decideCiba(
     })
     const events = end.redemption?.event ? [told, end.redemption.event] : [told]
     const value = encodeWaiting({ ...found, status: end.status, granted: end.granted } satisfies CibaState)
-    const own: Op = { op: 'put', key: cibaKey(id), value, rev: rec!.rev, expiresAt: found.exp }
+    const own: Op = { op: 'put', key: cibaKey(id), value, rev: rec.rev, expiresAt: found.exp }
     const redeeming = end.redemption?.ops ?? []
     const all = [own, ...redeeming, ...ops, ...(notice === null ? [] : [notice.op]), ...events.map(eventOp)]
     const { rev, answer } = await commit(part, all, context)

@@ -27,10 +27,12 @@ describe('a callback', () => {
   let to: Receiver
   let w: World
   let kind: CallbackKind<Note>
+  let patienceMs = 5000
   beforeEach(async () => {
+    patienceMs = 5000
     to = await receiver()
     w = await world({
-      context: (context) => ({ runtime: { ...context.runtime, fetch }, deadline: () => AbortSignal.timeout(100) }),
+      context: (context) => ({ runtime: { ...context.runtime, fetch }, deadline: () => AbortSignal.timeout(patienceMs) }),
     })
     kind = {
       name: 'note',
@@ -72,6 +74,7 @@ describe('a callback', () => {
     'is tried five times with growing pauses when the receiver answers %s, and then told as failed',
     async (how) => {
       to.behave(how)
+      if (how === 'stall') patienceMs = 100
       await commitNote(kind, context())
       for (const pauseMs of [10_000, 20_000, 40_000, 80_000]) {
         expect(await sweepCallbacks(kind, context())).toBe(0)

@@ -134,6 +134,10 @@ describe('a client that asks', () => {
     const headers = { dpop: await device.proof(`${w.contexts[0]!.issuer}/bc-authorize`) }
     const asInstance = { client_id: device.id, scope: 'openid', login_hint: 'user-1' }
     expect((await w.post('/bc-authorize', asInstance, { headers })).body.error).toBe('unauthorized_client')
+    const instance = { ...(await w.contexts[0]!.clients.find('polls'))!, kind: 'instance', jkt: device.jkt } as const
+    const other = await cibaWorld({ context: () => ({ clients: { find: async () => instance } }) })
+    const proved = { dpop: await device.proof(`${w.contexts[0]!.issuer}/bc-authorize`, { nonce: await other.nonce() }) }
+    expect((await other.begin({}, { headers: proved })).body.error).toBe('unauthorized_client')
   })
 
   it('may name the user by an ID token of ours that it was given, expired or not; by no other', async () => {
@@ -365,6 +369,20 @@ describe('a client that polls', () => {
     expect((await w.introspect(body.access_token)).body).toEqual({ active: false })
   })
 
+  it('with a key that is not the one it asked with is refused', async () => {
+    const w = await cibaWorld()
+    const [one, two] = [await w.device({ register: false }), await w.device({ register: false })]
+    const { issuer } = w.contexts[0]!
+    const headers = { dpop: await one.proof(`${issuer}/bc-authorize`) }
+    const { auth_req_id } = (await w.begin({}, { headers })).body
+    await w.decide(granted())
+    const as = async (who: typeof one) => w.poll(auth_req_id, { headers: { dpop: await who.proof(`${issuer}/token`) } })
+    expect((await as(two)).body.error).toBe('invalid_dpop_proof')
+    expect((await w.poll(auth_req_id)).body.error).toBe('invalid_dpop_proof')
+    const { status, body } = await as(one)
+    expect([status, body.token_type]).toEqual([200, 'DPoP'])
+  })
+
   it('T20 with a handle of another type, tenant or issuer, or an altered one, is answered alike', async () => {
     const w = await cibaWorld()
     const { auth_req_id } = (await w.begin()).body
@@ -449,7 +467,7 @@ describe('a client that is called', () => {
       ...o,
       context: (context) => ({
         runtime: { ...context.runtime, fetch },
-        deadline: () => AbortSignal.timeout(100),
+        deadline: () => AbortSignal.timeout(2000),
         ...o.context?.(context),
       }),
     })
@@ -699,7 +717,7 @@ describe('a client that is called', () => {
   })
 })
 
-it('round trips: asking 1, a poll 2, deciding 3, a poll that gets tokens 3; a push decided 3 and delivered 3', async () => {
+it('round trips: asking 1, a poll 2, deciding 3, a poll that gets tokens 3, a late one 0; a push decided 3 and delivered 3', async () => {
   const to = await receiver()
   const counters: Counting[] = []
   const w = await cibaWorld({
@@ -719,6 +737,8 @@ it('round trips: asking 1, a poll 2, deciding 3, a poll that gets tokens 3; a pu
   expect(await trips(() => w.decide(granted()))).toBe(3)
   w.advance(5000)
   expect(await trips(() => w.poll(id))).toBe(3)
+  w.advance(300_000)
+  expect(await trips(() => w.poll(id))).toBe(0)
   await w.begin({ client_id: 'pushed' })
   expect(await trips(() => w.decide(granted()))).toBe(3)
   expect(await trips(() => deliver(w.contexts[0]!))).toBe(3)

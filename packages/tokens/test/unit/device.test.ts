@@ -139,6 +139,23 @@ describe('a device that asks', () => {
     expect((await w.poll(first.device_code)).status).toBe(200)
   })
 
+  it('that is late is told so, though its code has been given to another meanwhile', async () => {
+    const w = await deviceWorld({
+      nodes: 1,
+      context: ({ runtime }) => ({ runtime: { ...runtime, random: (n) => (n === 8 ? new Uint8Array(8) : runtime.random(n)) } }),
+    })
+    const late = (await w.begin()).body
+    const part = await places({ keys: w.keys, crypto: w.contexts[0]!.runtime.crypto, tenant: 't1' }).deviceGrant('BBBBBBBB')
+    // As for a node whose clock is ahead.
+    await w.inner.commit(part, [{ op: 'del', key: 'dg' }], { now: w.now(), rev: newRev(w.contexts[0]!.runtime.random) })
+    const next = (await w.begin()).body
+    expect(next.user_code).toBe(late.user_code)
+    await w.decide((await w.claim(next.user_code)).id, granted())
+    expect((await w.poll(late.device_code)).body.error).toBe('expired_token')
+    w.advance(5000)
+    expect((await w.poll(next.device_code)).status).toBe(200)
+  })
+
   it('leaves with its grant what the host adds, in one commit, and is refused when the host refuses', async () => {
     const value = new Uint8Array([1])
     let refuse = false
@@ -423,7 +440,7 @@ describe('a user who enters a code', () => {
   })
 })
 
-it('round trips: asking 1, entering 5 (4 without an address), deciding 3, a poll 2, a poll that gets tokens 3', async () => {
+it('round trips: asking 1, entering 5 (4 without an address), deciding 3, a poll 2, a poll that gets tokens 3, a late one 0', async () => {
   const counters: Counting[] = []
   const w = await deviceWorld({ wrap: (store) => counters[counters.push(countingStore(store)) - 1]!.store })
   const trips = async (run: () => Promise<unknown>): Promise<number> => {
@@ -441,6 +458,8 @@ it('round trips: asking 1, entering 5 (4 without an address), deciding 3, a poll
   expect(await trips(() => w.decide(id, granted()))).toBe(3)
   w.advance(10_000)
   expect(await trips(() => w.poll(body.device_code))).toBe(3)
+  w.advance(600_000)
+  expect(await trips(() => w.poll(body.device_code))).toBe(0)
 })
 
 describe('user codes', () => {
@@ -449,9 +468,9 @@ describe('user codes', () => {
     let seed = 1
     const random = (n: number): Uint8Array =>
       Uint8Array.from({ length: n }, () => (seed = (Math.imul(seed, 1103515245) + 12345) >>> 0) >>> 24)
-    for (let i = 0; i < 5000; i++) for (const letter of newUserCode(random)) counts.set(letter, (counts.get(letter) ?? 0) + 1)
+    for (let i = 0; i < 50_000; i++) for (const letter of newUserCode(random)) counts.set(letter, (counts.get(letter) ?? 0) + 1)
     expect([...counts.keys()].sort().join('')).toBe('BCDFGHJKLMNPQRSTVWXZ')
-    for (const n of counts.values()) expect(Math.abs(n - 2000)).toBeLessThan(250)
+    for (const n of counts.values()) expect(Math.abs(n - 20_000)).toBeLessThan(600)
   })
 
   it('are read however they are typed, and nothing else is read as one', () => {
