@@ -2,6 +2,7 @@
 
 import { createCrypto } from '@postern/core/crypto'
 import type { Signer } from '@postern/core/cryptoPort'
+import { integer, object, oneOf } from '@postern/core/fields'
 import type { JsonObject } from '@postern/core/json'
 import { publicJwk } from '@postern/core/jwk'
 import { signJws } from '@postern/core/jws'
@@ -20,6 +21,7 @@ import { ciba } from '@postern/tokens/grants/ciba'
 import { device } from '@postern/tokens/grants/device'
 import type { IssuerContext } from '@postern/tokens/issuer'
 import type { Login } from '@postern/tokens/login'
+import { type DetailTypes, detailTypes } from '@postern/tokens/rar'
 import { type Answer, SECRET, type World, type WorldOptions, world } from './world.js'
 
 export const VERIFICATION = 'https://id.example.com/go'
@@ -40,6 +42,15 @@ export const deviceClients: readonly ClientConfig[] = [
   { ...common, id: 'cli', auth: { method: 'none' }, grantTypes: [DEVICE_GRANT, 'refresh_token'] },
   { ...common, id: 'portal', auth: { method: 'client_secret_basic', secretHashes }, introspects: ['https://api.example.com'] },
 ]
+
+/** A payment of at most so many cents, as `authorization_details`. */
+export const payments: DetailTypes = detailTypes({
+  payment: {
+    parse: object({ type: oneOf('payment'), cents: integer({ min: 1, max: 1e9 }) }),
+    narrows: (asked, given) => (asked.cents as number) <= (given.cents as number),
+  },
+})
+export const payment = (cents: number): JsonObject => ({ type: 'payment', cents })
 
 export interface DeviceWorld extends World {
   begin(form?: Record<string, string>, o?: { node?: number; headers?: Record<string, string> }): Promise<Answer>
@@ -95,6 +106,7 @@ export function cibaClients(callbackUrl = 'https://client.example.com/cb'): read
     { ...portal, id: 'pinged', backchannelTokenDeliveryMode: 'ping' },
     { ...portal, id: 'pushed', backchannelTokenDeliveryMode: 'push' },
     { ...portal, id: 'bound', backchannelTokenDeliveryMode: 'push', dpopBound: true },
+    { ...portal, id: 'certified', backchannelTokenDeliveryMode: 'push', certificateBound: true },
     { ...portal, id: 'brief', backchannelTokenDeliveryMode: 'push', grantTypes: [CIBA_GRANT] },
     { ...portal, id: 'signed', jwks: [publicJwk(signedKey)], requireSignedRequest: true },
     { ...portal, id: 'open', auth: { method: 'none' } },

@@ -123,7 +123,8 @@ function credentialsSent({ headers }: Request, form: ReadonlyMap<string, string>
   return inHeaders.length + ['client_secret', 'client_assertion'].filter((name) => form.has(name)).length
 }
 
-async function boundCertificate(context: IssuerContext): Promise<string> {
+/** `x5t#S256` that a client's tokens are bound to. @throws PosternError `request.malformed` where the connection has no certificate */
+export async function boundCertificate(context: IssuerContext): Promise<string> {
   const x5t = await certificateThumbprint(context)
   if (x5t === null) throw malformed('The tokens of this client are bound to its certificate, and none was presented.')
   return x5t

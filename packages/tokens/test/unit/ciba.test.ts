@@ -5,14 +5,14 @@ import type { JsonObject } from '@postern/core/json'
 import { signJws } from '@postern/core/jws'
 import { newRev, type Part } from '@postern/store'
 import { type Counting, countingStore } from '@postern/testkit/counting'
-import { decideCiba, deliver } from '@postern/tokens/ciba'
+import { decideCiba, deliver, type UserDecision } from '@postern/tokens/ciba'
 import { clientsInConfig } from '@postern/tokens/clients'
 import { places } from '@postern/tokens/places'
 import type { Verdict } from '@postern/tokens/recheck'
 import { revoke } from '@postern/tokens/revoke'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type Receiver, receiver } from '../receiver.js'
-import { type CibaWorld, cibaClients, cibaWorld, granted, NOTIFICATION, requestSigner } from '../waiting.js'
+import { type CibaWorld, cibaClients, cibaWorld, granted, NOTIFICATION, payment, payments, requestSigner } from '../waiting.js'
 import { SECRET } from '../world.js'
 
 const code = (promise: Promise<unknown>): Promise<string> =>
@@ -699,6 +699,36 @@ describe('a client that is called', () => {
     const [sent] = bodies() as [Record<string, string>]
     expect(sent.token_type).toBe('DPoP')
     expect(claimsOf(sent.access_token!).cnf).toEqual({ jkt: key.jkt })
+  })
+
+  it('is bound to the certificate it asked with, and owes one then', async () => {
+    let host = {}
+    const w = await called({ context: () => ({ host }) })
+    const clientCertificate = utf8('a certificate')
+    expect((await w.begin({ client_id: 'certified' })).body.error).toBe('invalid_request')
+    host = { clientCertificate }
+    const proved = await called({ context: () => ({ host }) })
+    expect((await proved.begin({ client_id: 'certified' })).status).toBe(200)
+    await proved.decide(granted())
+    await deliver(proved.contexts[0]!)
+    const [sent] = bodies() as [Record<string, string>]
+    const x5t = createHash('sha256').update(clientCertificate).digest('base64url')
+    expect(claimsOf(sent.access_token!).cnf).toEqual({ 'x5t#S256': x5t })
+  })
+
+  it('gets the details that were granted of those it asked for, polled and pushed', async () => {
+    const w = await called({ context: () => ({ details: payments }) })
+    const authorization_details = JSON.stringify([payment(100)])
+    const { auth_req_id } = (await w.begin({ authorization_details })).body
+    expect(w.asked.at(-1)!.authorizationDetails).toEqual([payment(100)])
+    expect(await code(w.decide({ ...granted(), authorizationDetails: [payment(101)] } as UserDecision))).toBe('details.refused')
+    await w.decide({ ...granted(), authorizationDetails: [payment(60)] } as UserDecision)
+    const narrowed = { form: { authorization_details: JSON.stringify([payment(50)]) } }
+    expect((await w.poll(auth_req_id, narrowed)).body.authorization_details).toEqual([payment(50)])
+    await w.begin({ client_id: 'pushed', authorization_details })
+    await w.decide({ ...granted(), authorizationDetails: [payment(60)] } as UserDecision)
+    await deliver(w.contexts[0]!)
+    expect(bodies()[0]!.authorization_details).toEqual([payment(60)])
   })
 
   it('is called where it is registered now, and not at all when it is gone', async () => {

@@ -1,7 +1,8 @@
 import { PosternError } from '@postern/core/errors'
+import type { JsonObject } from '@postern/core/json'
 import { newRev } from '@postern/store'
 import { type Counting, countingStore } from '@postern/testkit/counting'
-import { claimUserCode, decideDevice } from '@postern/tokens/device'
+import { claimUserCode, decideDevice, type UserDecision } from '@postern/tokens/device'
 import { addressBlock } from '@postern/tokens/internal/address'
 import { newUserCode, readUserCode, shownUserCode } from '@postern/tokens/internal/userCode'
 import { places } from '@postern/tokens/places'
@@ -9,7 +10,7 @@ import type { Verdict } from '@postern/tokens/recheck'
 import { revoke } from '@postern/tokens/revoke'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { type DeviceWorld, deviceWorld, granted, VERIFICATION } from '../waiting.js'
+import { type DeviceWorld, deviceWorld, granted, payment, payments, VERIFICATION } from '../waiting.js'
 import { basic, SECRET } from '../world.js'
 
 const QUARTER_MS = 900_000
@@ -367,6 +368,22 @@ describe('a user who enters a code', () => {
     const { id } = await w.claim(user_code)
     expect(await code(w.decide(id, { ...granted(), scope: ['openid', 'accounts'] } as never))).toBe('scope.refused')
     expect((await w.poll(device_code)).body.error).toBe('authorization_pending')
+  })
+
+  it('sees the details that were asked for, and grants some of them, or none', async () => {
+    const w = await deviceWorld({ context: () => ({ details: payments }) })
+    const asked = { authorization_details: JSON.stringify([payment(100)]) }
+    expect((await w.begin({ authorization_details: '[{"type":"other"}]' })).body.error).toBe('invalid_authorization_details')
+    const tokens = async (authorizationDetails?: readonly JsonObject[]) => {
+      const { device_code, user_code } = (await w.begin(asked)).body
+      const { id, authorizationDetails: shown } = await w.claim(user_code)
+      expect(shown).toEqual([payment(100)])
+      await w.decide(id, { ...granted(), ...(authorizationDetails && { authorizationDetails }) } as UserDecision)
+      return (await w.poll(device_code)).body
+    }
+    expect((await tokens([payment(60)])).authorization_details).toEqual([payment(60)])
+    expect(await tokens()).not.toHaveProperty('authorization_details')
+    await expect(tokens([payment(101)])).rejects.toMatchObject({ code: 'details.refused' })
   })
 
   it('T39 has five tries in a quarter of an hour, right or wrong, and locks out nobody else', async () => {
