@@ -56,7 +56,7 @@ export interface CibaAnswer {
    * (somebody waits for this user already), the client is answered as for nobody.
    */
   readonly ops?: readonly Op[]
-  /** Runs once the request stands: reach the user's device. No reply waits for it. */
+  /** Runs once the request stands: reach the user's device. No reply waits for it, and no failure of it is told: that is the host's own matter. */
   after?(): Promise<void>
 }
 

@@ -2,12 +2,13 @@
 import { isPosternError } from '@postern/core/errors'
 import type { JsonObject } from '@postern/core/json'
 import type { Rec } from '@postern/store'
+import type { Client } from '../clients.js'
 import type { Issue, TokenPlan } from '../grant.js'
 import type { IssuerContext } from '../issuer.js'
 import type { Guard } from '../login.js'
 import type { CallbackKind, Message } from './callbacks.js'
 import type { Notification } from './cibaState.js'
-import { decodeFamily, type Family, familyKey, type Grant } from './family.js'
+import { decodeFamily, type Family, familyKey, type Grant, outlivesClient } from './family.js'
 import { openHandle } from './handles.js'
 import { issue } from './issue.js'
 import { type Judged, judge, MAX_TRIES } from './judge.js'
@@ -53,9 +54,9 @@ export const cibaCallback: CallbackKind<CibaNotice> = {
     const client = await context.clients.find(clientId)
     const opened = await openHandle<Notification>(kitOf(context), 'notification', notification)
     const url = client?.backchannelClientNotificationEndpoint
-    if (opened === null || url === undefined) return null
+    if (client === null || opened === null || url === undefined) return null
     const { token, authReqId } = opened
-    const body = push === null ? {} : 'error' in push ? push : await pushed(push.redeemed, authReqId, context)
+    const body = push === null ? {} : 'error' in push ? push : await pushed(push.redeemed, authReqId, client, context)
     return body === null ? null : post(url, token, { auth_req_id: authReqId, ...body })
   },
 }
@@ -70,9 +71,10 @@ function post(url: string, token: string, body: JsonObject): Message {
  * token is the same at each try, since it is the record.
  * @returns `null` when it has been used, and so was received
  */
-async function pushed(redeemed: Redeemed, authReqId: string, context: IssuerContext): Promise<JsonObject | null> {
-  const { plan } = redeemed
+async function pushed(redeemed: Redeemed, authReqId: string, client: Client, context: IssuerContext): Promise<JsonObject | null> {
+  const { plan, grant } = redeemed
   try {
+    if (!outlivesClient(grant, client)) throw invalidGrant('ciba.client_revoked')
     const { judged, family } = await stillGranted(redeemed, context)
     if (family !== null && family.family.gen > 0) return null
     const now: TokenPlan = {

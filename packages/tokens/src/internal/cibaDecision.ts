@@ -21,7 +21,7 @@ const LATE_MS = 300_000
 /**
  * Approves or denies the request that `begin` was told of as `id`: one terminal state, however many decide. With ping and push its client
  * is told, and what is pushed is redeemed in this very commit; where `recheck` says no to that, the request is denied.
- * @param o.ops - written with the decision, in the user's partition; ≤ 4
+ * @param o.ops - written with the decision, in the user's partition; ≤ 4, where a `recheck` of pushes names ≤ 2 guards
  * @throws PosternError `grant.expired`: unknown, expired or another user's · `scope.refused` `details.refused` `request.malformed`
  */
 export async function decideCiba(
@@ -44,21 +44,20 @@ export async function decideCiba(
   const granted = decision.outcome === 'granted' ? await grantedOf(decision, found, client, context) : null
   for (let end = await endOf(granted, found, client, context); ; ) {
     const notice = noticeOf(end, found, client, context)
-    const told = eventOf('ciba.decided', context, {
+    const event = eventOf('ciba.decided', context, {
       client,
       subject,
       outcome: end.status === 'approved' ? 'success' : 'refused',
       ...(end.reason !== null && { reason: end.reason }),
       detail: { decision: end.status, mode: found.mode },
     })
-    const events = end.redemption?.event ? [told, end.redemption.event] : [told]
     const value = encodeWaiting({ ...found, status: end.status, granted: end.granted } satisfies CibaState)
     const own: Op = { op: 'put', key: cibaKey(id), value, rev: rec.rev, expiresAt: found.exp }
     const redeeming = end.redemption?.ops ?? []
-    const all = [own, ...redeeming, ...ops, ...(notice === null ? [] : [notice.op]), ...events.map(eventOp)]
+    const all = [own, ...redeeming, ...ops, ...(notice === null ? [] : [notice.op]), eventOp(event)]
     const { rev, answer } = await commit(part, all, context)
     if (answer.ok) {
-      ship(part, events, context)
+      ship(part, [event], context)
       if (notice !== null) send(cibaCallback, part, notice, rev, context)
       return { status: end.status, first: true }
     }

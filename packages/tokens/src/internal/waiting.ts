@@ -93,7 +93,7 @@ export async function grantedOf(
 }
 
 /**
- * A poll: through the gate, then what stands there. Whatever the answer, the proof or assertion that the poll came with is spent.
+ * A poll: through the gate, then what stands there. Whatever the answer, the assertion or proof of a shared client is spent.
  * @param o.jti - the request's that the handle was made for
  */
 export async function poll(

@@ -649,6 +649,33 @@ describe('a client that is called', () => {
     }
   })
 
+  it('T41 whose client was revoked between yes and delivery is pushed an error', async () => {
+    let epoch: string | null = null
+    const clients = clientsInConfig(cibaClients(to.url))
+    const find = async (id: string) => ({ ...(await clients.find(id))!, epoch })
+    const w = await called({ context: () => ({ clients: { find } }) })
+    await w.begin({ client_id: 'pushed' })
+    await w.decide(granted())
+    epoch = 'AAAAAAAAAAAAAAAA'
+    await deliver(w.contexts[0]!)
+    expect(bodies()[0]).toMatchObject({ error: 'access_denied' })
+  })
+
+  it('with all that may join its commit still fits into one: session, listener, two guards of the host, four of its ops', async () => {
+    const clients = clientsInConfig(cibaClients(to.url))
+    const find = async (id: string) => ({ ...(await clients.find(id))!, backchannelLogoutUri: to.url })
+    const guards = ['u1', 'u2'].map((key) => ({ key, rev: null }))
+    const w = await called({ context: () => ({ clients: { find }, recheck: async () => ({ ok: true, guards }) }) })
+    const ops = [1, 2, 3, 4].map((n) => ({ op: 'put', key: `tx/${n}`, value: utf8('x'), rev: null }) as const)
+    for (const scope of ['openid accounts', 'openid offline_access']) {
+      await w.begin({ client_id: 'pushed', scope })
+      const each = ops.map((op) => ({ ...op, key: `${op.key}/${scope.length}` }))
+      const { id } = w.asked.at(-1)!
+      const decided = await decideCiba(id, granted({ sid: 'session1' }), w.contexts[0]!, { ops: each })
+      expect(decided).toEqual({ status: 'approved', first: true })
+    }
+  })
+
   it('T41 whose family was ended between two tries is pushed an error', async () => {
     const w = await called()
     await w.begin({ client_id: 'pushed' })

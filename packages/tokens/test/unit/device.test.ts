@@ -2,7 +2,7 @@ import { PosternError } from '@postern/core/errors'
 import type { JsonObject } from '@postern/core/json'
 import { newRev } from '@postern/store'
 import { type Counting, countingStore } from '@postern/testkit/counting'
-import { claimUserCode, decideDevice, type UserDecision } from '@postern/tokens/device'
+import { claimUserCode, DEVICE_GRANT, decideDevice, type UserDecision } from '@postern/tokens/device'
 import { addressBlock } from '@postern/tokens/internal/address'
 import { newUserCode, readUserCode, shownUserCode } from '@postern/tokens/internal/userCode'
 import { places } from '@postern/tokens/places'
@@ -306,6 +306,32 @@ describe('a device that polls', () => {
     const stolen = { client_id: 'cli', grant_type: 'refresh_token', refresh_token: body.refresh_token }
     const tried = await w.post('/token', stolen, { headers: { dpop: await two.proof(`${issuer}/token`) } })
     expect(tried.body.error).toBe('invalid_grant')
+  })
+
+  it('as an app instance has its grant in its own partition, redeemed with its proof', async () => {
+    const w = await deviceWorld({
+      context: ({ clients }) => {
+        const find = async (id: string) => {
+          const found = await clients.find(id)
+          return found?.kind === 'instance' ? { ...found, grantTypes: [DEVICE_GRANT, 'refresh_token'] } : found
+        }
+        return { clients: { ...clients, find } }
+      },
+    })
+    const app = await w.device()
+    const { issuer } = w.contexts[0]!
+    const begun = await w.post(
+      '/device_authorization',
+      { client_id: app.id, scope: 'openid accounts' },
+      { headers: { dpop: await app.proof(`${issuer}/device_authorization`) } },
+    )
+    await w.decide((await w.claim(begun.body.user_code)).id, granted())
+    const form = { grant_type: DEVICE_GRANT, device_code: begun.body.device_code }
+    const { status, body } = await w.token(app, form)
+    expect([status, body.token_type]).toEqual([200, 'DPoP'])
+    const standing = await w.inner.list({ tenant: 't1', id: `dev:${app.id}` }, '', { now: w.now(), limit: 100 })
+    expect(standing.map(({ key }) => key.split('/')[0])).toEqual(expect.arrayContaining(['code', 'd', 'fam', 'j']))
+    expect((await w.refresh(app, body.refresh_token)).status).toBe(200)
   })
 
   it('spends its proof though it has to wait, and is told of in no event', async () => {
