@@ -48,6 +48,11 @@ export interface Places {
 
 const NOTHING = new Uint8Array(0)
 
+/** Where a tenant's key ring and its restore epoch live: the one place that no key is needed to find. */
+export function keysPart(tenant: string): Part {
+  return { tenant, id: 'keys' }
+}
+
 /** The places of one tenant. */
 export function places({
   keys,
