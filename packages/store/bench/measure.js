@@ -1,6 +1,13 @@
 // @ts-check
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+
+setFlagsFromString('--expose-gc')
+const collect = runInNewContext('gc')
+
 /**
- * Runs both sides in turn, in many short rounds, and takes the median of each: what else the machine does falls on both.
+ * Runs both sides in turn, in many short rounds, and takes the median of each: what else the machine does falls on both. What a round
+ * leaves young is collected before the next, so that nobody pays for the other's garbage.
  * @param {string} name
  * @param {{ postern(): Promise<number>, peer(): Promise<number>, peerName: string, limit_us?: number | null, rounds?: number, note?: object }} o
  *   - each side runs one round and gives µs an operation
@@ -29,6 +36,7 @@ export async function compare(name, { postern, peer, peerName, limit_us = null, 
 
 /** @param {number[]} list @param {() => Promise<number>} run */
 async function push(list, run) {
+  collect({ type: 'minor' })
   list.push(await run())
 }
 

@@ -8,28 +8,55 @@ const value = new Uint8Array(300)
 
 /** A one-op commit against what any asynchronous store in memory costs: `await`, a get and a set. */
 export async function memoryCases() {
-  const postern = async () => {
+  const lines = []
+  for (const [name, inFlight, parts] of /** @type {const} */ ([
+    ['memory.commit', 1, 1024],
+    ['memory.commit.hot', 1, 1],
+    ['memory.commit.32', 32, 1024],
+    ['memory.commit.256', 256, 1024],
+  ]))
+    lines.push(
+      await compare(name, {
+        postern: ours(inFlight, parts),
+        peer: peer(inFlight, parts),
+        peerName: 'await + Map.get + Map.set',
+        rounds: 31,
+      }),
+    )
+  return lines
+}
+
+/** @param {number} inFlight @param {number} parts */
+function ours(inFlight, parts) {
+  return () => {
     const store = memoryStore()
-    return timed(COUNT, async () => {
-      for (let i = 0; i < COUNT; i++) {
-        const part = { tenant: 'bank', id: `u:${i & 1023}` }
-        await store.commit(part, [{ op: 'put', key: `marker/${i}`, value, rev: null }], { now, rev: 'AAAAAAAAAAAAAAAA' })
-      }
+    return rounds(inFlight, async (i) => {
+      const part = { tenant: 'bank', id: `u:${i % parts}` }
+      await store.commit(part, [{ op: 'put', key: `marker/${i}`, value, rev: null }], { now, rev: 'AAAAAAAAAAAAAAAA' })
     })
   }
-  const peer = async () => {
+}
+
+/** @param {number} inFlight @param {number} parts */
+function peer(inFlight, parts) {
+  return () => {
     /** @type {Map<string, Map<string, Uint8Array>>} */
-    const parts = new Map()
-    return timed(COUNT, async () => {
-      for (let i = 0; i < COUNT; i++) {
-        const id = `bank:u:${i & 1023}`
-        const part = parts.get(id) ?? new Map()
-        parts.set(id, part)
-        const key = `marker/${i}`
-        if (part.get(key) === undefined) part.set(key, new Uint8Array(value))
-        await null
-      }
+    const kept = new Map()
+    return rounds(inFlight, async (i) => {
+      const id = `bank:u:${i % parts}`
+      const part = kept.get(id) ?? new Map()
+      kept.set(id, part)
+      const key = `marker/${i}`
+      if (part.get(key) === undefined) part.set(key, new Uint8Array(value))
     })
   }
-  return [await compare('memory.commit', { postern, peer, peerName: 'await + Map.get + Map.set' })]
+}
+
+/** @param {number} inFlight @param {(i: number) => Promise<void>} one */
+function rounds(inFlight, one) {
+  let next = 0
+  const each = async () => {
+    while (next < COUNT) await one(next++)
+  }
+  return timed(COUNT, () => Promise.all(Array.from({ length: inFlight }, each)))
 }

@@ -1,8 +1,9 @@
 /** The memory driver: for tests, for development, and for markers that may die with the process. */
 import { PosternError } from '@postern/core/errors'
 import type { Rec, Store } from './contract.js'
-import { judge, type Kept, liveKept, shown, told } from './internal/judge.js'
-import { checkedKeys, checkedNow, checkedOps, checkedPage, copyOf, type Page, partOf, placeOf } from './internal/validate.js'
+import { blocks } from './internal/blocks.js'
+import { after, holds, type Kept, liveKept, shown, told } from './internal/judge.js'
+import { checkedKeys, checkedNow, checkedOps, checkedPage, type Page, partOf, placeOf } from './internal/validate.js'
 
 export interface MemoryOptions {
   /** How long an expired record is kept for nodes whose clocks run behind. @defaultValue 60,000 ms */
@@ -18,9 +19,6 @@ interface Shelf {
 /** Sweeping a record takes well under a microsecond, so that a budget in ms is counted in records and needs no clock. */
 const RECORDS_A_MS = 1000
 
-/** One record that stays keeps its block, so that blocks are small. */
-const BLOCK_BYTES = 8192
-
 /** A store in this process's memory. A commit is one synchronous section; guarantees: none. */
 export function memoryStore({ graceMs = 60_000 }: MemoryOptions = {}): Store {
   const shelves = new Map<string, Shelf>()
@@ -31,7 +29,12 @@ export function memoryStore({ graceMs = 60_000 }: MemoryOptions = {}): Store {
   const open = (): void => {
     if (closed) throw new PosternError('store.closed')
   }
-  const stored = blocks()
+  const room = blocks()
+  const stored = (bytes: Uint8Array): Uint8Array => {
+    const copy = room(bytes.length)
+    copy.set(bytes)
+    return copy
+  }
   const keep = (shelf: Shelf, place: string, key: string, rec: Kept | null): void => {
     const { recs } = shelf
     const { size } = recs
@@ -63,22 +66,20 @@ export function memoryStore({ graceMs = 60_000 }: MemoryOptions = {}): Store {
       const checked = checkedOps(ops, { now, rev })
       const shelf = shelves.get(place) ?? { recs: new Map<string, Kept>(), order: null }
       const currents: (Kept | null)[] = []
-      for (const { key } of checked) currents.push(liveKept(shelf.recs.get(key), now))
-      const judged = judge(checked, currents, rev)
-      if (!judged.ok) return { ok: false, at: judged.at, current: shown(judged.current) }
+      for (let at = 0; at < checked.length; at++) {
+        const op = checked[at]!
+        const current = liveKept(shelf.recs.get(op.key), now)
+        if (!holds(op, current)) return { ok: false, at, current: shown(current) }
+        currents.push(current)
+      }
       const recs: (Rec | null)[] = []
       for (let i = 0; i < checked.length; i++) {
-        const { op, key } = checked[i]!
-        const rec = judged.recs[i]!
-        if (op === 'check') recs.push(shown(rec))
-        else if (op === 'put') {
-          // The bytes of a put are the call's own copy, and go back with the answer; what stays is another.
-          recs.push(told(rec))
-          keep(shelf, place, key, { key, value: stored(rec!.value), n: 0, rev, expiresAt: rec!.expiresAt })
-        } else {
-          recs.push(shown(rec))
-          keep(shelf, place, key, rec)
-        }
+        const op = checked[i]!
+        const rec = after(op, currents[i]!, rev)
+        // The bytes of a put are the call's own copy, and go back with the answer; what stays is another.
+        recs.push(op.op === 'put' ? told(rec) : shown(rec))
+        if (op.op === 'put') keep(shelf, place, op.key, { ...rec!, value: stored(op.value) })
+        else if (op.op !== 'check') keep(shelf, place, op.key, rec)
       }
       return { ok: true, recs }
     },
@@ -128,24 +129,6 @@ export function memoryStore({ graceMs = 60_000 }: MemoryOptions = {}): Store {
       shelves.clear()
       unsent.clear()
     },
-  }
-}
-
-/** A copy inside a block of many: in V8 an array with memory of its own costs more than all the rest of a commit. */
-function blocks(): (bytes: Uint8Array) => Uint8Array {
-  let block = new Uint8Array(0)
-  let used = 0
-  return (bytes) => {
-    const { length } = bytes
-    if (length > BLOCK_BYTES / 4) return copyOf(bytes)
-    if (used + length > block.length) {
-      block = new Uint8Array(BLOCK_BYTES)
-      used = 0
-    }
-    const copy = block.subarray(used, used + length)
-    copy.set(bytes)
-    used += length
-    return copy
   }
 }
 

@@ -28,25 +28,6 @@ export function after(op: CheckedOp, current: Kept | null, rev: string): Kept | 
   return { ...current, n: current.n + op.by, rev }
 }
 
-/**
- * Judges all ops against the state before the commit, then gives the records after it.
- * @param currents - the live record at each op's key
- */
-export function judge(ops: readonly CheckedOp[], currents: readonly (Kept | null)[], rev: string): Judged {
-  for (let at = 0; at < ops.length; at++) {
-    const current = currents[at]!
-    if (!holds(ops[at]!, current)) return { ok: false, at, current }
-  }
-  const recs: (Kept | null)[] = []
-  for (let i = 0; i < ops.length; i++) recs.push(after(ops[i]!, currents[i]!, rev))
-  return { ok: true, recs }
-}
-
-/** A `Commit` over kept records, which are not for callers to see. */
-export type Judged =
-  | { readonly ok: true; readonly recs: readonly (Kept | null)[] }
-  | { readonly ok: false; readonly at: number; readonly current: Kept | null }
-
 /** The record as callers see it: 0 for never. The bytes are handed over, so they must be kept nowhere else. */
 export function told(kept: Kept): Rec
 export function told(kept: Kept | null): Rec | null

@@ -10,6 +10,7 @@ import type { AeadKey, CryptoPort, HmacKey, Now } from '@postern/core/cryptoPort
 import { PosternError } from '@postern/core/errors'
 import type { Random } from '@postern/core/runtime'
 import type { Part } from '../../contract.js'
+import { blocks } from '../blocks.js'
 import { MAX_VALUE_BYTES } from '../validate.js'
 import { activeKey, type DataKey, type DataKeys, type KeySource, keysOf } from './dataKeys.js'
 import { chain } from './now.js'
@@ -50,6 +51,8 @@ interface Prepared {
 /** Prepared keys live as long as the host's key objects. Partitions' keys are kept nowhere: in Node keeping them costs more than the HMAC. */
 export function createBox({ keys, crypto, random, plain }: BoxOptions): Box {
   const known = new WeakMap<DataKey, Prepared>()
+  // Sealed values go to the driver, which copies them, and to nobody else.
+  const room = blocks()
 
   const prepare = (key: DataKey): Prepared => {
     const prepared = known.get(key)
@@ -94,7 +97,14 @@ export function createBox({ keys, crypto, random, plain }: BoxOptions): Box {
           const aad = aadOf(part, key, first)
           if (aad === null) throw corrupt()
           const body = crypto.seal(aead, nonce, aad, value)
-          return chain(body, (bytes) => record(first, prepared.kid, nonce, bytes))
+          return chain(body, (bytes) => {
+            const out = room(BODY_AT + bytes.length)
+            out[0] = first
+            out.set(prepared.kid, KID_AT)
+            out.set(nonce, NONCE_AT)
+            out.set(bytes, BODY_AT)
+            return out
+          })
         })
       }),
 
@@ -128,15 +138,6 @@ function kidOf(stored: Uint8Array): string {
   let kid = ''
   for (let i = KID_AT; i < NONCE_AT; i++) kid += (stored[i] ?? 0).toString(16).padStart(2, '0')
   return kid
-}
-
-function record(first: number, kid: Uint8Array, nonce: Uint8Array, body: Uint8Array): Uint8Array {
-  const out = new Uint8Array(BODY_AT + body.length)
-  out[0] = first
-  out.set(kid, KID_AT)
-  out.set(nonce, NONCE_AT)
-  out.set(body, BODY_AT)
-  return out
 }
 
 function infoOf({ tenant, id }: Part): Uint8Array {
