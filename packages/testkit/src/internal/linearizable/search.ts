@@ -38,7 +38,8 @@ export function searchOrder(entries: readonly Entry[], maxSteps: number): Found 
       const { after, answer } = commitTo(at.held, e.part, e.ops, e)
       if (answer.ok) open.push({ ...at, applied: [...at.applied, i].sort((a, b) => a - b), held: after })
     }
-    for (const i of candidates.toReversed()) {
+    // Whoever was answered first was most likely the first: tried first, so pushed last.
+    for (const i of candidates.toSorted((a, b) => answered[b]!.return! - answered[a]!.return!)) {
       const held = effect(answered[i]!, at.held)
       if (held) open.push({ ...took(at, i), held })
     }
