@@ -2,39 +2,22 @@
  * Base64url without padding, canonical in both directions: one byte string has one text and the reverse.
  * @see RFC 4648 §5, RFC 7515 §2
  */
+import { decodeByTable, encodeByTable } from './internal/base64urlTable.js'
 
-const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
-/** Character codes by value. */
-const CODES: Uint8Array = /* @__PURE__ */ Uint8Array.from(ALPHABET, (character) => character.charCodeAt(0))
-/** Values by ASCII code; 255 for every character that has none, so that values or-ed together exceed 63 when one is bad. */
-const VALUES: Uint8Array = /* @__PURE__ */ values()
-const ascii: TextDecoder = /* @__PURE__ */ new TextDecoder()
-
-function values(): Uint8Array {
-  const table = new Uint8Array(128).fill(255)
-  for (let i = 0; i < 64; i++) table[ALPHABET.charCodeAt(i)] = i
-  return table
+/** Node's and Bun's own codec, five times as fast. Its decoder is lenient, so what it reads must be what it writes. */
+interface NativeCodec {
+  from(bytes: ArrayBufferLike, start: number, length: number): { toString(encoding: 'base64url'): string }
+  from(text: string, encoding: 'base64url' | 'utf8'): Uint8Array & { toString(encoding: 'base64url'): string }
+  isEncoding?(encoding: string): boolean
 }
+// A browser's stand-in for it may lack the encoding.
+const { Buffer: codec } = globalThis as { Buffer?: NativeCodec }
+const native: NativeCodec | null = codec?.isEncoding?.('base64url') === true ? codec : null
 
 /** Text of bytes, without padding. */
 export function encodeBase64url(bytes: Uint8Array): string {
-  const whole = bytes.length - (bytes.length % 3)
-  const out = new Uint8Array(Math.ceil((bytes.length * 4) / 3))
-  let at = 0
-  for (let i = 0; i < whole; i += 3) {
-    const word = (bytes[i]! << 16) | (bytes[i + 1]! << 8) | bytes[i + 2]!
-    out[at++] = CODES[word >> 18]!
-    out[at++] = CODES[(word >> 12) & 63]!
-    out[at++] = CODES[(word >> 6) & 63]!
-    out[at++] = CODES[word & 63]!
-  }
-  if (whole < bytes.length) {
-    const word = (bytes[whole]! << 16) | ((bytes[whole + 1] ?? 0) << 8)
-    out[at++] = CODES[word >> 18]!
-    out[at++] = CODES[(word >> 12) & 63]!
-    if (at < out.length) out[at] = CODES[(word >> 6) & 63]!
-  }
-  return ascii.decode(out)
+  if (native === null) return encodeByTable(bytes)
+  return native.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64url')
 }
 
 /**
@@ -42,35 +25,8 @@ export function encodeBase64url(bytes: Uint8Array): string {
  * Lenient decoders let one token be written in several ways; nothing in the suite may depend on a text that is not unique.
  */
 export function decodeBase64url(text: string): Uint8Array | null {
-  const tail = text.length % 4
-  if (tail === 1) return null
-  const whole = text.length - tail
-  const out = new Uint8Array(Math.floor((text.length * 3) / 4))
-  let at = 0
-  let seen = 0
-  for (let i = 0; i < whole; i += 4) {
-    const a = valueAt(text, i)
-    const b = valueAt(text, i + 1)
-    const c = valueAt(text, i + 2)
-    const d = valueAt(text, i + 3)
-    seen |= a | b | c | d
-    out[at++] = (a << 2) | (b >> 4)
-    out[at++] = (b << 4) | (c >> 2)
-    out[at++] = (c << 6) | d
-  }
-  if (tail > 0) {
-    const a = valueAt(text, whole)
-    const b = valueAt(text, whole + 1)
-    const c = tail === 3 ? valueAt(text, whole + 2) : 0
-    seen |= a | b | c
-    if ((tail === 3 ? c & 3 : b & 15) !== 0) return null
-    out[at++] = (a << 2) | (b >> 4)
-    if (tail === 3) out[at] = (b << 4) | (c >> 2)
-  }
-  return seen > 63 ? null : out
-}
-
-function valueAt(text: string, i: number): number {
-  const code = text.charCodeAt(i)
-  return code < 128 ? VALUES[code]! : 255
+  if (native === null) return decodeByTable(text)
+  const bytes = native.from(text, 'base64url')
+  // A copy of its own: what the codec gave shares its buffer with others.
+  return bytes.toString('base64url') === text ? new Uint8Array(bytes) : null
 }

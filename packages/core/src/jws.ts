@@ -7,6 +7,7 @@ import { decodeBase64url, encodeBase64url } from './base64url.js'
 import { equal, utf8 } from './bytes.js'
 import type { CryptoPort, HmacKey, SignAlg, Signer, VerifyKey } from './cryptoPort.js'
 import { PosternError } from './errors.js'
+import { isLater } from './internal/now.js'
 import { type JsonObject, type JsonValue, parseJson } from './json.js'
 import { publicJwk } from './jwk.js'
 
@@ -44,6 +45,11 @@ export interface JwsHeader {
   readonly typ: string
   readonly kid?: string
   readonly jwk?: JsonWebKey
+}
+
+/** The payload of a JWS; a member that is `undefined` is left out. */
+export interface Claims {
+  readonly [name: string]: JsonValue | undefined
 }
 
 const MAX_HEADER_BYTES = 2048
@@ -119,7 +125,8 @@ export async function verifyMacJws(crypto: CryptoPort, jws: MacJws, key: HmacKey
  */
 export async function verifyJws(crypto: CryptoPort, jws: Jws, key: VerifyKey): Promise<JsonObject> {
   if (fullName(key.alg) !== fullName(jws.alg)) throw refuse('key.alg')
-  if (!(await crypto.verify(key, jws.signed, jws.signature))) throw refuse('signature')
+  const verified = crypto.verify(key, jws.signed, jws.signature)
+  if (!(isLater(verified) ? await verified : verified)) throw refuse('signature')
   return readPayload(jws.payload)
 }
 
@@ -128,15 +135,35 @@ export async function verifyJws(crypto: CryptoPort, jws: Jws, key: VerifyKey): P
  * @throws PosternError `keys.invalid` when the signer answers in another form than JOSE's (a remote KMS that gives DER)
  * @see RFC 7515 §5.1
  */
-export async function signJws(signer: Signer, header: JwsHeader, payload: JsonObject): Promise<string> {
-  const { typ, kid, jwk } = header
-  const members = { alg: signer.alg, typ, ...(kid !== undefined && { kid }), ...(jwk !== undefined && { jwk: publicJwk(jwk) }) }
-  const text = `${encodeBase64url(utf8(JSON.stringify(members)))}.${encodeBase64url(utf8(JSON.stringify(payload)))}`
-  const signature = await signer.sign(utf8(text))
+export async function signJws(signer: Signer, header: JwsHeader, payload: Claims): Promise<string> {
+  const text = `${headerText(signer, header)}.${encodeBase64url(utf8(JSON.stringify(payload)))}`
+  const signed = signer.sign(utf8(text))
+  const signature = isLater(signed) ? await signed : signed
   const { min, max } = ALGS[signer.alg]
   if (signature.length < min || signature.length > max)
     throw new PosternError('keys.invalid', { reason: 'a signature of a length that JOSE does not have' })
   return `${text}.${encodeBase64url(signature)}`
+}
+
+/** The headers that a signer has written: a key signs few kinds of objects, each very often. */
+const headers: WeakMap<Signer, Map<string, string>> = /* @__PURE__ */ new WeakMap()
+const MAX_HEADERS = 16
+
+function headerText(signer: Signer, { typ, kid, jwk }: JwsHeader): string {
+  if (jwk !== undefined) return encodeHeader({ alg: signer.alg, typ, kid, jwk: publicJwk(jwk) })
+  const name = `${typ} ${kid ?? ''}`
+  let known = headers.get(signer)
+  if (known === undefined) headers.set(signer, (known = new Map()))
+  let text = known.get(name)
+  if (text === undefined) {
+    text = encodeHeader({ alg: signer.alg, typ, kid })
+    if (known.size < MAX_HEADERS) known.set(name, text)
+  }
+  return text
+}
+
+function encodeHeader(members: object): string {
+  return encodeBase64url(utf8(JSON.stringify(members)))
 }
 
 /** Every rung that does not depend on what kind of signature it is. */

@@ -8,6 +8,7 @@ import { concat, fromHex, hex } from './bytes.js'
 import type { CryptoPort, HmacKey } from './cryptoPort.js'
 import { PosternError } from './errors.js'
 import { IV_BYTES, openEnvelope, sealEnvelope, TAG_BYTES } from './internal/envelope.js'
+import { isLater } from './internal/now.js'
 import type { Ring, SealKey } from './keyRing.js'
 import type { Clock, Random } from './runtime.js'
 import { tuple } from './tuple.js'
@@ -66,10 +67,9 @@ interface Prepared {
 /** A {@link Sealer} over a ring of keys. Prepared keys live as long as the ring's key objects. */
 export function createSealer({ ring, crypto, random, clock }: SealerPorts): Sealer {
   const prepared = new WeakMap<SealKey, Prepared>()
+  const aads = new WeakMap<SealScope, Uint8Array>()
 
   async function prepare(key: SealKey): Promise<Prepared> {
-    const known = prepared.get(key)
-    if (known !== undefined) return known
     const master = await crypto.hmacKey('SHA-256', key.secret)
     // No iv half is as long as this label, so K′ is no message key.
     const synthetic = await crypto.hmacKey('SHA-256', await crypto.hmac(master, tuple('postern:sealed/v1:synthetic')))
@@ -78,8 +78,19 @@ export function createSealer({ ring, crypto, random, clock }: SealerPorts): Seal
     return fresh
   }
 
+  function aadOf(scope: SealScope): Uint8Array {
+    const known = aads.get(scope)
+    if (known !== undefined) return known
+    const { type, tenant, issuer, purpose } = scope
+    const aad = tuple('postern:sealed/v1', type, tenant, issuer, purpose)
+    // A scope that somebody may still change is encoded anew each time.
+    if (Object.isFrozen(scope)) aads.set(scope, aad)
+    return aad
+  }
+
   async function write({ head, master }: Prepared, iv: Uint8Array, aad: Uint8Array, plaintext: Uint8Array): Promise<Uint8Array> {
-    return concat(head, iv, await sealEnvelope(crypto, master, iv, aad, plaintext))
+    const sealed = sealEnvelope(crypto, master, iv, aad, plaintext)
+    return concat(head, iv, isLater(sealed) ? await sealed : sealed)
   }
 
   return {
@@ -87,7 +98,7 @@ export function createSealer({ ring, crypto, random, clock }: SealerPorts): Seal
 
     async seal(scope, plaintext) {
       const key = ring.active(clock())
-      return write(await prepare(key), random(IV_BYTES), aadOf(scope), plaintext)
+      return write(prepared.get(key) ?? (await prepare(key)), random(IV_BYTES), aadOf(scope), plaintext)
     },
 
     async sealDeterministic(scope, plaintext, kid) {
@@ -95,10 +106,11 @@ export function createSealer({ ring, crypto, random, clock }: SealerPorts): Seal
       const key = kid === undefined ? ring.active(now) : ring.find(kid, now)
       if (key === null)
         throw new PosternError('keys.none_active', { retryable: false, reason: 'the named sealing key is not published' })
-      const keys = await prepare(key)
+      const keys = prepared.get(key) ?? (await prepare(key))
       const aad = aadOf(scope)
       // The AAD ends where its own lengths say, so AAD ‖ plaintext is unambiguous.
-      const iv = (await crypto.hmac(keys.synthetic, concat(aad, plaintext))).slice(0, IV_BYTES)
+      const mac = crypto.hmac(keys.synthetic, concat(aad, plaintext))
+      const iv = (isLater(mac) ? await mac : mac).slice(0, IV_BYTES)
       return write(keys, iv, aad, plaintext)
     },
 
@@ -107,17 +119,8 @@ export function createSealer({ ring, crypto, random, clock }: SealerPorts): Seal
       if (bytes.length < SEAL_OVERHEAD || bytes[0] !== VERSION) return null
       const key = ring.find(hex(bytes.subarray(KID_AT, IV_AT)), clock())
       if (key === null) return null
-      return openEnvelope(
-        crypto,
-        (await prepare(key)).master,
-        bytes.subarray(IV_AT, BODY_AT),
-        aadOf(scope),
-        bytes.subarray(BODY_AT),
-      )
+      const { master } = prepared.get(key) ?? (await prepare(key))
+      return openEnvelope(crypto, master, bytes.subarray(IV_AT, BODY_AT), aadOf(scope), bytes.subarray(BODY_AT))
     },
   }
-}
-
-function aadOf({ type, tenant, issuer, purpose }: SealScope): Uint8Array {
-  return tuple('postern:sealed/v1', type, tenant, issuer, purpose)
 }

@@ -7,6 +7,7 @@ import { ulid } from '@postern/core/ids'
 import { lp, tuple } from '@postern/core/tuple'
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { decodeByTable, encodeByTable } from '../../src/internal/base64urlTable.js'
 import { RUNS, seeded } from '../support.js'
 
 const bytes = fc.uint8Array({ maxLength: 70 })
@@ -25,6 +26,26 @@ describe('base64url', () => {
       const canonical = /^[A-Za-z0-9_-]*$/.test(text) && lenient.toString('base64url') === text
       expect(decodeBase64url(text), JSON.stringify(text)).toEqual(canonical ? new Uint8Array(lenient) : null)
     }
+  })
+
+  it('by table it is the same as by the runtime’s own codec, for texts that are none, too', () => {
+    check(
+      fc.property(bytes, (raw) => {
+        expect(encodeByTable(raw)).toBe(encodeBase64url(raw))
+      }),
+    )
+    check(
+      fc.property(fc.string({ unit: fc.constantFrom(...'ABQZagwz0189-_+/= \n\u0141\ud800'), maxLength: 9 }), (text) => {
+        expect(decodeByTable(text)).toEqual(decodeBase64url(text))
+      }),
+      RUNS * 5,
+    )
+  })
+
+  it('what it reads shares its buffer with nothing', () => {
+    const raw = decodeBase64url('AAAA')!
+    expect(raw.buffer.byteLength).toBe(3)
+    expect(Object.getPrototypeOf(raw)).toBe(Uint8Array.prototype)
   })
 
   it('writes what Buffer writes and reads it back', () =>
