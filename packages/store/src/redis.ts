@@ -6,15 +6,14 @@
 import { PosternError } from '@postern/core/errors'
 import type { Store } from './contract.js'
 import { liveKept, told } from './internal/judge.js'
-import { argsOf, commitOf } from './internal/redis/commit.js'
+import { commitsOver } from './internal/redis/commit.js'
 import { readError } from './internal/redis/errors.js'
 import { pageOf, tidySome } from './internal/redis/page.js'
 import { pipeline } from './internal/redis/pipeline.js'
 import type { RedisPort } from './internal/redis/ports.js'
 import { probe, textOf } from './internal/redis/probe.js'
-import { decodeRecord, encodeRecord, indexOf, keyOf, lifeOf } from './internal/redis/record.js'
-import { commitScript } from './internal/redis/script.js'
-import { type CheckedOp, checkedKeys, checkedNow, checkedOps, checkedPage, NEVER, placeOf } from './internal/validate.js'
+import { decodeRecord, indexOf, keyOf } from './internal/redis/record.js'
+import { checkedKeys, checkedNow, checkedOps, checkedPage, placeOf } from './internal/validate.js'
 
 export { fromIoredis, type IoredisCluster, type IoredisSingle } from './internal/redis/ioredis.js'
 export { fromNodeRedis, type NodeRedisCluster, type NodeRedisSingle } from './internal/redis/nodeRedis.js'
@@ -35,7 +34,7 @@ export interface RedisOptions {
   readonly maxQueue?: number
 }
 
-/** A commit in so many that adds a name to an index looks at twice as many names. */
+/** So many expiring names in indexes that stay for ever, and some of the last one are looked at: twice as many. */
 const TIDY_EVERY = 64
 
 /**
@@ -64,38 +63,24 @@ export async function redisStore(o: RedisOptions): Promise<Store> {
       const have = await port.send(indexOf(place), 'WAIT', String(replicas), String(timeoutMs)).catch(() => -1)
       return Number(have) >= replicas
     })
-  const markers = setGivesBack && !index && !wait
   const pipe = pipeline(acknowledged, !cluster, maxQueue)
-  let named = 0
+  let names = 0
+  const queued = commitsOver(port, {
+    index,
+    graceMs,
+    setGivesBack,
+    once: wait !== undefined,
+    named(place, count) {
+      names += count
+      if (names < TIDY_EVERY) return
+      names = 0
+      pipe.call(() => tidySome(port, place)).catch(() => {})
+    },
+  })
   let closed = false
 
   const open = (): void => {
     if (closed) throw new PosternError('store.closed')
-  }
-
-  const send = (place: string, ops: readonly CheckedOp[], now: number, rev: string): Promise<unknown> => {
-    const keys = ops.map(({ key }) => keyOf(place, key))
-    if (index) keys.push(indexOf(place))
-    // A wait counts what came before it, and would not know of a second sending.
-    return port.eval(wait ? '' : commitScript.sha, commitScript.text, keys, argsOf(ops, now, rev, graceMs))
-  }
-
-  /** A marker alone needs no script: `SET` gives back what stood in its way. What is expired and still kept is the script's business. */
-  const sendMarker = async (place: string, op: PutOp, now: number, rev: string): Promise<unknown> => {
-    const key = keyOf(place, op.key)
-    const life = lifeOf(op.expiresAt, now, graceMs)
-    const record = encodeRecord(op.expiresAt, 0, rev, op.value)
-    const found = await port.send(key, 'SET', key, record, 'NX', 'GET', ...(life === '' ? [] : ['PX', life]))
-    if (found === null) return 0
-    return decodeRecord(op.key, found).expiresAt > now ? [1, found] : send(place, [op], now, rev)
-  }
-
-  /** Expired names stay in an index until somebody looks at them. */
-  const tidy = (place: string, ops: readonly CheckedOp[]): void => {
-    named += ops.filter((op) => (op.op === 'put' || op.op === 'add') && op.expiresAt !== NEVER).length
-    if (named < TIDY_EVERY) return
-    named = 0
-    pipe.call(() => tidySome(port, place)).catch(() => {})
   }
 
   return {
@@ -115,14 +100,7 @@ export async function redisStore(o: RedisOptions): Promise<Store> {
       open()
       const place = placeOf(part)
       const checked = checkedOps(ops, { now, rev })
-      const answer = await pipe.commit({
-        place,
-        rev,
-        send: () => (markers && isMarker(checked) ? sendMarker(place, checked[0], now, rev) : send(place, checked, now, rev)),
-        answer: (reply) => commitOf(reply, checked, rev),
-      })
-      if (index && answer.ok) tidy(place, checked)
-      return answer
+      return pipe.commit(queued({ place, ops: checked, now, rev }))
     },
 
     async list(part, prefix, o) {
@@ -146,12 +124,6 @@ export async function redisStore(o: RedisOptions): Promise<Store> {
       await port.close()
     },
   }
-}
-
-type PutOp = Extract<CheckedOp, { readonly op: 'put' }>
-
-function isMarker(ops: readonly CheckedOp[]): ops is readonly [PutOp] {
-  return ops.length === 1 && ops[0]!.op === 'put' && ops[0]!.rev === null
 }
 
 function readFailed(error: unknown): never {

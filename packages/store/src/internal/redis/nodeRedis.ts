@@ -1,6 +1,6 @@
 /** node-redis (the package `redis`), single or cluster. It sends nothing again that was written, and writes the calls of a turn at once. */
 import { PosternError } from '@postern/core/errors'
-import { bufferOf, type Line, lineOver, portOver, type RedisArg, type RedisPort, typeOfBytes } from './ports.js'
+import { bufferOf, type Line, lineOver, platform, portOver, type RedisArg, type RedisPort } from './ports.js'
 import { slotOf } from './slot.js'
 
 interface SendOptions {
@@ -17,6 +17,7 @@ interface Closable {
 /** What the driver uses of `createClient(…)`. */
 export interface NodeRedisSingle extends Closable {
   sendCommand(args: readonly RedisArg[], options: SendOptions): Promise<unknown>
+  on(event: 'reconnecting', listener: () => void): unknown
 }
 
 /** What the driver uses of `createCluster(…)`. */
@@ -27,8 +28,8 @@ export interface NodeRedisCluster extends Closable {
 }
 
 /**
- * The driver's port over a node-redis client, which the host connects. What a lost connection leaves unwritten waits for the next
- * one inside the client, unless it was opened with `disableOfflineQueue`; what was written is rejected.
+ * The driver's port over a node-redis client, which the host connects. A lost connection leaves what was written unknown and drops
+ * what was not; give the client a `socketTimeout`, so that a connection which answers nothing ends.
  *
  * @example
  * const client = createClient({ url })
@@ -72,17 +73,30 @@ function overCluster(client: NodeRedisCluster): RedisPort {
   })
 }
 
-/** One chain: when the connection ends half-way, the rest is rejected with it, and never reaches another connection. */
+/**
+ * One chain: when the connection ends half-way, the rest is rejected with it, and never reaches another connection. What was not
+ * begun is dropped then, too. The client's own time-out is for commands that wait for a connection, which these do not; a timer for
+ * each of them would cost more than all the rest.
+ */
 function lineOf(client: NodeRedisSingle): Line {
   const typeMapping = asBytes()
+  const unwritten = new Set<() => void>()
+  const abortSignal = {
+    aborted: false,
+    addEventListener: (_abort: string, drop: () => void) => unwritten.add(drop),
+    removeEventListener: (_abort: string, drop: () => void) => unwritten.delete(drop),
+  }
+  client.on('reconnecting', () => {
+    for (const drop of [...unwritten]) drop()
+  })
   return lineOver((calls) => {
-    const options = { chainId: Symbol(), typeMapping }
+    const options = { chainId: Symbol(), typeMapping, timeout: undefined, abortSignal }
     for (const { args, resolve, reject } of calls) client.sendCommand(args.map(bufferOf), options).then(resolve, reject)
   })
 }
 
 /** Bulk strings (`$`) as bytes, maps (`%`) as they were before RESP3. */
-const asBytes = (): SendOptions['typeMapping'] => ({ 36: typeOfBytes(), 37: Array })
+const asBytes = (): SendOptions['typeMapping'] => ({ 36: platform.Buffer, 37: Array })
 
 async function close(client: Closable): Promise<void> {
   if (client.isReady) await client.close()

@@ -10,10 +10,12 @@ export interface Queued {
   readonly rev: string
   /** Hands it to the client. */
   send(): Promise<unknown>
-  answer(reply: unknown): Commit
+  /** What the reply means; a promise, when another question has to be asked first. */
+  answer(reply: unknown): Commit | Promise<Commit>
 }
 
-interface Waiting extends Queued {
+interface Waiting {
+  readonly commit: Queued
   readonly resolve: (answer: Commit) => void
   readonly reject: (error: unknown) => void
 }
@@ -54,21 +56,34 @@ export function pipeline(
   const flush = (): void => {
     const batch = queue
     queue = []
-    const sent = batch.map((commit) => commit.send())
-    // In one go with the commits: it counts what came before it on its connection.
-    const asked = new Map<string, Promise<boolean>>()
-    if (acknowledged !== undefined)
-      for (const { place } of batch)
-        if (!asked.has(place)) asked.set(place, oneServer && asked.size > 0 ? [...asked.values()][0]! : acknowledged(place))
-    batch.forEach((commit, i) => {
-      void settle(commit, sent[i]!, asked.get(commit.place))
+    const sent = batch.map(({ commit }) => commit.send())
+    const asked = acknowledged === undefined ? undefined : askAfter(batch, acknowledged)
+    batch.forEach((waiting, i) => {
+      void settle(waiting, sent[i]!, asked?.get(waiting.commit.place))
     })
   }
 
-  const settle = async (commit: Waiting, sent: Promise<unknown>, asked: Promise<boolean> | undefined): Promise<void> => {
-    const { rev, resolve, reject } = commit
+  /** In one go with the commits: each question counts what came before it on its connection. */
+  const askAfter = (batch: readonly Waiting[], ask: (place: string) => Promise<boolean>): Map<string, Promise<boolean>> => {
+    const asked = new Map<string, Promise<boolean>>()
+    let last: Promise<boolean> | undefined
+    for (const { commit } of batch) {
+      if (asked.has(commit.place)) continue
+      last = oneServer && last ? last : ask(commit.place)
+      asked.set(commit.place, last)
+    }
+    return asked
+  }
+
+  const settle = async (
+    { commit, resolve, reject }: Waiting,
+    sent: Promise<unknown>,
+    asked: Promise<boolean> | undefined,
+  ): Promise<void> => {
+    const { rev } = commit
     try {
-      const answer = commit.answer(await sent)
+      const said = commit.answer(await sent)
+      const answer = said instanceof Promise ? await said : said
       // What refused it may be its own first sending, which is then as much in question.
       const ours = answer.ok || answer.current?.rev === rev
       if (asked !== undefined && ours && !(await asked)) throw new OutcomeUnknown(rev, new Error('too few replicas have it'))
@@ -84,7 +99,7 @@ export function pipeline(
     commit(commit) {
       enter()
       return new Promise((resolve, reject) => {
-        if (queue.push({ ...commit, resolve, reject }) === 1) nextTurn(flush, 0)
+        if (queue.push({ commit, resolve, reject }) === 1) nextTurn(flush, 0)
       })
     },
     async call(call) {

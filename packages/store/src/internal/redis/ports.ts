@@ -73,45 +73,39 @@ export function portOver(client: Client): RedisPort {
     )
   }
 
-  /** A slot that moved has not run the command: the client may follow it. */
-  const putAnywhere = (key: string, call: Call): void =>
-    put(key, {
-      ...call,
-      reject(error) {
-        if (moved(error)) client.ask(key, call.args).then(call.resolve, call.reject)
-        else call.reject(error)
-      },
+  /** What a server refused because it lies elsewhere now, or because it has not got the script, has not run. */
+  const send = (key: string, args: readonly RedisArg[], withText?: readonly RedisArg[]): Promise<unknown> =>
+    new Promise((resolve, reject) => {
+      const failed = (error: unknown): void => {
+        if (withText !== undefined && replyCode(error) === 'NOSCRIPT') send(key, withText).then(resolve, reject)
+        else reject(error)
+      }
+      put(key, {
+        args,
+        resolve,
+        reject: (error) => (hasMoved(error) ? client.ask(key, args).then(resolve, failed) : failed(error)),
+      })
     })
 
-  const send = (key: string, args: readonly RedisArg[]): Promise<unknown> =>
-    new Promise((resolve, reject) => putAnywhere(key, { args, resolve, reject }))
+  const sendOnce = (key: string, args: readonly RedisArg[]): Promise<unknown> =>
+    new Promise((resolve, reject) => {
+      put(key, {
+        args,
+        resolve,
+        reject(error) {
+          // Shows the client where the slot is now, for the next time.
+          if (hasMoved(error)) client.ask(key, ['EXISTS', key]).catch(() => {})
+          reject(error)
+        },
+      })
+    })
 
   return {
     eval(sha, script, keys, args) {
       const key = keys[0]!
-      const rest = [String(keys.length), ...keys, ...args]
-      return new Promise((resolve, reject) => {
-        if (sha === '') {
-          put(key, {
-            args: ['EVAL', script, ...rest],
-            resolve,
-            reject(error) {
-              // Shows the client where the slot is now, for the next time.
-              if (moved(error)) client.ask(key, ['EXISTS', key]).catch(() => {})
-              reject(error)
-            },
-          })
-          return
-        }
-        putAnywhere(key, {
-          args: ['EVALSHA', sha, ...rest],
-          resolve,
-          reject(error) {
-            if (replyCode(error) !== 'NOSCRIPT') reject(error)
-            else putAnywhere(key, { args: ['EVAL', script, ...rest], resolve, reject })
-          },
-        })
-      })
+      const count = String(keys.length)
+      if (sha === '') return sendOnce(key, ['EVAL', script, count, ...keys, ...args])
+      return send(key, ['EVALSHA', sha, count, ...keys, ...args], ['EVAL', script, count, ...keys, ...args])
     },
     mget: (keys) => send(keys[0]!, ['MGET', ...keys]) as Promise<(Uint8Array | null)[]>,
     send: (key, ...args) => send(key, args),
@@ -119,7 +113,7 @@ export function portOver(client: Client): RedisPort {
   }
 }
 
-function moved(error: unknown): boolean {
+function hasMoved(error: unknown): boolean {
   const code = replyCode(error)
   return code === 'MOVED' || code === 'ASK'
 }
@@ -139,10 +133,19 @@ export function lineOver(write: (calls: readonly Call[]) => void): Line {
 
 /** Both clients take bytes as Buffers and nothing else; this makes one without copying. */
 export function bufferOf(arg: RedisArg): RedisArg {
-  return typeof arg === 'string' ? arg : typeOfBytes().from(arg.buffer, arg.byteOffset, arg.byteLength)
+  const Bytes = platform.Buffer!
+  return typeof arg === 'string' || arg instanceof Bytes ? arg : Bytes.from(arg.buffer, arg.byteOffset, arg.byteLength)
 }
 
-/** `Buffer`: the clients run only where there is one. */
-export function typeOfBytes(): { from(buffer: ArrayBufferLike, offset: number, length: number): Uint8Array } {
-  return (globalThis as unknown as { Buffer: ReturnType<typeof typeOfBytes> }).Buffer
+interface NodeBuffer extends Uint8Array {
+  readonly parent: unknown
 }
+
+interface BufferType {
+  new (): NodeBuffer
+  from(buffer: ArrayBufferLike, offset: number, length: number): Uint8Array
+  allocUnsafe(size: number): Uint8Array
+}
+
+/** The clients need a Buffer; the driver itself does not. */
+export const platform: { readonly Buffer?: BufferType } = globalThis as never

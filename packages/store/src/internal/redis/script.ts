@@ -19,10 +19,11 @@ export interface Script {
  * PX, record | `a`, by, max, PX, expiresAt, rev. A condition is empty, `-` for absent, or a rev; an empty PX is for ever.
  *
  * Answers 0, or 0 and the record after each `c` and `a`; a refused one the number of the op, from 1, and what is there. The index
- * lives as long as the longest of its records, so that partitions of markers leave nothing behind.
+ * lives as long as the longest of its records, so that partitions of markers leave nothing behind; -1 instead of 0 says that it was
+ * written to and is there for ever.
  */
 export const commitScript: Script = {
-  sha: '0f98950eaf57d8d14aa858dc35ea457a1d3153fe',
+  sha: '14d5885d147b9e03bbe5bbb4c8110309fa5967ca',
   text: `local now, index, count = tonumber(ARGV[1]), KEYS[#KEYS], #KEYS - 1
 if string.sub(index, -1) ~= '!' then index, count = nil, #KEYS end
 local kept, live, life, a = redis.call('MGET', unpack(KEYS, 1, count)), {}, 0, 2
@@ -52,7 +53,7 @@ local function write(i, record, px)
   if index and (ttl == -2 or not kept[i]) then redis.call('ZADD', index, 0, string.sub(KEYS[i], #index)) end
   if px == '' then redis.call('SET', KEYS[i], record) else redis.call('SET', KEYS[i], record, 'PX', px) end
 end
-local out = { 0 }
+local out = { ttl == -1 and -1 or 0 }
 a = 2
 for i = 1, count do
   local kind = ARGV[a]
@@ -86,7 +87,7 @@ if ttl and life == math.huge then
 elseif ttl and ttl ~= -1 and ttl < life then
   redis.call('PEXPIRE', index, string.format('%.0f', 2 * life))
 end
-if #out == 1 then return 0 end
+if #out == 1 then return out[1] end
 return out`,
 }
 
