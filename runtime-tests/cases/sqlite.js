@@ -1,25 +1,58 @@
 // @ts-check
-// The SQLite driver over each client that a runtime has. Nothing native is loaded before a case asks for it.
+// The SQLite driver over each client that a runtime has, on files. Nothing native is loaded before a case asks for it.
 import { sqliteStore } from '@postern/store/sqlite'
 import { conformance } from './store.js'
 
-/** @type {Record<string, { only: readonly import('../suite.js').Runtime[], open: () => Promise<import('@postern/store/sqlite').SqliteDatabase> }>} */
+/** @typedef {import('@postern/store/sqlite').SqliteDatabase} Handle */
+
+/** A name that no bundler follows: it is there for Node 20 alone, and optional. */
+const betterSqlite = 'better-sqlite3'
+
+/** @type {Record<string, { only: readonly import('../suite.js').Runtime[], open: (file: string) => Promise<Handle> }>} */
 const clients = {
   libsql: {
     only: ['node20', 'node22', 'node24', 'deno', 'bun'],
-    open: async () => new (await import('libsql')).default(':memory:'),
+    open: async (file) => new (await import('libsql')).default(file),
   },
   'node:sqlite': {
     only: ['node22', 'node24', 'deno', 'bun'],
-    open: async () => new (await import('node:sqlite')).DatabaseSync(':memory:'),
+    open: async (file) => new (await import('node:sqlite')).DatabaseSync(file),
   },
   'bun:sqlite': {
     only: ['bun'],
     // @ts-expect-error The module is Bun's own.
-    open: async () => new (await import('bun:sqlite')).Database(':memory:'),
+    open: async (file) => new (await import('bun:sqlite')).Database(file),
+  },
+  [betterSqlite]: {
+    only: installed(betterSqlite) ? ['node20'] : [],
+    open: async (file) => new (await import(betterSqlite)).default(file),
   },
 }
 
 export const cases = Object.entries(clients).flatMap(([name, { only, open }]) =>
-  conformance(name, async ({ graceMs }) => sqliteStore(await open(), { graceMs }), { only }),
+  conformance(name, async ({ graceMs }) => onFile(open, graceMs), { only }),
 )
+
+/** A store on a file of its own, which goes with it. @param {(file: string) => Promise<Handle>} open @param {number} graceMs */
+async function onFile(open, graceMs) {
+  const { mkdtempSync, rmSync } = await import('node:fs')
+  const { tmpdir } = await import('node:os')
+  const folder = mkdtempSync(`${tmpdir()}/postern-runtime-`)
+  const store = sqliteStore(await open(`${folder}/store.db`), { graceMs })
+  return {
+    ...store,
+    async close() {
+      await store.close()
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+/** @param {string} name */
+function installed(name) {
+  try {
+    return Boolean(import.meta.resolve?.(name))
+  } catch {
+    return false
+  }
+}
