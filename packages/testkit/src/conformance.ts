@@ -13,6 +13,7 @@ import { faultSuite } from './internal/conformance/faults.js'
 import { honestySuite } from './internal/conformance/honesty.js'
 import { isolationSuite } from './internal/conformance/isolation.js'
 import { type Capability, type Case, type KitContext, kitOf, type Suite } from './internal/conformance/kit.js'
+import { forgotten, skipped } from './internal/conformance/leftOut.js'
 import { limitSuite } from './internal/conformance/limits.js'
 import { linearizabilitySuite } from './internal/conformance/linearizability.js'
 import { listSuite } from './internal/conformance/list.js'
@@ -52,7 +53,8 @@ export interface ConformanceOptions {
 
 /**
  * The cases for a driver, in twelve suites. Each opens stores of its own through `make` and closes them; those that kill, fail over, stall
- * or cut need a rig of the environment. A suite without what it needs is there as one case that is left out and says why.
+ * or cut need a rig of the environment. A suite that is named in `skip` is one case that says so; one whose rig was forgotten is marked
+ * as left out, for the runner to show as skipped.
  * @param make - a fresh, empty store
  */
 export function storeConformance(make: (context: KitContext) => Promise<Store>, o: ConformanceOptions = {}): readonly Case[] {
@@ -72,10 +74,10 @@ export function storeConformance(make: (context: KitContext) => Promise<Store>, 
   const kit = kitOf({ make, seed, scale, lists: !skip.includes('list'), sleep: sleep ?? (async () => {}) })
 
   const unless = (capability: Capability, suite: Suite): readonly Case[] =>
-    skip.includes(capability) ? leftOut(capability, 'the driver has none') : suite(kit)
+    skip.includes(capability) ? skipped(kit, capability) : suite(kit)
   const with_ = <R>(capability: Capability, rig: R | undefined, suite: (rig: R) => readonly Case[]): readonly Case[] => {
-    if (skip.includes(capability)) return leftOut(capability, 'it cannot be done to this driver')
-    return rig === undefined ? leftOut(capability, 'no rig was given') : suite(rig)
+    if (skip.includes(capability)) return skipped(kit, capability)
+    return rig === undefined ? forgotten(capability) : suite(rig)
   }
   const crashed = once(
     crashes && !skip.includes('crash') && (async (): Promise<CrashSeen> => crash(kit, await kit.rig(crashes), rounds)),
@@ -100,13 +102,9 @@ export function storeConformance(make: (context: KitContext) => Promise<Store>, 
     ...unless('list', listSuite),
     ...unless('outbox', outboxSuite),
     ...with_('pressure', pressure, (open) => pressureSuite(kit, () => kit.rig(open))),
-    ...honestySuite(kit, skip, { ...(crashed && { crash: crashed }), ...(failed && { failover: failed }) }),
+    ...honestySuite(kit, { ...(crashed && { crash: crashed }), ...(failed && { failover: failed }) }),
     ...faultSuite(kit),
   ]
-}
-
-function leftOut(capability: Capability, why: string): readonly Case[] {
-  return [{ name: `${capability}: left out, ${why}`, leftOut: true, run: async () => {} }]
 }
 
 /** Several cases judge what was seen once. */

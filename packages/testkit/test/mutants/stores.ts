@@ -303,7 +303,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     mistake: 'answers an empty list when it has none',
-    caughtBy: ['honesty: the driver has no list'],
+    caughtBy: ['list: left out'],
     open: () => ({ ...memoryStore(), list: async () => [] }),
     rigs: { skip: ['list'] },
   },

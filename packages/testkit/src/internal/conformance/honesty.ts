@@ -1,9 +1,9 @@
 /** Suite 11: what a store says of itself, against what was seen of it. */
-import type { Guarantees, Store } from '@postern/store'
-import { equal, holds, refused } from '../check.js'
+import type { Guarantees } from '@postern/store'
+import { equal, holds } from '../check.js'
 import type { CrashSeen } from './crash.js'
 import type { FailoverSeen } from './failover.js'
-import { type Capability, type Case, type Kit, NOW, PART } from './kit.js'
+import { type Case, type Kit, NOW, PART } from './kit.js'
 
 const DURABLE: readonly Guarantees['durable'][] = ['none', 'process', 'power']
 const FAILOVER: readonly Guarantees['failover'][] = ['none', 'may-lose', 'lossless']
@@ -13,7 +13,7 @@ export interface Seen {
   readonly failover?: () => Promise<FailoverSeen>
 }
 
-export function honestySuite(kit: Kit, skip: readonly Capability[], { crash, failover }: Seen): readonly Case[] {
+export function honestySuite(kit: Kit, { crash, failover }: Seen): readonly Case[] {
   return [
     {
       name: 'honesty: guarantees is one plausible value, the same before and after commits',
@@ -29,12 +29,6 @@ export function honestySuite(kit: Kit, skip: readonly Capability[], { crash, fai
           equal(store.guarantees, { durable, failover: survives }, 'guarantees after a commit')
         }),
     },
-    ...ABSENT.filter(([capability]) => skip.includes(capability)).map(
-      ([capability, absent]): Case => ({
-        name: `honesty: the driver has no ${capability}, and says so when asked`,
-        run: () => kit.over(absent),
-      }),
-    ),
     ...(crash
       ? [
           {
@@ -65,15 +59,3 @@ export function honestySuite(kit: Kit, skip: readonly Capability[], { crash, fai
       : []),
   ]
 }
-
-/** How a store shows that it lacks what was left out: an answer that is merely empty would pass for one. */
-const ABSENT: readonly (readonly [Capability, (store: Store) => Promise<void>])[] = [
-  [
-    'list',
-    async (store) => {
-      await refused('store.list_disabled', 'list', () => store.list(PART, '', { now: NOW, limit: 1 }))
-    },
-  ],
-  ['outbox', async (store) => equal(store.outbox, undefined, 'outbox')],
-  ['sweep', async (store) => equal(store.sweep, undefined, 'sweep')],
-]

@@ -16,7 +16,7 @@ export interface KitContext {
 export interface Case {
   readonly name: string
   run(): Promise<void>
-  /** A suite that is not run, under a name that says why; `run` does nothing. */
+  /** A suite whose rig was not given and which is not in `skip` either: for the runner to skip. `run` does nothing. */
   readonly leftOut?: true
 }
 
