@@ -90,12 +90,9 @@ async function verify(
   const auth = client?.auth
   if (auth?.method !== method) throw refuse('method')
   try {
-    const jwk = await attestedKey(
-      jws,
-      client!.id,
-      auth.attesters.flatMap((name) => attesters.get(name) ?? []),
-      context,
-    )
+    // The client was found by the attestation's own subject, so that is whom it is about (§7.1 (7)).
+    const named = auth.attesters.flatMap((name) => attesters.get(name) ?? [])
+    const jwk = await attestedKey(jws, named, context)
     const holder = await thumbprint(context.runtime.crypto, jwk)
     if (proof === null) return { markers: [], holder, proofKey: holder } //                           §7.3
     return { markers: [await popMarker(proof, jwk, holder, context)], holder }
@@ -107,7 +104,6 @@ async function verify(
 /** The key of the instance, on the word of one of these attesters (§4, §7.1). */
 async function attestedKey(
   jws: Jws,
-  clientId: string,
   attesters: readonly Attester[],
   { runtime: { crypto, clock } }: IssuerContext,
 ): Promise<JsonWebKey> {
@@ -116,7 +112,6 @@ async function attestedKey(
     const key = jws.kid === null || !algs.includes(jws.alg) ? null : await keys.find(jws.kid)
     if (key === null) continue
     const claims = await verifyJws(crypto, jws, key) //                                                (3), (4)
-    if (claims.sub !== clientId) throw refuse('subject')
     if (claims.nbf !== undefined && numericDate(claims.nbf, 'nbf') * 1000 > now + SKEW_MS) throw refuse('early')
     const iat = claims.iat === undefined ? null : numericDate(claims.iat, 'iat') * 1000
     if (iat !== null && iat > now + SKEW_MS) throw refuse('future')

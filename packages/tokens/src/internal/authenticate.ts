@@ -98,10 +98,9 @@ async function authenticateClient(
 ): Promise<Authenticated & { readonly client: Client }> {
   const methods = authMethodsOf(context)
   const presented = methods.flatMap((one) => (one.ambient ? [] : (one.read(request, form, context) ?? [])))
-  const sent = credentialsSent(request, form)
-  if (sent > 1 || presented.length > 1) throw new PosternError('client.credentials', { reason: 'two methods' })
-  // Which no method here has read: whoever sends one is not let in without it.
-  if (sent > presented.length) throw new PosternError('client.credentials', { reason: 'scheme' })
+  if (presented.length > 1) throw new PosternError('client.credentials', { reason: 'two methods' })
+  // One that no method here has read: whoever sends it is not let in without it.
+  if (credentialsSent(request, form) > presented.length) throw new PosternError('client.credentials', { reason: 'scheme' })
   const id = presented[0]?.clientId ?? form.get('client_id')
   if (id === undefined) throw malformed('client_id is missing.')
   const named = form.get('client_id')

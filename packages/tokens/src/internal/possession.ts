@@ -2,7 +2,9 @@
 import type { TokenCall } from '../grant.js'
 import type { Grant } from './family.js'
 
-type Presented = Pick<TokenCall, 'client'> & { readonly proof: { readonly jkt: string } | null } & Partial<Pick<TokenCall, 'x5t' | 'holder'>>
+type Presented = Pick<TokenCall, 'client'> & { readonly proof: { readonly jkt: string } | null } & Partial<
+    Pick<TokenCall, 'x5t' | 'holder'>
+  >
 
 /**
  * A public client's family is bound to the key of its first proof (RFC 9449 §5) and to its certificate (RFC 8705 §4), an attested client's

@@ -179,8 +179,9 @@ describe('attest_jwt_client_auth', () => {
     expect(said(await ask(w, good, await pop(w)))).toBe('ok')
   })
 
-  it('a private key in the attestation is everybody’s', async () => {
+  it('a private key in the attestation is everybody’s, also where its public half is known', async () => {
     const w = await setup()
+    expect(said(await ask(w, await attest(w), await pop(w)))).toBe('ok')
     expect(said(await ask(w, await attest(w, { cnf: { jwk: await exportJWK(instance.privateKey) } }), await pop(w)))).toBe(NO)
   })
 
