@@ -5,7 +5,7 @@ import type { Endpoint } from './endpoint.js'
 import type { GrantType } from './grant.js'
 import type { Decision } from './interaction.js'
 import { type PathName, paths } from './internal/endpoint.js'
-import { empty, errorReply } from './internal/http.js'
+import { empty, errorReply, likeIts } from './internal/http.js'
 import { AUTHORIZATION_SERVER, checkIssuer, OPENID, pathOf } from './internal/issuerUrl.js'
 import { resumeRevocations } from './internal/revokeEverywhere.js'
 import { introspectEndpoint } from './introspect.js'
@@ -68,13 +68,12 @@ export function createAuthorizationServer({
       const context = await contextOf(request, host)
       return context === null ? null : await run(context)
     } catch (error) {
-      return errorReply(error)
+      return likeIts(request, errorReply(error))
     }
   }
   function route(path: string, context: IssuerContext): Handler | null {
     if (path === AUTHORIZATION_SERVER || path === OPENID) return metadata
-    const below = all.find((one) => one.below === true && path.startsWith(`${paths[one.name]}/`))
-    const found = byPath.get(path) ?? below
+    const found = byPath.get(path) ?? all.find((one) => one.below === true && path.startsWith(`${paths[one.name]}/`))
     return found === undefined || found.offered?.(context) === false ? null : found.handle
   }
 

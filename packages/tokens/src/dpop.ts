@@ -173,10 +173,15 @@ function steps(o: {
     return nonce
   }
   const current = (): number => Math.floor(clock() / stepMs)
+  let shown: { readonly step: number; readonly text: string } | undefined
 
   return {
     lifeMs: 3 * stepMs,
-    issue: async () => encodeBase64url(await at(current())),
+    async issue() {
+      const step = current()
+      if (shown?.step !== step) shown = { step, text: encodeBase64url(await at(step)) }
+      return shown.text
+    },
     async good(nonce) {
       const given = nonce.length > 64 ? null : decodeBase64url(nonce)
       if (given === null) return false

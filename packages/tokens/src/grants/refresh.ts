@@ -54,7 +54,7 @@ export const refresh: GrantType = {
     const scope = narrowScope(form.get('scope'), grant.scope) //                                   the access token alone narrows (T19)
     const resource = form.get('resource')
     if (resource !== undefined && resource !== grant.resource) throw new PosternError('target.refused')
-    const part = await kitOf(context).places.owner(client, grant.subject)
+    const part = { tenant: context.tenant, id: family.part }
     const details = tokenDetails(form, grant.details, client, context)
     return rotate({ token, call, part, scope, details, tries: 0, current: null })
   },
@@ -188,6 +188,7 @@ function planOf({ call, part, details }: Turn, judged: Judged, refresh: NonNulla
     part,
     family: { id: family.id, row: true },
     epochs: family.guards,
+    digest: family.digest,
     scope: judged.scope,
     lifetimeSec: judged.lifetimeSec,
     notAfter: family.absoluteExp,

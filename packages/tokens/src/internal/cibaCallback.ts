@@ -1,6 +1,7 @@
 /** What a client is told of a decision, at its notification endpoint: that there is one (ping), or the tokens themselves (push). @see OpenID CIBA Core §10.2, §10.3, §12 */
 import { isPosternError } from '@postern/core/errors'
 import type { JsonObject } from '@postern/core/json'
+import type { Claims } from '@postern/core/jws'
 import type { Rec } from '@postern/store'
 import type { Client } from '../clients.js'
 import type { Issue, TokenPlan } from '../grant.js'
@@ -61,7 +62,7 @@ export const cibaCallback: CallbackKind<CibaNotice> = {
   },
 }
 
-function post(url: string, token: string, body: JsonObject): Message {
+function post(url: string, token: string, body: Claims): Message {
   const headers = { 'content-type': 'application/json', authorization: `Bearer ${token}` }
   return { url, headers, body: JSON.stringify(body) }
 }
@@ -71,7 +72,7 @@ function post(url: string, token: string, body: JsonObject): Message {
  * token is the same at each try, since it is the record.
  * @returns `null` when it has been used, and so was received
  */
-async function pushed(redeemed: Redeemed, authReqId: string, client: Client, context: IssuerContext): Promise<JsonObject | null> {
+async function pushed(redeemed: Redeemed, authReqId: string, client: Client, context: IssuerContext): Promise<Claims | null> {
   const { plan, grant } = redeemed
   try {
     if (!outlivesClient(grant, client)) throw invalidGrant('ciba.client_revoked')

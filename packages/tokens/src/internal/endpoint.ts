@@ -1,8 +1,9 @@
 /** What all endpoints share: their URL, errors as JSON, a fresh nonce in every reply, an event for every refusal. */
 import { isPosternError } from '@postern/core/errors'
+import { withHeaders } from '@postern/core/reply'
 import type { Handler, IssuerContext } from '../issuer.js'
 import { eventOf, tell } from './events.js'
-import { errorReply } from './http.js'
+import { errorReply, likeIts } from './http.js'
 import { kitOf } from './kit.js'
 import { wireError } from './wire.js'
 
@@ -33,25 +34,22 @@ export function urlOf(name: PathName, { issuer }: IssuerContext): string {
 /** Wraps an endpoint whose callers are programs. */
 export function endpoint(name: PathName, handle: Handler): Handler {
   return async (request, context) => {
-    const headers = { 'dpop-nonce': await kitOf(context).nonces.issue(), ...(await authHeaders(context)) }
+    const headers = await headersOf(context)
     try {
-      const reply = await handle(request, context)
-      for (const [header, value] of Object.entries(headers)) reply.headers.set(header, value)
-      return reply
+      return likeIts(request, withHeaders(await handle(request, context), headers))
     } catch (error) {
       tellRefusal(name, error, context)
-      return errorReply(error, {
-        ...headers,
-        ...allowHeader(name, request, error),
-        ...challengeHeader(request, error, context),
-      })
+      const refusal = { ...headers, ...allowHeader(name, request, error), ...challengeHeader(request, error, context) }
+      return likeIts(request, errorReply(error, refusal))
     }
   }
 }
 
-async function authHeaders(context: IssuerContext): Promise<Readonly<Record<string, string>>> {
-  const all = await Promise.all((context.auth ?? []).map((method) => method.headers?.(context) ?? {}))
-  return Object.assign({}, ...all)
+/** What every reply carries: a nonce, and what ways to authenticate add. */
+async function headersOf(context: IssuerContext): Promise<Readonly<Record<string, string>>> {
+  const headers: Record<string, string> = { 'dpop-nonce': await kitOf(context).nonces.issue() }
+  for (const method of context.auth ?? []) if (method.headers !== undefined) Object.assign(headers, await method.headers(context))
+  return headers
 }
 
 /** RFC 9110 §15.5.6: a 405 says which methods there are. */

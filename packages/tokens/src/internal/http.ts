@@ -2,7 +2,7 @@
 import { fromUtf8 } from '@postern/core/bytes'
 import { PosternError } from '@postern/core/errors'
 import { parseForm } from '@postern/core/form'
-import { textReply } from '@postern/core/reply'
+import { genuineReply, lightReply } from '@postern/core/reply'
 import { wireError } from './wire.js'
 
 /** What no reply of a token server may lack (RFC 6749 §5.1). */
@@ -17,7 +17,12 @@ export function json(status: number, body: unknown, headers: Readonly<Record<str
 
 /** A reply of text, never cached. */
 export function reply(status: number, type: string, text: string, headers: Readonly<Record<string, string>> = {}): Response {
-  return textReply(text, { status, headers: { ...NO_STORE, 'content-type': type, ...headers } })
+  return lightReply({ status, headers: { ...NO_STORE, 'content-type': type, ...headers }, text })
+}
+
+/** A reply as its request was: who brings a `Request` gets a `Response`; a bridge that brings the few members read here gets its parts. */
+export function likeIts(request: Request, answer: Response): Response {
+  return request instanceof Request ? genuineReply(answer) : answer
 }
 
 /** A reply without body, never cached. */

@@ -1,10 +1,9 @@
 /** Claims become tokens, after the commit. Nothing is issued anywhere else. */
 import { encodeBase32 } from '@postern/core/base32'
-import { encodeBase64url } from '@postern/core/base64url'
+import { decodeBase64url, encodeBase64url } from '@postern/core/base64url'
 import { utf8 } from '@postern/core/bytes'
 import { PosternError } from '@postern/core/errors'
-import type { JsonObject } from '@postern/core/json'
-import { signJws } from '@postern/core/jws'
+import { type Claims, signJws } from '@postern/core/jws'
 import type { SigningKey } from '@postern/core/keyRing'
 import type { IssuerContext } from '../issuer.js'
 import { claimNames } from './claims.js'
@@ -19,7 +18,7 @@ import { scopeAt } from './scope.js'
 import { sealTokenHandle, type TokenHandle } from './tokenHandle.js'
 
 /** The body of a token response (RFC 6749 §5.1, OpenID Connect Core §3.1.3.3). `rev`: the commit's. */
-export async function issue(plan: TokenPlan, rev: string, context: IssuerContext): Promise<JsonObject> {
+export async function issue(plan: TokenPlan, rev: string, context: IssuerContext): Promise<Claims> {
   const { runtime, keys, config } = context
   const now = runtime.clock()
   const kit = kitOf(context)
@@ -37,16 +36,16 @@ export async function issue(plan: TokenPlan, rev: string, context: IssuerContext
     token_type: plan.jkt === null ? 'Bearer' : 'DPoP',
     expires_in: Math.max(0, exp - Math.floor(now / 1000)),
     scope: scope.join(' '),
-    ...(plan.details !== undefined && { authorization_details: plan.details }), // RFC 9396 §7
-    ...(renewal !== null && { refresh_token: renewal }),
-    ...(openid && { id_token: await idToken(plan, shown, accessToken, renewal, key, now, context) }),
+    authorization_details: plan.details, // RFC 9396 §7
+    refresh_token: renewal ?? undefined,
+    id_token: openid ? await idToken(plan, shown, accessToken, renewal, key, now, context) : undefined,
   }
 }
 
 /** A JWT, or its claims sealed, as the resource wants it. */
 async function accessTokenOf(
   plan: TokenPlan,
-  claims: JsonObject,
+  claims: Claims,
   { signer, kid }: SigningKey,
   kit: Kit,
   { runtime, config }: IssuerContext,
@@ -58,7 +57,7 @@ async function accessTokenOf(
 }
 
 async function handleOf(
-  { part, family, epochs, subject, sector, exchanged }: TokenPlan,
+  { part, family, epochs, digest: known, subject, sector, exchanged }: TokenPlan,
   { crypto }: IssuerContext['runtime'],
 ): Promise<TokenHandle> {
   const real = sector !== undefined && { subject }
@@ -67,10 +66,11 @@ async function handleOf(
     return { part: part.id, family, session, digest, ...real, exchanged: { grantee, marks } }
   }
   const session = epochs?.some(({ key }) => key.startsWith('ep/s/')) ?? false
-  return { part: part.id, family, session, digest: epochs === null ? null : await digestOf(crypto, epochs), ...real }
+  const digest = epochs === null ? null : known === undefined ? await digestOf(crypto, epochs) : decodeBase64url(known)
+  return { part: part.id, family, session, digest, ...real }
 }
 
-/** RFC 9068 §2.2, without `jti`. */
+/** RFC 9068 §2.2, without `jti`. What the host adds replaces nothing of it, `act` above all: who acts is said by an exchange alone (T45). */
 function accessClaims(
   plan: TokenPlan,
   sub: string,
@@ -78,12 +78,11 @@ function accessClaims(
   exp: number,
   now: number,
   { issuer }: IssuerContext,
-): JsonObject {
+): Claims {
   const { clientId, resource, kind, jkt, x5t, details, acr, amr, authTime, sid, app, act } = plan
-  // Who acts for whom is said by an exchange alone (T45).
-  const { act: _forged, ...own } = plan.claims
+  const bound = jkt !== null || x5t !== undefined
   return {
-    ...own,
+    ...plan.claims,
     iss: issuer,
     sub,
     aud: resource,
@@ -92,16 +91,14 @@ function accessClaims(
     iat: Math.floor(now / 1000),
     scope: scope.join(' '),
     kind,
-    ...((jkt !== null || x5t !== undefined) && {
-      cnf: { ...(jkt !== null && { jkt }), ...(x5t !== undefined && { 'x5t#S256': x5t }) },
-    }),
-    ...(act !== undefined && { act }),
-    ...(details !== undefined && { authorization_details: details }),
-    ...(acr !== null && { acr }),
-    ...(amr.length > 0 && { amr }),
-    ...(authTime !== null && { auth_time: Math.floor(authTime / 1000) }),
-    ...(sid !== null && { sid }),
-    ...(app !== null && { app }),
+    cnf: bound ? { ...(jkt !== null && { jkt }), ...(x5t !== undefined && { 'x5t#S256': x5t }) } : undefined,
+    act,
+    authorization_details: details,
+    acr: acr ?? undefined,
+    amr: amr.length > 0 ? amr : undefined,
+    auth_time: authTime === null ? undefined : Math.floor(authTime / 1000),
+    sid: sid ?? undefined,
+    app: app ?? undefined,
   }
 }
 
@@ -130,11 +127,11 @@ async function idToken(
       aud: clientId,
       exp: iat + config.lifetimes.idTokenSec,
       iat,
-      ...(authTime !== null && { auth_time: Math.floor(authTime / 1000) }),
-      ...(nonce !== null && { nonce }),
-      ...(acr !== null && { acr }),
-      ...(amr.length > 0 && { amr }),
-      ...(sid !== null && { sid }),
+      auth_time: authTime === null ? undefined : Math.floor(authTime / 1000),
+      nonce: nonce ?? undefined,
+      acr: acr ?? undefined,
+      amr: amr.length > 0 ? amr : undefined,
+      sid: sid ?? undefined,
       at_hash: await halfHash(accessToken, key, runtime.crypto),
       ...(plan.rtHash === true &&
         renewal !== null && { 'urn:openid:params:jwt:claim:rt_hash': await halfHash(renewal, key, runtime.crypto) }),

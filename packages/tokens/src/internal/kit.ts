@@ -27,8 +27,21 @@ export interface Kit {
 const prepared: WeakMap<Runtime, PrepareKey> = /* @__PURE__ */ new WeakMap()
 const memo: WeakMap<Runtime, WeakMap<KeyRing, Map<string, Kit>>> = /* @__PURE__ */ new WeakMap()
 
+/** By the context itself, where a host keeps one; with the keys it was found by, which a host may have turned in place. */
+const byContext: WeakMap<IssuerContext, { readonly keys: KeyRing; readonly epoch: string | undefined; readonly kit: Kit }> =
+  /* @__PURE__ */ new WeakMap()
+
 /** The kit of an issuer. */
 export function kitOf(context: IssuerContext): Kit {
+  const { keys, restoreEpoch: epoch } = context
+  const known = byContext.get(context)
+  if (known?.keys === keys && known.epoch === epoch) return known.kit
+  const kit = findKit(context)
+  byContext.set(context, { keys, epoch, kit })
+  return kit
+}
+
+function findKit(context: IssuerContext): Kit {
   const { runtime, keys, tenant, issuer, restoreEpoch = '0' } = context
   let byKeys = memo.get(runtime)
   if (byKeys === undefined) memo.set(runtime, (byKeys = new WeakMap()))
@@ -49,6 +62,7 @@ function prepareOf(runtime: Runtime): PrepareKey {
 function make({ runtime, keys, tenant, issuer }: IssuerContext, restoreEpoch: string): Kit {
   const { crypto, random, clock } = runtime
   const own = new Map<string, VerifyKey>()
+  const scopes = new Map<string, SealScope>()
   return {
     places: places({ keys, crypto, tenant }),
     long: createSealer({ ring: keys.long, crypto, random, clock }),
@@ -56,8 +70,13 @@ function make({ runtime, keys, tenant, issuer }: IssuerContext, restoreEpoch: st
     nonces: sharedNonces({ keys, crypto, clock, tenant, issuer, role: 'as' }),
     challenges: sharedNonces({ keys, crypto, clock, tenant, issuer, role: 'attestation' }),
     prepare: prepareOf(runtime),
-    // The registration token alone opens after a restore: it is bound to the instance's key.
-    scope: (type) => ({ type, tenant, issuer, purpose: type === 'registration' ? '' : restoreEpoch }),
+    scope(type) {
+      let scope = scopes.get(type)
+      // The registration token alone opens after a restore: it is bound to the instance's key.
+      const purpose = type === 'registration' ? '' : restoreEpoch
+      if (scope === undefined) scopes.set(type, (scope = Object.freeze({ type, tenant, issuer, purpose })))
+      return scope
+    },
     async ownKey(kid, now) {
       const found = keys.signing.find(kid, now)
       if (found === null) return null

@@ -1,6 +1,7 @@
 /** Opaque access tokens: what a JWT would say, sealed. Nothing is stored; whoever holds one reads nothing of it. */
 import { concat, fromUtf8, utf8 } from '@postern/core/bytes'
 import type { JsonObject } from '@postern/core/json'
+import type { Claims } from '@postern/core/jws'
 import { lp } from '@postern/core/tuple'
 import { openBytes, sealBytes } from './handles.js'
 import type { Kit } from './kit.js'
@@ -11,7 +12,7 @@ export function isOpaque(text: string): boolean {
 }
 
 /** A token of these claims; `jti` among them is a name alone. */
-export async function sealOpaque(kit: Kit, handle: TokenHandle, claims: JsonObject): Promise<string> {
+export async function sealOpaque(kit: Kit, handle: TokenHandle, claims: Claims): Promise<string> {
   return sealBytes(kit, 'access', concat(lp(encodeTokenHandle(handle)), utf8(JSON.stringify(claims))))
 }
 

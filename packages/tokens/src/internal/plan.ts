@@ -15,6 +15,8 @@ export interface TokenPlan {
   readonly family: { readonly id: string; readonly row: boolean } | null
   /** Epochs the access token dies with; `null`: none were read. */
   readonly epochs: readonly Guard[] | null
+  /** Their digest as base64url, where it is known already. */
+  readonly digest?: string
   /** Of an exchanged token, in place of `epochs`: it dies with what the token before it died with. */
   readonly exchanged?: {
     readonly grantee: string

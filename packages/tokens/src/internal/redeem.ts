@@ -1,4 +1,5 @@
 /** Redemption: what a user granted becomes tokens once, in one commit in the owner's partition. A code, a device grant and an authentication request share it. */
+import { encodeBase64url } from '@postern/core/base64url'
 import { fromUtf8, utf8 } from '@postern/core/bytes'
 import { PosternError } from '@postern/core/errors'
 import type { EventType } from '@postern/core/events'
@@ -9,6 +10,7 @@ import type { Guard } from '../login.js'
 import type { RecheckAt } from '../recheck.js'
 import { newId } from './code.js'
 import { DEVICE_SSO, deviceSecret, idClaimsOf } from './deviceSecret.js'
+import { digestOf } from './epochs.js'
 import { eventOf } from './events.js'
 import { encodeFamily, expiryOf, type Family, familyKey, type Grant, outlivesClient, revokedFamily } from './family.js'
 import { judge, MAX_TRIES } from './judge.js'
@@ -90,6 +92,7 @@ export async function redeem(
     { at: as.at, grant, part, guards, seen: null, current, scope: grant.scope, lifetimeSec: accessSec, request },
     context,
   )
+  const digest = encodeBase64url(await digestOf(context.runtime.crypto, epochs))
   const family: Family = {
     v: 1,
     status: 'live',
@@ -101,6 +104,8 @@ export async function redeem(
     created: now,
     absoluteExp: now + lifetimes.familySec * 1000,
     idleMs: lifetimes.familyIdleSec * 1000,
+    part: part.id,
+    digest,
     guards: epochs,
     seen: judged.seen,
     grant,
@@ -133,6 +138,7 @@ export async function redeem(
       part,
       family: { id, row: what.refresh },
       epochs,
+      digest,
       scope: judged.scope,
       lifetimeSec: judged.lifetimeSec,
       notAfter: family.absoluteExp,
