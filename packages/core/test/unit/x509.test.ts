@@ -114,6 +114,8 @@ describe.skipIf(!hasOpenssl() && !required)('chains that openssl makes', () => {
     expect(await why([other])).toBe('chain.anchor')
     // The name of the anchor under another key.
     expect(await why([leaf, middle], { anchors: [{ ...other, subject: root.subject }] })).toBe('chain.anchor')
+    // Its key under another name.
+    expect(await why([leaf, middle], { anchors: [{ ...root, subject: other.subject }] })).toBe('chain.anchor')
     expect(await why([leaf, { ...middle, spki: other.spki }])).toBe('chain.signature')
     expect(await why([])).toBe('chain.length')
     expect(await why(Array.from({ length: 9 }, () => leaf))).toBe('chain.length')
@@ -211,6 +213,13 @@ describe.skipIf(!hasOpenssl() && !required)('chains that openssl makes', () => {
       }
     }
     expect(accepted).toBe(0)
+  })
+
+  it('a signature algorithm that is said in two ways is none (RFC 5280 §4.1.1.2)', () => {
+    const der = leaf.der.slice()
+    // Of the outer identifier alone: ecdsa-with-SHA256 becomes ecdsa-with-SHA384.
+    der[hex(der).lastIndexOf(hex(leaf.algorithm)) / 2 + leaf.algorithm.length - 1]! ^= 1
+    expect(codeOf(() => parseCertificate(der))).toBe('x509.refused')
   })
 
   it('what stands behind a certificate, and a cut one, are refused', () => {
