@@ -5,7 +5,7 @@ import { conformance } from './store.js'
 
 /** @typedef {import('@postern/store/sqlite').SqliteDatabase} Handle */
 
-/** A name that no bundler follows: it is there for Node 20 alone, and optional. */
+/** There for Node 20 alone, and optional. */
 const betterSqlite = 'better-sqlite3'
 
 /** @type {Record<string, { only: readonly import('../suite.js').Runtime[], open: (file: string) => Promise<Handle> }>} */
@@ -25,7 +25,8 @@ const clients = {
   },
   [betterSqlite]: {
     only: installed(betterSqlite) ? ['node20'] : [],
-    open: async (file) => new (await import(betterSqlite)).default(file),
+    // Required and not imported, so that no bundler follows it.
+    open: async (file) => new ((await import('node:module')).createRequire(import.meta.url)(betterSqlite))(file),
   },
 }
 
