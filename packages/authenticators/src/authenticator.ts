@@ -7,6 +7,7 @@
 import { PosternError } from '@postern/core/errors'
 import type { EventType, PosternEvent } from '@postern/core/events'
 import { ulid } from '@postern/core/ids'
+import type { JsonValue } from '@postern/core/json'
 import type { Op, Part, Rec, Runtime } from '@postern/store'
 import { newRev } from '@postern/store'
 import { eventOp } from '@postern/store/outbox'
@@ -26,6 +27,11 @@ export interface Ceremony {
   readonly part: Part
   /** The device record `d` and the device key; `null` when the device is unknown or another key proved itself. */
   readonly device: { readonly id: string; readonly rev: string; readonly key: JsonWebKey; readonly keyLevel: KeyLevel } | null
+  /**
+   * Types of the authenticators that already said yes in the same flow, from the caller's own sealed session; never from the app. What takes
+   * a code (OTP, sent codes, custom) counts a try only where this names one or `device` proved its key: a stranger locks nobody out.
+   */
+  readonly proven?: readonly string[]
   /**
    * The enrolment that was asked for; from a cache or a read, since the commits re-check `rev`. `rev` and `value` are `null` where no such record
    * is there; the whole is `null` when a new one is enrolled. Where a finish rewrites `enr/<id>` it writes `value` with its own members
@@ -80,6 +86,12 @@ export type VerdictCode =
   | 'authenticator.already_enrolled'
   | 'device.removed'
   | 'enrolment.expired'
+  | 'otp.refused'
+  | 'otp.expired'
+  | 'otp.too_many'
+  | 'custom.failed'
+  | 'custom.timeout'
+  | 'custom.invalid_result'
 
 /**
  * A no. Its `ops` (the exhaustion, or none) and `event` are one commit of their own; when that loses, `lost` says what the answer is instead.
@@ -95,25 +107,28 @@ export interface Refusal {
   readonly next: 'retry' | 'again' | 'removed'
   /** Tries left; known only where the device key was proved in the same request. */
   readonly attemptsLeft?: number
+  /** What a host's own authenticator has to say to the app beside the code. */
+  readonly body?: Readonly<Record<string, JsonValue>>
   lost(at: number, current: Rec | null): Refusal
 }
 
 /**
  * A step on the way. `reply` needs the records of the applied commit, one for each of `ops` in order: no answer exists before its ops are
  * durable. With no `ops` and no `event` nothing is committed and `reply` takes `[]`. `lost` gets the index within `ops` and what is there: it
- * refuses, or says which commit to try instead (the same request sent again gets the same answer).
+ * refuses, or says which commit to try instead (the same request sent again gets the same answer). What is only known once the attempt is
+ * counted (a wrong code, a host's function) is refused by `reply`, and that refusal's commit is one of its own.
  */
 export interface Step {
   readonly ok: true
   readonly ops: readonly Op[]
   readonly event: EventDraft | null
-  reply(recs: readonly (Rec | null)[]): Reply | Promise<Reply>
+  reply(recs: readonly (Rec | null)[]): Reply | Refusal | Promise<Reply | Refusal>
   lost(at: number, current: Rec | null): Step | Refusal
 }
 
 /** What goes to the app: `body` is the protocol's own message (JSON, base64url members), `handle` comes back with the next one. */
 export interface Reply {
-  readonly body: Readonly<Record<string, string | number>>
+  readonly body: Readonly<Record<string, JsonValue>>
   readonly handle: string
   /** ms */
   readonly expiresAt: number
@@ -144,8 +159,8 @@ export interface Success {
   /** RFC 8176 values. */
   readonly amr: readonly string[]
   readonly facts: AuthFacts
-  /** What the client signed, for evidence that must verify later (a confirmed transaction). */
-  readonly proof: { readonly signed: Uint8Array; readonly signature: Uint8Array }
+  /** What the client signed, for evidence that must verify later (a confirmed transaction); `null` where a code or a host's word is no signature. */
+  readonly proof: { readonly signed: Uint8Array; readonly signature: Uint8Array } | null
   /** 32 bytes shared with the app for one named use; `null` where the protocol makes no key. */
   readonly session: ((use: string) => Promise<Uint8Array>) | null
   lost(at: number, current: Rec | null): Verdict
@@ -195,7 +210,10 @@ export async function runBegin(
   // A second commit answers a repeated request; there is no third.
   for (let round = 0; step.ok && round < 3; round++) {
     const done = await commit(c, step, o)
-    if (done.ok) return { ok: true, value: await step.reply(done.recs) }
+    if (done.ok) {
+      const reply = await step.reply(done.recs)
+      return 'ok' in reply ? commitRefusal(c, reply, o) : { ok: true, value: reply }
+    }
     step = step.lost(done.at, done.current)
   }
   if (step.ok) throw new PosternError('store.overloaded', { reason: 'a step was lost three times' })

@@ -19,6 +19,9 @@ export const errorCodes = {
   'keys.conflict': { status: 412, retryable: false, message: 'Somebody else changed the keys meanwhile; look again.' },
   'der.malformed': { status: 400, retryable: false, message: 'The DER encoding is not well-formed.' },
   'x509.refused': { status: 400, retryable: false, message: 'The certificate was not accepted.' },
+  'cbor.malformed': { status: 400, retryable: false, message: 'The CBOR encoding is not well-formed.' },
+  'cose.malformed': { status: 400, retryable: false, message: 'The COSE key is not well-formed.' },
+  'cose.algorithm': { status: 400, retryable: false, message: 'The algorithm of the COSE key is not supported, or not one of its kind.' },
   'runtime.missing': { status: 500, retryable: false, message: 'A runtime port that this call needs was not supplied.' },
 
   // store
@@ -132,6 +135,19 @@ export const errorCodes = {
   'enrolment.expired': { status: 409, retryable: false, message: 'The enrolment took too long; begin again.' },
   'device.limit': { status: 403, retryable: false, message: 'The user has as many devices as allowed; remove one first.' },
   'opaque.refused': { status: 400, retryable: false, message: 'The OPAQUE message was not accepted.' },
+  'otp.refused': { status: 401, retryable: false, message: 'The code was not accepted.' },
+  'otp.expired': { status: 401, retryable: false, message: 'This code is not valid any more; ask for another.' },
+  'otp.too_many': { status: 429, retryable: true, message: 'Too many codes were sent; wait an hour.' },
+  'otp.undelivered': { status: 503, retryable: true, message: 'The code could not be sent; try again or choose another way.' },
+  'otp.key_length': { status: 500, retryable: false, message: 'An OTP secret has at least 16 bytes, 128 at most.' },
+  'otp.counter': { status: 500, retryable: false, message: 'An OTP counter is a whole number from 0 to 2^64 - 1.' },
+  'otp.suite': { status: 500, retryable: false, message: 'This OTP suite is not valid or not on offer here.' },
+  'otp.uri': { status: 400, retryable: false, message: 'This is no otpauth URI with a usable secret.' },
+  'custom.failed': { status: 401, retryable: false, message: 'That was not accepted.' },
+  'custom.timeout': { status: 401, retryable: false, message: 'That took too long and was not accepted.' },
+  'custom.invalid_result': { status: 401, retryable: false, message: 'That was not accepted: the check gave no valid result.' },
+  'push.endpoint': { status: 400, retryable: false, message: 'This push endpoint is not one that is allowed here.' },
+  'push.refused': { status: 502, retryable: false, message: 'The push service refused the message; see the reason in the log.' },
 
   // attestation
   'attestation.config': { status: 500, retryable: false, message: 'The attestation configuration is not valid.' },

@@ -16,6 +16,12 @@ const CODES: ReadonlySet<string> = /* @__PURE__ */ new Set<VerdictCode>([
   'authenticator.already_enrolled',
   'device.removed',
   'enrolment.expired',
+  'otp.refused',
+  'otp.expired',
+  'otp.too_many',
+  'custom.failed',
+  'custom.timeout',
+  'custom.invalid_result',
 ])
 
 /** What a refusal may carry beyond its code. */
@@ -24,6 +30,7 @@ export interface RefusalPlan {
   readonly event?: EventDraft | null
   readonly next?: Refusal['next']
   readonly attemptsLeft?: number
+  readonly body?: Refusal['body']
   readonly lost?: Refusal['lost']
 }
 
@@ -33,7 +40,18 @@ export function refusal(code: VerdictCode, reason: string, plan: RefusalPlan = {
   const gone = code === 'authenticator.removed' || code === 'authenticator.locked' || code === 'device.removed'
   const next = plan.next ?? (gone ? 'removed' : 'retry')
   const left = attemptsLeft === undefined ? {} : { attemptsLeft }
-  return { ok: false, code, reason, ops, event, next, ...left, lost: plan.lost ?? (() => refusal(code, reason, { next })) }
+  const body = plan.body === undefined ? {} : { body: plan.body }
+  return {
+    ok: false,
+    code,
+    reason,
+    ops,
+    event,
+    next,
+    ...left,
+    ...body,
+    lost: plan.lost ?? (() => refusal(code, reason, { next })),
+  }
 }
 
 /** The error that a ladder throws; `reason` reaches events and logs alone. */

@@ -15,6 +15,12 @@ export function statusOf(code: VerdictCode): 'retry' | 'gone' {
     case 'authenticator.superseded':
     case 'authenticator.already_enrolled':
     case 'enrolment.expired':
+    case 'otp.refused':
+    case 'otp.expired':
+    case 'otp.too_many':
+    case 'custom.failed':
+    case 'custom.timeout':
+    case 'custom.invalid_result':
       return 'retry'
     case 'authenticator.locked':
     case 'authenticator.removed':

@@ -75,7 +75,11 @@ export function createRunner(o: { runtime: Runtime; journal: Journal }): Runner 
       let step = await authenticator.begin(c, input)
       for (let round = 0; step.ok && round < 3; round++) {
         const done = await commit(c, step.ops, step.event, around)
-        if (done.ok) return { ok: true, value: await step.reply(done.recs.slice(0, done.mine)), recs: done.recs }
+        if (done.ok) {
+          const reply = await step.reply(done.recs.slice(0, done.mine))
+          // The proof's marker went with the attempt.
+          return 'ok' in reply ? runner.refuse(c, reply, { ...around, ops: [] }) : { ok: true, value: reply, recs: done.recs }
+        }
         step = step.lost(done.at, done.current)
       }
       if (step.ok) throw new PosternError('store.overloaded')
