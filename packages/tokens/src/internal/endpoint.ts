@@ -1,5 +1,5 @@
 /** What all endpoints share: their URL, errors as JSON, a fresh nonce in every reply, an event for every refusal. */
-import { isPosternError } from '@postern/core/errors'
+import { type ErrorCode, isPosternError } from '@postern/core/errors'
 import { withHeaders } from '@postern/core/reply'
 import type { Handler, IssuerContext } from '../issuer.js'
 import { eventOf, tell } from './events.js'
@@ -68,10 +68,13 @@ function challengeHeader(request: Request, error: unknown, { issuer }: IssuerCon
   return /^basic /i.test(request.headers.get('authorization') ?? '') ? { 'www-authenticate': `Basic realm="${issuer}"` } : {}
 }
 
+/** Answers that an honest client meets on its way. */
+const ASKED_AGAIN: readonly ErrorCode[] = ['dpop.nonce', 'client.attestation_challenge', 'grant.pending']
+
 /** The true reason goes into the event alone. An honest client's first call without a nonce is no event, nor is a poll that has to wait. */
 export function tellRefusal(name: PathName, error: unknown, context: IssuerContext): void {
   const known = isPosternError(error)
-  if (known && (error.code === 'dpop.nonce' || error.code === 'grant.pending')) return
+  if (known && ASKED_AGAIN.includes(error.code)) return
   // Of an error that is none of ours the name alone: its message may hold anything.
   const reason = known ? (error.reason ?? error.code) : `server.failed ${error instanceof Error ? error.name : typeof error}`
   const type = known && error.code === 'dpop.proof' ? 'proof.refused' : 'token.refused'

@@ -118,6 +118,8 @@ describe('attest_jwt_client_auth', () => {
     const old = await challenge(w)
     const missing = await ask(w, await attest(w), await pop(w, { challenge: undefined as never }))
     expect([missing.status, missing.body.error]).toEqual([400, 'use_attestation_challenge'])
+    // An honest client's first call is no event.
+    expect(w.events).toEqual([])
     w.advance(180_000)
     // A DPoP nonce is no challenge, though both come from here.
     for (const stale of [old, await w.nonce(), 'x', ''])

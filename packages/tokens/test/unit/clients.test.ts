@@ -223,6 +223,14 @@ describe('registration of shared clients', () => {
   })
 
   const key = { kty: 'EC', crv: 'P-256', x: 'x', y: 'y' }
+  const rsa = (n: string, e: string) => ({ kty: 'RSA', n, e })
+  const RSA_2048 = Buffer.alloc(256, 0xc1).toString('base64url')
+  it('a key of the same size with a sound exponent is no such thing: it registers', async () => {
+    const w = await setup()
+    const { status } = await send(w, { body: { ...WEB, jwks: { keys: [rsa(RSA_2048, 'AQAB')] } } })
+    expect(status).toBe(201)
+  })
+
   it.each<[string, object, string]>([
     ['javascript:', { redirect_uris: ['javascript:alert(1)'] }, 'invalid_redirect_uri'],
     ['data:', { redirect_uris: ['data:text/html,x'] }, 'invalid_redirect_uri'],
@@ -246,6 +254,17 @@ describe('registration of shared clients', () => {
     ['a private key', { jwks: { keys: [{ ...key, d: 'd' }] } }, 'invalid_client_metadata'],
     ['a symmetric key', { jwks: { keys: [{ kty: 'oct', k: 'AAAA' }] } }, 'invalid_client_metadata'],
     ['a key off its curve', { jwks: { keys: [{ ...key, x: 'A'.repeat(43), y: 'A'.repeat(43) }] } }, 'invalid_client_metadata'],
+    [
+      'T30 an RSA key of 1024 bits',
+      { jwks: { keys: [rsa(Buffer.alloc(128, 0xc1).toString('base64url'), 'AQAB')] } },
+      'invalid_client_metadata',
+    ],
+    ['T30 an RSA key with e = 1', { jwks: { keys: [rsa(RSA_2048, 'AQ')] } }, 'invalid_client_metadata'],
+    [
+      'T29 an Ed25519 key of small order',
+      { jwks: { keys: [{ kty: 'OKP', crv: 'Ed25519', x: 'A'.repeat(43) }] } },
+      'invalid_client_metadata',
+    ],
     ['33 keys', { jwks: { keys: Array.from({ length: 33 }, () => key) } }, 'invalid_client_metadata'],
     ['private_key_jwt without a key', { token_endpoint_auth_method: 'private_key_jwt' }, 'invalid_client_metadata'],
     ['tls_client_auth without a name', { token_endpoint_auth_method: 'tls_client_auth' }, 'invalid_client_metadata'],
