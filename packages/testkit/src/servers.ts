@@ -76,6 +76,7 @@ export async function startPostgresPair(o: { synchronous: boolean; delayMs?: num
   try {
     const primary = keep(started, await freshPostgres())
     const link = keep(started, await delayingProxy({ target: primary.port }))
+    takeAlong(primary, link)
     const standby = keep(started, await standbyPostgres(link.port))
     if (synchronous) await primary.set({ synchronous_standby_names: 'standby', synchronous_commit: 'on' })
     const wanted = `streaming ${synchronous ? 'sync' : 'async'}`
@@ -110,6 +111,7 @@ export async function startRedisPair(o: { delayMs?: number; settings?: Settings 
   try {
     const primary = keep(started, await freshRedis(settings))
     const link = keep(started, await delayingProxy({ target: primary.port }))
+    takeAlong(primary, link)
     const replica = keep(started, await freshRedis({ ...settings, replicaof: `127.0.0.1 ${link.port}` }))
     // `master_link_status:up` on the replica comes a second too early: the primary sends nothing before the first acknowledgement.
     await until(async () => /^slave0:.*state=online/m.test(await primary.cli('info', 'replication')))
@@ -134,6 +136,18 @@ export async function startRedisCluster(): Promise<{ readonly nodes: readonly Re
     await stop()
     throw error
   }
+}
+
+/** A dead machine sends nothing more; a dying process on a busy one may take longer than the link to be seen dead. */
+function takeAlong(primary: Server, link: DelayingProxy): void {
+  const { kill } = primary
+  Object.assign(primary, {
+    async kill() {
+      const dead = kill()
+      link.cut()
+      await dead
+    },
+  })
 }
 
 function keep<T>(list: unknown[], one: T): T {
