@@ -232,6 +232,40 @@ describe('the keys of a client', () => {
     expect(calls).toHaveLength(1)
   })
 
+  it('T21 T23 T24 T25 forged headers are refused by the gate, and nothing that they name is fetched', async () => {
+    const { w, calls, answer } = await remote()
+    const { privateKey, publicKey } = await generateKeyPair('ES256')
+    const jwk = { ...(await exportJWK(publicKey)), kid: 'k1' }
+    answer(() => Response.json({ keys: [jwk] }))
+    const write = (header: object) => {
+      const claims = {
+        iss: 'c',
+        sub: 'c',
+        aud: ISSUER,
+        exp: Math.floor(w.now() / 1000) + 60,
+        jti: JSON.stringify(header).slice(0, 100),
+      }
+      return new SignJWT(claims).setProtectedHeader({ alg: 'ES256', kid: 'k1', ...header }).sign(privateKey)
+    }
+    expect((await form(w, await write({}))).status).toBe(200)
+    for (const header of [
+      { jku: 'https://evil.example/jwks' },
+      { x5u: 'https://evil.example/cert' },
+      { x5c: ['MIIB'] },
+      { jwk },
+      { zip: 'DEF' },
+      { cty: 'JWT' },
+      { kid: '../../etc/passwd' },
+      { kid: 'x'.repeat(129) },
+      { typ: 'at+jwt' },
+    ])
+      expect((await form(w, await write(header))).body.error, JSON.stringify(header)).toBe('invalid_client')
+    const [, payload] = (await write({ jti: 'none' })).split('.')
+    const none = `${Buffer.from('{"alg":"none","kid":"k1"}').toString('base64url')}.${payload}.`
+    expect((await form(w, none)).body.error).toBe('invalid_client')
+    expect(calls.map(({ url }) => url)).toEqual([KEYS])
+  })
+
   it('no more than 32 of them count', async () => {
     const { w, ask, answer } = await remote()
     const others = await Promise.all(Array.from({ length: 32 }, () => w.device({ register: false })))
