@@ -105,7 +105,7 @@ export function naturalBatcher<C extends Batchable, A>(o: BatcherOptions<C, A>):
       if ('answer' in outcome) resolve(outcome.answer)
       else reject(outcome.error)
     })
-    if (queued > 0) pumpSoon()
+    if (queued > 0) pump()
     else rest()
   }
 

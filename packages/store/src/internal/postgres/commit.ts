@@ -5,7 +5,7 @@ import { OutcomeUnknown } from '../../errors.js'
 import type { Settled } from '../batch.js'
 import type { Ask } from './ask.js'
 import { decodeBatch, encodeBatch, type Queued } from './encode.js'
-import { fastAnswer, fastCall, fastStatements } from './fast.js'
+import { fastAnswer, fastCall, fastStatements, readAnswer } from './fast.js'
 import { isLockTimeout } from './outcome.js'
 import type { Names } from './schema.js'
 import { statementsOf } from './statements.js'
@@ -39,11 +39,10 @@ export function committer(
   }
 
   const alone = async (commit: Queued): Promise<Commit> => {
-    const call = fastCall(commit)
     const { place, ops, now } = commit
-    const [row] = call
-      ? await ask('write', fast[call.name], [String(lockTimeoutMs), ...call.values])
-      : await ask('read', sql.get, [place, ops[0]!.key, now])
+    const call = fastCall(commit)
+    if (call === null) return readAnswer(commit, (await ask('read', sql.get, [place, ops[0]!.key, now]))[0])
+    const [row] = await ask('write', fast[call.name], [String(lockTimeoutMs), ...call.values])
     const answer = fastAnswer(commit, row)
     if (answer === 'lost') throw new PosternError('store.guarantee_lost')
     return answer === 'race' ? (await together([commit], lockTimeoutMs))[0]! : answer
