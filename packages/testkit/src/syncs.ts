@@ -77,9 +77,15 @@ export async function slowSyncs({ pid, ms }: { pid: number; ms: number }): Promi
 /** Attaches strace and gives the means to detach it. */
 async function attached(pid: number, args: readonly string[]): Promise<(by: 'SIGINT' | 'SIGKILL') => Promise<void>> {
   const watched = [pid, ...childrenOf(pid)]
-  const strace = spawn('strace', ['-f', '-e', 'signal=none', ...args, ...watched.flatMap((one) => ['-p', `${one}`])], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-  })
+  const [program, ...rest] = [
+    'strace',
+    '-f',
+    '-e',
+    'signal=none',
+    ...args,
+    ...watched.flatMap((one) => ['-p', `${one}`]),
+  ] as const
+  const strace = spawn(program, rest, { stdio: ['ignore', 'ignore', 'pipe'] })
   let said = ''
   const ended = new Promise<void>((resolve) => {
     strace.on('close', () => resolve())

@@ -17,19 +17,22 @@ export function output(command: string, args: readonly string[], o: Partial<Owne
 
 /** Whether a program can be run at all. */
 export function runs(command: string, ...args: readonly string[]): boolean {
-  return spawnSync(command, args, { stdio: 'ignore' }).status === 0
+  return said(command, ...args) !== null
 }
 
 /** The folder with the programs of PostgreSQL's server, or null. */
 export function postgresFolder(): string | null {
-  const { status, stdout } = spawnSync('pg_config', ['--bindir'], { encoding: 'utf8' })
-  const folder = status === 0 ? stdout.trim() : ''
-  return folder !== '' && existsSync(join(folder, 'initdb')) ? folder : null
+  const folder = said('pg_config', '--bindir')
+  return folder !== null && existsSync(join(folder, 'initdb')) ? folder : null
 }
 
 /** Who runs the server: it refuses root. */
 export function postgresOwner(): Owner | undefined {
   if (process.getuid?.() !== 0) return undefined
-  const [uid, gid] = ['-u', '-g'].map((flag) => Number(spawnSync('id', [flag, 'postgres'], { encoding: 'utf8' }).stdout))
-  return { uid: uid!, gid: gid! }
+  return { uid: Number(said('id', '-u', 'postgres')), gid: Number(said('id', '-g', 'postgres')) }
+}
+
+function said(command: string, ...args: readonly string[]): string | null {
+  const { status, stdout } = spawnSync(command, args, { encoding: 'utf8' })
+  return status === 0 ? stdout.trim() : null
 }
