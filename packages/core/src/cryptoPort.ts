@@ -16,6 +16,13 @@ export type AeadAlg = 'A128GCM' | 'A256GCM' | 'C20P'
 /** JOSE names; `Ed25519` is RFC 9864's fully specified one and `EdDSA` its older synonym. */
 export type SignAlg = 'ES256' | 'ES384' | 'ES512' | 'EdDSA' | 'Ed25519' | 'RS256' | 'PS256'
 
+/** An elliptic curve with the hash that certificates pair it with, which need not be JOSE's. */
+export type EcdsaAlg = `${'P-256' | 'P-384' | 'P-521'}/${'SHA-256' | 'SHA-384' | 'SHA-512'}`
+/** What Node has from some version on and WebCrypto not at all; keys are JWKs of type OKP and AKP (RFC 9964). */
+export type RareAlg = 'Ed448' | 'ML-DSA-44' | 'ML-DSA-65' | 'ML-DSA-87'
+/** What is verified: all that is signed, and what only certificates and authenticators sign with. */
+export type VerifyAlg = SignAlg | EcdsaAlg | 'RS384' | 'RS512' | RareAlg
+
 /** A prepared MAC key. Opaque: only the port that made it can use it. */
 export interface HmacKey {
   readonly alg: HmacAlg
@@ -28,7 +35,7 @@ export interface AeadKey {
 
 /** A prepared public key. Opaque: only the port that made it can use it. */
 export interface VerifyKey {
-  readonly alg: SignAlg
+  readonly alg: VerifyAlg
 }
 
 /**
@@ -82,9 +89,9 @@ export interface CryptoPort {
   generateKey(alg: 'ES256' | 'ES384' | 'ES512' | 'Ed25519', random: (n: number) => Uint8Array): Now<JsonWebKey>
   /**
    * Checks a public JWK (type, curve, point on curve, RSA 2048–4096 bits with e ≥ 65537, no private member) and prepares it.
-   * @throws PosternError `crypto.invalid_key`
+   * @throws PosternError `crypto.invalid_key` | `crypto.unsupported` for a {@link RareAlg} that the runtime lacks: `coseVerifier` has it in JavaScript
    */
-  verifyKey(alg: SignAlg, publicJwk: JsonWebKey): Now<VerifyKey>
+  verifyKey(alg: VerifyAlg, publicJwk: JsonWebKey): Now<VerifyKey>
   /** Whether the signature is right. Never throws for a signature, however broken: r or s out of range, DER, wrong length are `false`. */
   verify(key: VerifyKey, data: Uint8Array, signature: Uint8Array): Now<boolean>
 }

@@ -5,7 +5,7 @@
  */
 import { decodeBase64url, encodeBase64url } from './base64url.js'
 import { equal, utf8 } from './bytes.js'
-import type { CryptoPort, HmacKey, SignAlg, Signer, VerifyKey } from './cryptoPort.js'
+import type { CryptoPort, HmacKey, SignAlg, Signer, VerifyAlg, VerifyKey } from './cryptoPort.js'
 import { PosternError } from './errors.js'
 import { isLater } from './internal/now.js'
 import { type JsonObject, type JsonValue, parseJson } from './json.js'
@@ -89,13 +89,13 @@ const ALGS: Readonly<Record<SignAlg, { min: number; max: number; kty: string; cr
  */
 export function readJws(text: string, rules: JwsRules): Jws {
   const { algs, jwk: wantsKey = false } = rules
-  const { alg, signature, ...compact } = readCompact(text, rules, (name) => algs.find((known) => known === name))
-  const { header } = compact
+  const compact = readCompact(text, rules, (name) => algs.find((known) => known === name))
+  const { header, alg, kid, payload, signed, signature } = compact
   if (wantsKey !== (header.jwk !== undefined)) throw refuse('jwk')
   const jwk = header.jwk === undefined ? null : readKey(header.jwk, alg)
   const { min, max } = ALGS[alg]
   if (signature.length < min || signature.length > max) throw refuse('signature.length') //        RFC 7518 §3.3–3.5
-  return { ...compact, alg, jwk, signature }
+  return { header, alg, kid, jwk, payload, signed, signature }
 }
 
 /**
@@ -235,7 +235,7 @@ function isObject(value: JsonValue): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-function fullName(alg: SignAlg): SignAlg {
+function fullName(alg: VerifyAlg): VerifyAlg {
   return alg === 'EdDSA' ? 'Ed25519' : alg
 }
 

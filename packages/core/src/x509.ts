@@ -5,7 +5,7 @@
  */
 import { encodeBase64url } from './base64url.js'
 import { concat, equal } from './bytes.js'
-import type { CryptoPort, SignAlg } from './cryptoPort.js'
+import type { CryptoPort, VerifyAlg, VerifyKey } from './cryptoPort.js'
 import {
   type Der,
   derBitString,
@@ -23,6 +23,8 @@ import {
   readDer,
 } from './der.js'
 import { isPosternError, PosternError } from './errors.js'
+import { fromEcdsaDer } from './internal/ecdsaDer.js'
+import { lp } from './tuple.js'
 
 /** A certificate as it is written. Nothing in it is true before its chain is verified. */
 export interface Certificate {
@@ -63,6 +65,7 @@ export const extensionOid = {
 
 const MAX_EXTENSIONS = 32
 const MAX_CHAIN = 8
+const MAX_KEPT = 256
 const MAX_SIGNATURE_BYTES = 1024
 
 /**
@@ -128,6 +131,7 @@ const CURVES: Readonly<Record<string, { readonly crv: string; readonly size: num
   '1.3.132.0.34': { crv: 'P-384', size: 48 },
   '1.3.132.0.35': { crv: 'P-521', size: 66 },
 }
+const SIZES: Readonly<Record<string, number>> = { 'P-256': 32, 'P-384': 48, 'P-521': 66 }
 
 /**
  * The key of a SubjectPublicKeyInfo as JWK: EC on P-256, P-384, P-521, Ed25519, RSA. Whether it is a sound one is `CryptoPort.verifyKey`'s business.
@@ -156,29 +160,51 @@ export function publicKeyOf(spki: Uint8Array): JsonWebKey {
 /** RSASSA-PSS with SHA-256, MGF1 of the same and a salt of 32 bytes, the trailer left out (RFC 4055 §3.1). */
 const PSS_SHA256 = 'MEEGCSqGSIb3DQEBCjA0oA8wDQYJYIZIAWUDBAIBBQChHDAaBgkqhkiG9w0BAQgwDQYJYIZIAWUDBAIBBQCiAwIBIA'
 
-/** Signature algorithms that the crypto port has: each hash with the curve that JOSE pairs it with. */
-function signAlgOf(algorithm: Uint8Array): SignAlg {
-  if (encodeBase64url(algorithm) === PSS_SHA256) return 'PS256'
-  const [oid, parameters] = derSequence(readDer(algorithm))
-  const alg = {
-    '1.2.840.10045.4.3.2': 'ES256',
-    '1.2.840.10045.4.3.3': 'ES384',
-    '1.2.840.10045.4.3.4': 'ES512',
-    '1.3.101.112': 'Ed25519',
-    '1.2.840.113549.1.1.11': 'RS256',
-  }[derOid(oid)] as SignAlg | undefined
-  if (alg === undefined || (alg === 'RS256' ? !isNull(parameters) : parameters !== undefined)) throw refuse('signature.algorithm')
-  return alg
+/** Signature algorithms by OID: Ed25519, and hashes that go with whatever key the issuer has. */
+const SIGNATURES: Readonly<
+  Record<string, { readonly hash: 'SHA-256' | 'SHA-384' | 'SHA-512'; readonly rsa?: VerifyAlg } | 'Ed25519'>
+> = {
+  '1.2.840.10045.4.3.2': { hash: 'SHA-256' },
+  '1.2.840.10045.4.3.3': { hash: 'SHA-384' },
+  '1.2.840.10045.4.3.4': { hash: 'SHA-512' },
+  '1.2.840.113549.1.1.11': { hash: 'SHA-256', rsa: 'RS256' },
+  '1.2.840.113549.1.1.12': { hash: 'SHA-384', rsa: 'RS384' },
+  '1.2.840.113549.1.1.13': { hash: 'SHA-512', rsa: 'RS512' },
+  '1.3.101.112': 'Ed25519',
 }
 
-/** Whether `spki` has signed the certificate. @throws PosternError `x509.refused` for an algorithm that is not read here | `der.malformed` */
-export async function isSignedBy(certificate: Certificate, spki: Uint8Array, crypto: CryptoPort): Promise<boolean> {
-  const alg = signAlgOf(certificate.algorithm)
-  const size = { ES256: 32, ES384: 48, ES512: 66 }[alg as string]
-  const signature = size === undefined ? certificate.signature : joseSignature(certificate.signature, size)
+/** The algorithm for the crypto port. An elliptic curve is the issuer's: certificates pair any with any hash, Apple's do. */
+function verifyAlgOf(algorithm: Uint8Array, { crv }: JsonWebKey): VerifyAlg {
+  if (encodeBase64url(algorithm) === PSS_SHA256) return 'PS256'
+  const [oid, parameters] = derSequence(readDer(algorithm))
+  const known = SIGNATURES[derOid(oid)]
+  if (known === undefined) throw refuse('signature.algorithm')
+  const rsa = known === 'Ed25519' ? undefined : known.rsa
+  if (rsa === undefined ? parameters !== undefined : !isNull(parameters)) throw refuse('signature.algorithm')
+  return known === 'Ed25519' ? known : (rsa ?? (`${crv as 'P-256'}/${known.hash}` as const))
+}
+
+/**
+ * Whether `spki` has signed the certificate.
+ * @param memory - keeps prepared keys of issuers
+ * @throws PosternError `x509.refused` for an algorithm that is not read here | `der.malformed`
+ */
+export async function isSignedBy(
+  certificate: Certificate,
+  spki: Uint8Array,
+  crypto: CryptoPort,
+  memory?: ChainMemory,
+): Promise<boolean> {
   const jwk = publicKeyOf(spki)
+  const alg = verifyAlgOf(certificate.algorithm, jwk)
+  const size = SIZES[jwk.crv ?? '']
+  const signature = size === undefined ? certificate.signature : fromEcdsaDer(certificate.signature, size)
   try {
-    return await crypto.verify(await crypto.verifyKey(alg, jwk), certificate.tbs, signature)
+    if (signature === null) return false
+    const name = `${alg} ${jwk.x ?? jwk.n} ${jwk.y ?? jwk.e}`
+    const key = memory?.keys.get(name) ?? (await crypto.verifyKey(alg, jwk))
+    if (memory !== undefined) keep(memory.keys, name, key)
+    return await crypto.verify(key, certificate.tbs, signature)
   } catch (error) {
     // A key of another kind has signed nothing of this one.
     if (isPosternError(error, 'crypto.invalid_key')) return false
@@ -186,12 +212,20 @@ export async function isSignedBy(certificate: Certificate, spki: Uint8Array, cry
   }
 }
 
-/** r ‖ s of the two integers of RFC 3279 §2.2.3. */
-function joseSignature(signature: Uint8Array, size: number): Uint8Array {
-  const [r, s, ...more] = derSequence(readDer(signature))
-  if (more.length > 0) throw refuse('signature')
-  const padded = (digits: Uint8Array): Uint8Array => concat(new Uint8Array(size - digits.length), digits)
-  return concat(padded(derUnsigned(r, size)), padded(derUnsigned(s, size)))
+/** What a verifier keeps between chains: keys of issuers, and which issuer's certificate they were seen to have signed. Of one crypto port. */
+export interface ChainMemory {
+  readonly keys: Map<string, VerifyKey>
+  readonly links: Map<string, true>
+}
+
+/** A memory of up to 256 keys and 256 certificates; the oldest goes first. Dates are checked each time all the same. */
+export function chainMemory(): ChainMemory {
+  return { keys: new Map(), links: new Map() }
+}
+
+function keep<T>(map: Map<string, T>, name: string, value: T): void {
+  if (map.size >= MAX_KEPT && !map.has(name)) map.delete(map.keys().next().value!)
+  map.set(name, value)
 }
 
 /** What a chain is judged by. */
@@ -200,6 +234,8 @@ export interface ChainRules {
   /** Ms since the epoch. */
   readonly now: number
   readonly crypto: CryptoPort
+  /** Makes an intermediate that many chains share cost its signature once. */
+  readonly remember?: ChainMemory
 }
 
 /** Extensions whose meaning is heeded here, or that only narrow what is narrowed anyway; any other that is critical refuses its certificate. */
@@ -217,7 +253,11 @@ const UNDERSTOOD: ReadonlySet<string> = /* @__PURE__ */ new Set([
  * @throws PosternError `x509.refused`, why is in its `reason` | `der.malformed`
  * @see RFC 5280 §6.1
  */
-export async function verifyChain(chain: readonly Certificate[], { anchors, now, crypto }: ChainRules): Promise<void> {
+export async function verifyChain(chain: readonly Certificate[], { anchors, now, crypto, remember }: ChainRules): Promise<void> {
+  const signed = (certificate: Certificate, spki: Uint8Array, below: number): Promise<boolean> =>
+    below === 0 || remember === undefined
+      ? isSignedBy(certificate, spki, crypto, remember)
+      : isRemembered(certificate, spki, crypto, remember)
   if (chain.length === 0 || chain.length > MAX_CHAIN) throw refuse('chain.length')
   for (const [below, certificate] of chain.entries()) {
     if (now < certificate.notBefore || now > certificate.notAfter) throw refuse('expired') //        §6.1.3 (a)(2)
@@ -225,12 +265,26 @@ export async function verifyChain(chain: readonly Certificate[], { anchors, now,
       if (critical && !UNDERSTOOD.has(oid)) throw refuse('extension.critical') //                    §6.1.4 (o), §6.1.5 (f)
     if (below > 0) checkIssuer(certificate, below - 1)
     for (const anchor of anchors)
-      if (equal(anchor.subject, certificate.issuer) && (await isSignedBy(certificate, anchor.spki, crypto))) return
+      if (equal(anchor.subject, certificate.issuer) && (await signed(certificate, anchor.spki, below))) return
     const next = chain[below + 1]
     if (next === undefined || !equal(next.subject, certificate.issuer)) throw refuse('chain.anchor') // §6.1.3 (a)(4)
-    if (!(await isSignedBy(certificate, next.spki, crypto))) throw refuse('chain.signature') //     §6.1.3 (a)(1)
+    if (!(await signed(certificate, next.spki, below))) throw refuse('chain.signature') //     §6.1.3 (a)(1)
   }
   throw refuse('chain.anchor')
+}
+
+/** An issuer's certificate that was seen to be signed by this key, or is now. */
+async function isRemembered(
+  certificate: Certificate,
+  spki: Uint8Array,
+  crypto: CryptoPort,
+  memory: ChainMemory,
+): Promise<boolean> {
+  const link = encodeBase64url(await crypto.digest('SHA-256', concat(lp(spki), certificate.der)))
+  if (memory.links.has(link)) return true
+  const good = await isSignedBy(certificate, spki, crypto, memory)
+  if (good) keep(memory.links, link, true)
+  return good
 }
 
 /** §6.1.4 (k) to (n): a certificate authority, allowed that many below it, whose key signs certificates. Names it would narrow are not read. */

@@ -22,6 +22,8 @@ import {
   isEd25519,
   isEdSignature,
   isScalar,
+  rareJwk,
+  rsaHash,
   toBigInt,
 } from '../internal/signKeys.js'
 
@@ -97,6 +99,7 @@ export function createCrypto(): CryptoPort {
       return { ...publicOf(ec, d), d: encodeBase64url(d) }
     },
     verifyKey(alg, publicJwk) {
+      if (rareJwk(alg, publicJwk) !== null) throw new PosternError('crypto.unsupported', { reason: alg })
       const { kty, crv, x, y, n, e } = checkPublicJwk(alg, publicJwk)
       if (kty === 'RSA') return { alg, key: { n: integer(n!), e: integer(e!) } } as NobleVerifyKey
       if (kty === 'OKP') return { alg, key: decodeBase64url(x!)! } as NobleVerifyKey
@@ -134,10 +137,12 @@ function signer(alg: SignAlg, privateJwk: JsonWebKey): Signer {
 }
 
 function verifySignature({ alg, key }: NobleVerifyKey, data: Uint8Array, signature: Uint8Array): boolean {
-  if ('n' in key) return (alg === 'RS256' ? verifyPkcs1 : verifyPss)(key, data, signature)
+  if ('n' in key) return alg === 'PS256' ? verifyPss(key, data, signature) : verifyPkcs1(key, rsaHash(alg)!, data, signature)
   if (isEd25519(alg)) return isEdSignature(signature) && verifyEd25519(key, data, signature)
   const ec = ecAlg(alg)!
-  return isEcSignature(ec, signature) && CURVES[ec.crv].verify(signature, data, key, { lowS: false })
+  return (
+    isEcSignature(ec, signature) && CURVES[ec.crv].verify(signature, HASHES[ec.hash](data), key, { lowS: false, prehash: false })
+  )
 }
 
 /** Without the cofactor and with R compared as bytes, as OpenSSL does: the looser equation accepts what Node refuses. @see RFC 8032 §5.1.7 */

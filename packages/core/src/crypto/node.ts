@@ -30,8 +30,10 @@ import type {
   HmacKey,
   SignAlg,
   Signer,
+  VerifyAlg,
   VerifyKey,
 } from '../cryptoPort.js'
+import { PosternError } from '../errors.js'
 import { drawScalar } from '../internal/drawScalar.js'
 import {
   checkPrivateJwk,
@@ -43,6 +45,8 @@ import {
   isEd25519,
   isEdSignature,
   isScalar,
+  rareJwk,
+  rsaHash,
 } from '../internal/signKeys.js'
 
 interface NodeHmacKey extends HmacKey {
@@ -113,9 +117,11 @@ export function createCrypto(): CryptoPort {
       return { ...ecPublic(ec, d), d: encodeBase64url(d) }
     },
     verifyKey(alg, publicJwk) {
+      const rare = rareJwk(alg, publicJwk)
+      if (rare !== null) return { alg, key: rareKey(rare) } as NodeVerifyKey
       const key = checkPublicJwk(alg, publicJwk)
       try {
-        return { alg, key: createPublicKey(jwkInput(key)) } as NodeVerifyKey
+        return { alg, key: publicKey(key) } as NodeVerifyKey
       } catch (cause) {
         throw invalidKey('no point of the curve', cause)
       }
@@ -221,6 +227,27 @@ function basePoint(): KeyObject {
   return base
 }
 
+/** SubjectPublicKeyInfo up to the point (RFC 5480 §2): Node 20 multiplies by the order when it takes a JWK, at the price of a verification. */
+const SPKI_HEADS: Readonly<Record<string, string>> = {
+  'P-384': '3076301006072a8648ce3d020106052b8104002203620004',
+  'P-521': '30819b301006072a8648ce3d020106052b810400230381860004',
+}
+
+function publicKey(jwk: JsonWebKey): KeyObject {
+  const head = SPKI_HEADS[jwk.crv ?? '']
+  if (head === undefined) return createPublicKey(jwkInput(jwk))
+  const key = Buffer.from(concat(fromHex(head)!, decodeBase64url(jwk.x!)!, decodeBase64url(jwk.y!)!))
+  return createPublicKey({ key, format: 'der', type: 'spki' })
+}
+
+function rareKey(jwk: JsonWebKey): KeyObject {
+  try {
+    return createPublicKey(jwkInput(jwk))
+  } catch (cause) {
+    throw new PosternError('crypto.unsupported', { reason: 'this OpenSSL does not read the key', cause })
+  }
+}
+
 function ecdh(raw: Uint8Array): ECDH {
   const ec = ecAlg('ES256')!
   if (raw.length !== 32 || !isScalar(raw, ec.order)) throw invalidKey('a private scalar out of range')
@@ -315,13 +342,14 @@ function verifySignature(key: VerifyKey, data: Uint8Array, signature: Uint8Array
   }
 }
 
-function hashOf(alg: SignAlg): string | null {
-  return isEd25519(alg) ? null : NAMES[ecAlg(alg)?.hash ?? 'SHA-256']
+function hashOf(alg: VerifyAlg): string | null {
+  const hash = ecAlg(alg)?.hash ?? rsaHash(alg)
+  return hash === null ? null : NAMES[hash]
 }
 
 /** @see RFC 7518 §3.3–3.5: r‖s for ECDSA; a PSS salt as long as the hash */
-function keyInput(alg: SignAlg, key: KeyObject): Parameters<typeof verify>[2] & { key: KeyObject } {
+function keyInput(alg: VerifyAlg, key: KeyObject): Parameters<typeof verify>[2] & { key: KeyObject } {
   if (ecAlg(alg) !== null) return { key, dsaEncoding: 'ieee-p1363' }
   if (alg === 'PS256') return { key, padding: RSA_PSS_PADDING, saltLength: 32 }
-  return alg === 'RS256' ? { key, padding: RSA_PADDING } : { key }
+  return rsaHash(alg) !== null ? { key, padding: RSA_PADDING } : { key }
 }

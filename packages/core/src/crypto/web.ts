@@ -2,7 +2,7 @@
 import { p256 } from '@noble/curves/nist.js'
 import { encodeBase64url } from '../base64url.js'
 import { concat, fromHex } from '../bytes.js'
-import type { AeadKey, CryptoPort, DhKeyPair, HmacKey, SignAlg, Signer, VerifyKey } from '../cryptoPort.js'
+import type { AeadKey, CryptoPort, DhKeyPair, HmacKey, SignAlg, Signer, VerifyAlg, VerifyKey } from '../cryptoPort.js'
 import {
   checkPrivateJwk,
   checkPublicJwk,
@@ -12,6 +12,8 @@ import {
   isEd25519,
   isEdSignature,
   isScalar,
+  rareJwk,
+  rsaHash,
 } from '../internal/signKeys.js'
 import { knows, type Primitive } from '../internal/webFeatures.js'
 import { createCrypto as createNoble, publicOf } from './noble.js'
@@ -109,7 +111,7 @@ export function createCrypto(): CryptoPort {
     signer: (alg, privateJwk) => signer(subtle, alg, privateJwk),
     generateKey: (alg, random) => noble.generateKey(alg, random),
     async verifyKey(alg, publicJwk) {
-      const members = checkPublicJwk(alg, publicJwk)
+      const members = rareJwk(alg, publicJwk) ?? checkPublicJwk(alg, publicJwk)
       // Noble's check first: engines differ in when they look at a point.
       const own = await noble.verifyKey(alg, members)
       if (!(await knows(subtle, primitive(alg)))) return { alg, key: null, noble: own } as VerifyKey & WebKey
@@ -163,18 +165,18 @@ async function checkRsaPair(alg: SignAlg, publicJwk: JsonWebKey, sign: (data: Ui
 }
 
 /** What a curve's algorithm needs of the runtime; RSA is everywhere. */
-function primitive(alg: SignAlg): Primitive | null {
+function primitive(alg: VerifyAlg): Primitive | null {
   return isEd25519(alg) ? 'Ed25519' : (ecAlg(alg)?.crv ?? null)
 }
 
-function parameters(alg: SignAlg): RsaPssParams & EcKeyImportParams & EcdsaParams & RsaHashedImportParams {
+function parameters(alg: VerifyAlg): RsaPssParams & EcKeyImportParams & EcdsaParams & RsaHashedImportParams {
   const ec = ecAlg(alg)
   const chosen =
     ec !== null
       ? { name: 'ECDSA', namedCurve: ec.crv, hash: ec.hash }
       : isEd25519(alg)
         ? { name: 'Ed25519' }
-        : { name: alg === 'RS256' ? 'RSASSA-PKCS1-v1_5' : 'RSA-PSS', hash: 'SHA-256', saltLength: 32 }
+        : { name: alg === 'PS256' ? 'RSA-PSS' : 'RSASSA-PKCS1-v1_5', hash: rsaHash(alg), saltLength: 32 }
   return chosen as ReturnType<typeof parameters>
 }
 

@@ -1,5 +1,5 @@
 /** RSA verification in JavaScript: one modular power and a comparison with the one right encoding. @see RFC 8017 §8 */
-import { sha256 } from '@noble/hashes/sha2.js'
+import { sha256, sha384, sha512 } from '@noble/hashes/sha2.js'
 import { concat, equal, fromHex, u32 } from '../bytes.js'
 import { toBigInt } from './signKeys.js'
 
@@ -9,15 +9,26 @@ export interface RsaKey {
   readonly e: bigint
 }
 
-/** DigestInfo of SHA-256 up to the hash, in DER with the NULL that RFC 8017 Appendix B.1 demands. */
-const SHA256_INFO = '3031300d060960864801650304020105000420'
+/** DigestInfo up to the hash, in DER with the NULL that RFC 8017 Appendix B.1 demands. */
+const HASHES: Readonly<
+  Record<'SHA-256' | 'SHA-384' | 'SHA-512', { readonly hash: (data: Uint8Array) => Uint8Array; readonly info: string }>
+> = {
+  'SHA-256': { hash: sha256, info: '3031300d060960864801650304020105000420' },
+  'SHA-384': { hash: sha384, info: '3041300d060960864801650304020205000430' },
+  'SHA-512': { hash: sha512, info: '3051300d060960864801650304020305000440' },
+}
 const HASH = 32
 
-/** RSASSA-PKCS1-v1_5 with SHA-256: the whole encoded message is built and compared, so no padding is ever parsed. @see RFC 8017 §8.2.2 */
-export function verifyPkcs1(key: RsaKey, data: Uint8Array, signature: Uint8Array): boolean {
+/** RSASSA-PKCS1-v1_5: the whole encoded message is built and compared, so no padding is ever parsed. @see RFC 8017 §8.2.2 */
+export function verifyPkcs1(key: RsaKey, alg: keyof typeof HASHES, data: Uint8Array, signature: Uint8Array): boolean {
+  const { hash, info } = HASHES[alg]
+  return isEncoded(key, concat(fromHex(info)!, hash(data)), signature)
+}
+
+/** Whether a signature is over this DigestInfo. @see RFC 8017 §9.2 */
+export function isEncoded(key: RsaKey, info: Uint8Array, signature: Uint8Array): boolean {
   const em = recover(key, signature)
   if (em === null) return false
-  const info = concat(fromHex(SHA256_INFO)!, sha256(data))
   const padding = new Uint8Array(em.length - 3 - info.length).fill(0xff)
   return equal(em, concat(Uint8Array.of(0, 1), padding, Uint8Array.of(0), info))
 }

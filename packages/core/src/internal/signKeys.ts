@@ -1,7 +1,7 @@
 /** What every implementation checks alike before a key or a signature reaches a library: the rules live here once. */
 import { ed25519 } from '@noble/curves/ed25519.js'
 import { decodeBase64url } from '../base64url.js'
-import type { SignAlg } from '../cryptoPort.js'
+import type { RareAlg, SignAlg, VerifyAlg } from '../cryptoPort.js'
 import { PosternError } from '../errors.js'
 import { publicJwk } from '../jwk.js'
 
@@ -13,6 +13,8 @@ export interface EcAlg {
   readonly hash: 'SHA-256' | 'SHA-384' | 'SHA-512'
   readonly size: number
   readonly order: bigint
+  /** The order's first four bytes, as a number. */
+  readonly top: number
 }
 
 const P256: EcAlg = {
@@ -21,6 +23,7 @@ const P256: EcAlg = {
   hash: 'SHA-256',
   size: 32,
   order: 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n,
+  top: 0xffffffff,
 }
 const P384: EcAlg = {
   crv: 'P-384',
@@ -28,6 +31,7 @@ const P384: EcAlg = {
   hash: 'SHA-384',
   size: 48,
   order: 0xffffffffffffffffffffffffffffffffffffffffffffffffc7634d81f4372ddf581a0db248b0a77aecec196accc52973n,
+  top: 0xffffffff,
 }
 const P521: EcAlg = {
   crv: 'P-521',
@@ -36,16 +40,52 @@ const P521: EcAlg = {
   size: 66,
   order:
     0x1fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffa51868783bf2f966b7fcc0148f709a5d03bb5c9b8899c47aebb6fb71e91386409n,
+  top: 0x01ffffff,
 }
 
+/** JOSE's algorithms and every curve with every hash, by name. */
+const EC_ALGS: ReadonlyMap<string, EcAlg> = /* @__PURE__ */ new Map([
+  ['ES256', P256],
+  ['ES384', P384],
+  ['ES512', P521],
+  ...[P256, P384, P521].flatMap((curve) =>
+    (['SHA-256', 'SHA-384', 'SHA-512'] as const).map((hash) => [`${curve.crv}/${hash}`, { ...curve, hash }] as const),
+  ),
+])
+
 /** The curve behind an ECDSA algorithm, `null` for any other algorithm. */
-export function ecAlg(alg: SignAlg): EcAlg | null {
-  return alg === 'ES256' ? P256 : alg === 'ES384' ? P384 : alg === 'ES512' ? P521 : null
+export function ecAlg(alg: VerifyAlg): EcAlg | null {
+  return EC_ALGS.get(alg) ?? null
 }
 
 /** Whether the algorithm is Ed25519 by either of its names. @see RFC 9864 §2.2 */
-export function isEd25519(alg: SignAlg): boolean {
+export function isEd25519(alg: VerifyAlg): boolean {
   return alg === 'Ed25519' || alg === 'EdDSA'
+}
+
+/** The hash of an RSA algorithm, `null` for any other algorithm. */
+export function rsaHash(alg: VerifyAlg): 'SHA-256' | 'SHA-384' | 'SHA-512' | null {
+  return alg === 'RS256' || alg === 'PS256' ? 'SHA-256' : alg === 'RS384' ? 'SHA-384' : alg === 'RS512' ? 'SHA-512' : null
+}
+
+/** The public members of a key for an algorithm that few runtimes have, `null` for any other algorithm. Its point or polynomials are theirs to check. */
+export function rareJwk(alg: VerifyAlg, jwk: JsonWebKey & { readonly pub?: string }): JsonWebKey | null {
+  const size = RARE_BYTES[alg as RareAlg]
+  if (size === undefined) return null
+  const edwards = alg === 'Ed448'
+  const raw = edwards ? jwk.x : jwk.pub
+  if (jwk.kty !== (edwards ? 'OKP' : 'AKP') || (edwards ? jwk.crv : jwk.alg) !== alg || 'd' in jwk || 'priv' in jwk)
+    throw invalidKey('a key of another algorithm, or a private one')
+  if (typeof raw !== 'string' || decodeBase64url(raw)?.length !== size) throw invalidKey(`a key that is not ${size} bytes`)
+  return edwards ? { kty: 'OKP', crv: alg, x: raw } : ({ kty: 'AKP', alg, pub: raw } as JsonWebKey)
+}
+
+/** Bytes of a public key. @see RFC 8032 §5.2.5, FIPS 204 table 2 */
+const RARE_BYTES: Partial<Readonly<Record<RareAlg, number>>> = {
+  Ed448: 57,
+  'ML-DSA-44': 1312,
+  'ML-DSA-65': 1952,
+  'ML-DSA-87': 2592,
 }
 
 /** The unsigned big-endian integer of bytes. */
@@ -63,11 +103,13 @@ export function isScalar(bytes: Uint8Array, order: bigint): boolean {
 
 /** Whether r‖s has the one right length and both are in [1, n − 1]: what is DER, truncated or zero ends here. @see FIPS 186-5 §6.4.2 */
 export function isEcSignature(ec: EcAlg, signature: Uint8Array): boolean {
-  return (
-    signature.length === 2 * ec.size &&
-    isScalar(signature.subarray(0, ec.size), ec.order) &&
-    isScalar(signature.subarray(ec.size), ec.order)
-  )
+  return signature.length === 2 * ec.size && inRange(ec, signature, 0) && inRange(ec, signature, ec.size)
+}
+
+/** The first four bytes settle all but one in four thousand million; big integers cost as much as a hash. */
+function inRange({ order, size, top }: EcAlg, signature: Uint8Array, at: number): boolean {
+  const head = ((signature[at]! << 24) | (signature[at + 1]! << 16) | (signature[at + 2]! << 8) | signature[at + 3]!) >>> 0
+  return (head > 0 && head < top) || isScalar(signature.subarray(at, at + size), order)
 }
 
 const ED25519_ORDER = 0x1000000000000000000000000000000014def9dea2f79cd65812631a5cf5d3edn
@@ -82,7 +124,7 @@ export function isEdSignature(signature: Uint8Array): boolean {
  * EC points are left to the implementation's own curve check.
  * @throws PosternError `crypto.invalid_key`
  */
-export function checkPublicJwk(alg: SignAlg, jwk: JsonWebKey): JsonWebKey {
+export function checkPublicJwk(alg: VerifyAlg, jwk: JsonWebKey): JsonWebKey {
   const taken = { ...jwk }
   if (PRIVATE.some((member) => member in taken)) throw invalidKey('a private member in a public key')
   return checkMembers(alg, taken, 'verify')
@@ -110,9 +152,9 @@ export function invalidKey(reason: string, cause?: unknown): PosternError<'crypt
 
 const PRIVATE = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k', 'priv'] as const
 
-function checkMembers(alg: SignAlg, jwk: JsonWebKey, operation: 'sign' | 'verify'): JsonWebKey {
+function checkMembers(alg: VerifyAlg, jwk: JsonWebKey, operation: 'sign' | 'verify'): JsonWebKey {
   const ec = ecAlg(alg)
-  const kty = ec !== null ? 'EC' : isEd25519(alg) ? 'OKP' : alg === 'RS256' || alg === 'PS256' ? 'RSA' : null
+  const kty = ec !== null ? 'EC' : isEd25519(alg) ? 'OKP' : rsaHash(alg) !== null ? 'RSA' : null
   if (kty === null || jwk.kty !== kty) throw invalidKey('a key type of another algorithm')
   if (kty !== 'RSA' && jwk.crv !== (ec?.crv ?? 'Ed25519')) throw invalidKey('a curve of another algorithm')
   if (jwk.alg !== undefined && jwk.alg !== alg && !(isEd25519(alg) && (jwk.alg === 'EdDSA' || jwk.alg === 'Ed25519')))
