@@ -15,23 +15,19 @@ const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
 type Logged = Parameters<Store['commit']>
 
 interface Server {
-  readonly log: readonly Logged[]
   /** A client of this life of the server; the next life has others. */
   client(guarantees: Guarantees): Store
   kill(): void
-  /** Starts again from its log, and from `more` when it takes over from another. */
+  /** Starts again from its log, or from that of another that it takes over from. */
   start(from?: readonly Logged[]): Promise<void>
 }
 
 /** @param logged - what happens between the state and the answer: a sound server writes its log there */
-function server(logged: (entry: Logged, log: Logged[]) => void | Promise<void> = (entry, log) => void log.push(entry)): Server {
+function server(logged: (entry: Logged, log: Logged[]) => void = (entry, log) => void log.push(entry)): Server {
   let log: Logged[] = []
   let state = memoryStore()
   let life = 1
   return {
-    get log() {
-      return log
-    },
     client(guarantees) {
       const mine = life
       return {
@@ -42,8 +38,7 @@ function server(logged: (entry: Logged, log: Logged[]) => void | Promise<void> =
           await turn()
           if (life !== mine) throw new OutcomeUnknown(o.rev)
           const answer = await state.commit(part, ops, o)
-          const here = log
-          if (answer.ok) await logged([part, structuredClone(ops), o], here)
+          if (answer.ok) logged([part, structuredClone(ops), o], log)
           await turn()
           if (life !== mine) throw new OutcomeUnknown(o.rev)
           return answer
@@ -52,8 +47,6 @@ function server(logged: (entry: Logged, log: Logged[]) => void | Promise<void> =
     },
     kill() {
       life++
-      // A log that is written after this life goes nowhere.
-      log = [...log]
     },
     async start(from = log) {
       log = [...from]
@@ -63,14 +56,20 @@ function server(logged: (entry: Logged, log: Logged[]) => void | Promise<void> =
   }
 }
 
-/** Answers first and writes its log some turns later. */
-const lazily = (entry: Logged, log: Logged[]): void => {
-  setTimeout(() => log.push(entry), 3)
+/** More than are under way at once, so that some of those that are behind were answered. */
+const BEHIND = 64
+
+/** Answers first and writes what it answered so many commits ago. */
+function lazily(): (entry: Logged, log: Logged[]) => void {
+  const waiting: Logged[] = []
+  return (entry, log) => {
+    if (waiting.push(entry) > BEHIND) log.push(waiting.shift()!)
+  }
 }
 
 export function crashRig(mistake?: 'acknowledges before it flushes' | 'forgets half'): CrashRig {
   const half = ([part, ops, o]: Logged, log: Logged[]): void => void log.push([part, ops.slice(0, 2), o])
-  const one = mistake === undefined ? server() : server(mistake === 'forgets half' ? half : lazily)
+  const one = mistake === undefined ? server() : server(mistake === 'forgets half' ? half : lazily())
   return {
     store: async () => one.client({ durable: 'process', failover: 'none' }),
     kill: async () => one.kill(),
@@ -81,10 +80,10 @@ export function crashRig(mistake?: 'acknowledges before it flushes' | 'forgets h
 
 export function failoverRig(o: { shipsLate: boolean; claims: Guarantees['failover']; mustLose?: boolean }): FailoverRig {
   const shipped: Logged[] = []
-  const primary = server(async (entry, log) => {
+  const ship = o.shipsLate ? lazily() : (entry: Logged, to: Logged[]) => void to.push(entry)
+  const primary = server((entry, log) => {
     log.push(entry)
-    if (!o.shipsLate) shipped.push(entry)
-    else setTimeout(() => primary.log === log && shipped.push(entry), 20)
+    ship(entry, shipped)
   })
   const standby = server()
   const guarantees: Guarantees = { durable: 'power', failover: o.claims }
