@@ -1,6 +1,6 @@
 /** What is not judged, said aloud: one case for each suite that is left out. */
 import type { Store } from '@postern/store'
-import { equal, refused } from '../check.js'
+import { holds, refused } from '../check.js'
 import { type Capability, type Case, type Kit, NOW, PART } from './kit.js'
 
 /** How a store shows that it lacks something: an answer that is merely empty would pass for one. */
@@ -8,8 +8,8 @@ const ABSENT: { readonly [C in Capability]?: (store: Store) => Promise<void> } =
   async list(store) {
     await refused('store.list_disabled', 'list', () => store.list(PART, '', { now: NOW, limit: 1 }))
   },
-  outbox: async (store) => equal(store.outbox, undefined, 'outbox'),
-  sweep: async (store) => equal(store.sweep, undefined, 'sweep'),
+  outbox: async (store) => holds(store.outbox === undefined, 'it has an outbox'),
+  sweep: async (store) => holds(store.sweep === undefined, 'it has a sweep'),
 }
 
 /** What the caller named: a driver that lacks a call must show it, and what cannot be done to a driver has nothing to show. */
