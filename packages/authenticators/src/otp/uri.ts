@@ -1,0 +1,94 @@
+/**
+ * `otpauth` URIs, by which authenticator apps take a secret from a picture.
+ * @see https://github.com/google/google-authenticator/wiki/Key-Uri-Format
+ */
+import { decodeBase32, encodeBase32 } from '@postern/core/base32'
+import { PosternError } from '@postern/core/errors'
+import type { OtpDigits } from './hotp.js'
+import type { OtpHash } from './sha1.js'
+
+/** What such a URI says. */
+export interface Otpauth {
+  readonly type: 'hotp' | 'totp'
+  readonly secret: Uint8Array
+  /** Who asks for the code; empty when the URI names nobody. */
+  readonly issuer: string
+  /** Whose code it is; no colon. */
+  readonly account: string
+  readonly hash: OtpHash['name']
+  readonly digits: OtpDigits
+  /** TOTP alone; seconds. */
+  readonly periodSec: number
+  /** HOTP alone; the first counter. */
+  readonly counter: bigint
+}
+
+const COLON = /:|%3a/i
+
+/** The URI of a secret. Apps ignore what they do not know, often silently: most take SHA-1, 6 digits, 30 seconds, and nothing else. */
+export function formatOtpauth(o: Pick<Otpauth, 'type' | 'secret' | 'issuer' | 'account'> & Partial<Otpauth>): string {
+  const { type, secret, issuer, account, hash = 'SHA1', digits = 6, periodSec = 30, counter = 0n } = o
+  if (COLON.test(issuer) || COLON.test(account)) throw uriError('a colon in the issuer or account')
+  const label = issuer === '' ? encodeURIComponent(account) : `${encodeURIComponent(issuer)}:${encodeURIComponent(account)}`
+  const own = type === 'totp' ? `period=${periodSec}` : `counter=${counter}`
+  const by = issuer === '' ? '' : `&issuer=${encodeURIComponent(issuer)}`
+  return `otpauth://${type}/${label}?secret=${encodeBase32(secret).toUpperCase()}${by}&algorithm=${hash}&digits=${digits}&${own}`
+}
+
+/**
+ * Reads a URI of another system, with the defaults of the format; parameters that it does not name are passed over.
+ * @throws PosternError `otp.uri` for another scheme or type, a secret that is no base32, a parameter out of range or there twice, two issuers
+ */
+export function parseOtpauth(text: string): Otpauth {
+  const url = text.length <= 2048 && URL.canParse(text) ? new URL(text) : null
+  if (url === null || url.protocol !== 'otpauth:') throw uriError('scheme')
+  const type = url.hostname
+  if (type !== 'totp' && type !== 'hotp') throw uriError('type')
+  const one = (name: string): string | null => {
+    const all = url.searchParams.getAll(name)
+    if (all.length > 1) throw uriError(`${name} twice`)
+    return all[0] ?? null
+  }
+  const secret = decodeBase32((one('secret') ?? '').replace(/=+$/, '').toLowerCase())
+  if (secret === null || secret.length === 0) throw uriError('secret')
+  const [prefix, account] = labelOf(url.pathname)
+  const issuer = one('issuer') ?? prefix
+  if (prefix !== '' && prefix !== issuer) throw uriError('two issuers')
+  const hash = (one('algorithm') ?? 'SHA1').toUpperCase()
+  if (hash !== 'SHA1' && hash !== 'SHA256' && hash !== 'SHA512') throw uriError('algorithm')
+  const counter = one('counter')
+  if (type === 'hotp' && counter === null) throw uriError('counter')
+  return {
+    type,
+    secret,
+    issuer,
+    account,
+    hash,
+    digits: integer(one('digits') ?? '6', 6, 8) as OtpDigits,
+    periodSec: type === 'totp' ? integer(one('period') ?? '30', 1, 3600) : 0,
+    counter: type === 'hotp' ? BigInt(integer(counter!, 0, Number.MAX_SAFE_INTEGER)) : 0n,
+  }
+}
+
+/** Issuer and account of `/issuer:account`, where the colon may be escaped and blanks may follow it. */
+function labelOf(path: string): readonly [string, string] {
+  const label = path.replace(/^\//, '')
+  const at = COLON.exec(label)
+  try {
+    if (at === null) return ['', decodeURIComponent(label)]
+    const account = decodeURIComponent(label.slice(at.index + at[0].length)).trimStart()
+    return [decodeURIComponent(label.slice(0, at.index)), account]
+  } catch {
+    throw uriError('label')
+  }
+}
+
+function integer(text: string, min: number, max: number): number {
+  const value = /^[0-9]{1,16}$/.test(text) ? Number(text) : -1
+  if (!(value >= min && value <= max)) throw uriError(`a number outside ${min} to ${max}`)
+  return value
+}
+
+function uriError(reason: string): PosternError<'otp.uri'> {
+  return new PosternError('otp.uri', { reason })
+}
