@@ -58,6 +58,8 @@ export const eventTypes = [
   'pin.failed',
   'key.succeeded',
   'key.failed',
+  'webauthn.succeeded',
+  'webauthn.failed',
   'otp.sent',
   'otp.attempted',
   'otp.succeeded',

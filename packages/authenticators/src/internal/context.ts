@@ -8,9 +8,9 @@ export interface Context {
   readonly issuer: string
   readonly tenant: string
   readonly app: string
-  /** D: the `client_id`. */
+  /** D: the `client_id`; empty where no app instance takes part. */
   readonly device: string
-  /** E: 32 lower-case hex digits. */
+  /** E: 32 lower-case hex digits; empty while it is not known which. */
   readonly enrolment: string
   /** g; 0 where unused. */
   readonly generation: number
@@ -37,7 +37,7 @@ export function purposeOf(byte: number): Purpose | null {
 }
 
 /** CONTEXT = T("postern:context/v1", proto, issuer, tenant, app, D, E, u32(g), purpose, bind). */
-export function contextOf(proto: 'pin/v1' | 'key/v1', c: Context): Uint8Array {
+export function contextOf(proto: 'pin/v1' | 'key/v1' | 'webauthn/v1', c: Context): Uint8Array {
   const { issuer, tenant, app, device, enrolment, generation, purpose, bind } = c
   return tuple('postern:context/v1', proto, issuer, tenant, app, device, enrolment, u32(generation), purpose, bind ?? '')
 }

@@ -15,6 +15,26 @@ export function statusOf(code: VerdictCode): 'retry' | 'gone' {
     case 'authenticator.superseded':
     case 'authenticator.already_enrolled':
     case 'enrolment.expired':
+    case 'webauthn.malformed':
+    case 'webauthn.challenge':
+    case 'webauthn.expired':
+    case 'webauthn.type':
+    case 'webauthn.origin':
+    case 'webauthn.cross_origin':
+    case 'webauthn.rp':
+    case 'webauthn.user_presence':
+    case 'webauthn.user_verification':
+    case 'webauthn.backup_flags':
+    case 'webauthn.algorithm':
+    case 'webauthn.attestation_invalid':
+    case 'webauthn.attestation_untrusted':
+    case 'webauthn.format_unsupported':
+    case 'webauthn.credential_taken':
+    case 'webauthn.credential_unknown':
+    case 'webauthn.not_owner':
+    case 'webauthn.signature':
+    case 'webauthn.counter_regressed':
+    case 'webauthn.backup_eligibility_changed':
     case 'otp.refused':
     case 'otp.expired':
     case 'otp.too_many':
