@@ -68,6 +68,9 @@ export interface EventDraft {
   readonly outcome: 'success' | 'failure' | 'refused'
   /** Enrolment id. */
   readonly authenticator?: string
+  /** What ties the events of one flow together: the id of a transaction. */
+  readonly transaction?: string
+  readonly client?: string
   readonly reason?: string
   readonly detail?: Readonly<Record<string, string | number | boolean>>
 }
@@ -112,6 +115,14 @@ export type VerdictCode =
   | 'custom.failed'
   | 'custom.timeout'
   | 'custom.invalid_result'
+  | 'transaction.invalid'
+  | 'transaction.pending'
+  | 'transaction.cooling_down'
+  | 'transaction.unknown'
+  | 'transaction.expired'
+  | 'transaction.decided'
+  | 'transaction.mismatch'
+  | 'transaction.qr_refused'
 
 /**
  * A no. Its `ops` (the exhaustion, or none) and `event` are one commit of their own; when that loses, `lost` says what the answer is instead.

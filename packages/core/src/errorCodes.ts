@@ -198,6 +198,18 @@ export const errorCodes = {
   'custom.failed': { status: 401, retryable: false, message: 'That was not accepted.' },
   'custom.timeout': { status: 401, retryable: false, message: 'That took too long and was not accepted.' },
   'custom.invalid_result': { status: 401, retryable: false, message: 'That was not accepted: the check gave no valid result.' },
+  'transaction.invalid': { status: 400, retryable: false, message: 'The transaction or the answer to it is not well-formed.' },
+  'transaction.pending': { status: 409, retryable: true, message: 'Another transaction is waiting for its decision.' },
+  'transaction.cooling_down': { status: 429, retryable: true, message: 'The user is not asked now; try again later.' },
+  'transaction.unknown': { status: 404, retryable: false, message: 'There is no such transaction.' },
+  'transaction.expired': { status: 410, retryable: false, message: 'The transaction has expired.' },
+  'transaction.decided': { status: 409, retryable: false, message: 'The transaction has been decided already.' },
+  'transaction.mismatch': { status: 401, retryable: true, message: 'The number is not the one that is shown where it began.' },
+  'transaction.qr_refused': {
+    status: 400,
+    retryable: false,
+    message: 'This picture is not valid any more; scan the current one.',
+  },
   'push.endpoint': { status: 400, retryable: false, message: 'This push endpoint is not one that is allowed here.' },
   'push.refused': { status: 502, retryable: false, message: 'The push service refused the message; see the reason in the log.' },
 

@@ -70,6 +70,10 @@ export const eventTypes = [
   'transaction.created',
   'transaction.decided',
   'transaction.expired',
+  'transaction.failed',
+  'transaction.cancelled',
+  'transaction.redeemed',
+  'transaction.claimed',
   // attestation, payload, policy, anomaly, insight, operators
   'evidence.refused',
   'payload.refused',

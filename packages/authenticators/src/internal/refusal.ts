@@ -42,6 +42,14 @@ const CODES: ReadonlySet<string> = /* @__PURE__ */ new Set<VerdictCode>([
   'custom.failed',
   'custom.timeout',
   'custom.invalid_result',
+  'transaction.invalid',
+  'transaction.pending',
+  'transaction.cooling_down',
+  'transaction.unknown',
+  'transaction.expired',
+  'transaction.decided',
+  'transaction.mismatch',
+  'transaction.qr_refused',
 ])
 
 /** What a refusal may carry beyond its code. */

@@ -41,6 +41,14 @@ export function statusOf(code: VerdictCode): 'retry' | 'gone' {
     case 'custom.failed':
     case 'custom.timeout':
     case 'custom.invalid_result':
+    case 'transaction.invalid':
+    case 'transaction.pending':
+    case 'transaction.cooling_down':
+    case 'transaction.unknown':
+    case 'transaction.expired':
+    case 'transaction.decided':
+    case 'transaction.mismatch':
+    case 'transaction.qr_refused':
       return 'retry'
     case 'authenticator.locked':
     case 'authenticator.removed':
