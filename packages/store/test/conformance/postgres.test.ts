@@ -1,5 +1,6 @@
 /// <reference types="node" />
 import { PGlite } from '@electric-sql/pglite'
+import type { Store } from '@postern/store'
 import { fromPglite, migratePostgres, type PgPort, type PostgresOptions, postgresStore } from '@postern/store/postgres'
 import { type ConformanceOptions, type KitContext, storeConformance } from '@postern/testkit/conformance'
 import { delayingProxy } from '@postern/testkit/proxy'
@@ -21,6 +22,32 @@ describe.each(['pg', 'postgres'] as const)('PostgreSQL over %s', (client) => {
     run(make(), { ...rigs(client, world), cuttable: withCuts(shared, world.table) })
   })
 })
+
+/** What one node's queue settles, the server must settle between two: all calls go to the one and the other in turn. */
+describe.skipIf(noPostgres)('PostgreSQL under two nodes', () => {
+  const world = postgresWorld()
+  let ports: readonly PgPort[] | undefined
+  run(async ({ graceMs }) => {
+    ports ??= [kept(world.port()), kept(world.port())]
+    const table = world.table()
+    await migratePostgres(ports[0]!, { table })
+    return inTurn(await Promise.all(ports.map((port) => postgresStore({ port, table, topology: 'single', graceMs }))))
+  }, {})
+})
+
+function inTurn(nodes: readonly Store[]): Store {
+  let calls = 0
+  const next = (): Store => nodes[calls++ % nodes.length]!
+  return {
+    guarantees: nodes[0]!.guarantees,
+    read: (...call) => next().read(...call),
+    commit: (...call) => next().commit(...call),
+    list: (...call) => next().list(...call),
+    outbox: (...call) => next().outbox!(...call),
+    sweep: (...call) => next().sweep!(...call),
+    close: async () => void (await Promise.all(nodes.map((node) => node.close()))),
+  }
+}
 
 describe.skipIf(noPostgres)('PostgreSQL without advisory locks', () => {
   const world = postgresWorld()

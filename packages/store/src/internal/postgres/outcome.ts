@@ -32,10 +32,10 @@ export function refusalOf(error: unknown): Refusal | null {
     code?: unknown
     severity?: unknown
   }
-  // Socket errors have codes of five capitals, too (EPIPE), but no severity.
-  if (typeof state !== 'string' || typeof severity !== 'string' || !/^[0-9A-Z]{5}$/.test(state)) return null
+  if (typeof state !== 'string') return null
   const known = REFUSALS[state]
   if (known !== undefined) return { code: known, state }
+  // Socket errors have codes of five capitals, too (EPIPE), but no severity.
   return severity === 'ERROR' && !/^(08|57P)/.test(state) ? { code: 'store.unavailable', state } : null
 }
 
