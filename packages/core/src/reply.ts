@@ -39,7 +39,10 @@ export function partsOf(reply: Response): ReplyParts | null {
 /** The reply with these headers besides; the same one, where it can be. */
 export function withHeaders(reply: Response, headers: Readonly<Record<string, string>>): Response {
   const parts = partsOf(reply)
-  if (parts !== null) return lightReply({ ...parts, headers: { ...parts.headers, ...headers } })
+  if (parts !== null) {
+    const { status, text } = parts
+    return lightReply({ status, headers: Object.assign({}, parts.headers, headers), text })
+  }
   for (const [name, value] of Object.entries(headers)) reply.headers.set(name, value)
   return reply
 }

@@ -79,7 +79,8 @@ export async function verifyProof(input: ProofInput, ports: ProofPorts): Promise
   if (due !== undefined && ath !== due) throw refuse('token') //                                                    12
   if (boundTo !== undefined && proof.jkt !== boundTo) throw refuse('key') //                                        12
   if (ekm !== undefined && (typeof ekm !== 'string' || ekm.length > MAX_JTI || decodeBase64url(ekm) === null)) throw refuse('ekm')
-  return { ...proof, nonce: nonce ?? null, ekm: ekm ?? null }
+  const { jkt, jwk, jti, iat, claims } = proof
+  return { jkt, jwk, jti, iat, nonce: nonce ?? null, ekm: ekm ?? null, claims }
 }
 
 async function readProof(

@@ -9,6 +9,7 @@ import { toClient } from './internal/encrypted.js'
 import { endpoint, urlOf } from './internal/endpoint.js'
 import { json, readForm, reply } from './internal/http.js'
 import { kitOf } from './internal/kit.js'
+import { merged } from './internal/merged.js'
 import { subjectFor } from './internal/pairwise.js'
 import { limitedUses, useKey } from './internal/uses.js'
 import { malformed } from './internal/wire.js'
@@ -48,10 +49,10 @@ async function membersOf(token: OwnToken, asker: Client, context: IssuerContext)
   const counters = await Promise.all(limited.map(([name]) => useKey(token, name, kit)))
   const standing = await standingOf(token, context, counters)
   if (standing === null) return INACTIVE
-  const { app, ...rest } = claims
+  const { app } = claims
   const { id, platform, version } = (app ?? {}) as Readonly<Record<string, string | undefined>>
-  return {
-    ...rest,
+  return merged(claims, {
+    app: undefined,
     sub: await shownSubject(token, asker, context),
     nbf: claims.iat!,
     active: true,
@@ -60,7 +61,7 @@ async function membersOf(token: OwnToken, asker: Client, context: IssuerContext)
     ...(platform !== undefined && { app_platform: platform }),
     ...(version !== undefined && { app_version: version }),
     ...usage(limited.map(([, limit], i) => ({ limit, count: standing.beside[i]?.n ?? 0 }))),
-  }
+  })
 }
 
 /** The token's holder sees the `sub` that its ID tokens have, a resource server the host's own, or its sector's when it is pairwise itself. */

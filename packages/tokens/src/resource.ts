@@ -10,6 +10,7 @@ import { type Nonces, type Proof, verifyProof } from './dpop.js'
 import { satisfies } from './internal/acr.js'
 import type { Introspect } from './internal/introspecting.js'
 import { keyCache } from './internal/keyCache.js'
+import { merged } from './internal/merged.js'
 import { nodeReplay } from './internal/nodeReplay.js'
 import { invalidToken, readAnswer, readToken, type Verdict } from './internal/verdict.js'
 import { DEFAULT_ALGS } from './jose.js'
@@ -158,7 +159,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
     const tooOld = maxAge !== undefined && !(verdict.authTime !== null && clock() - verdict.authTime <= maxAge * 1000)
     if (tooOld) throw new PosternError('token.stepup', { reason: 'max_age' })
     const revocationLagMs = revocations === undefined ? null : revocations.lagMs()
-    return { ...verdict, token, proof, nonce: await nonces.issue(), revocationLagMs }
+    return merged(verdict, { token, proof, nonce: await nonces.issue(), revocationLagMs })
   }
 
   async function thumbprintOf(der: Uint8Array): Promise<string> {

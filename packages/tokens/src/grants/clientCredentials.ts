@@ -8,6 +8,7 @@ import { readGuards } from '../internal/epochs.js'
 import { eventOf } from '../internal/events.js'
 import { judge, MAX_TRIES } from '../internal/judge.js'
 import { kitOf } from '../internal/kit.js'
+import { merged } from '../internal/merged.js'
 import { clientResource, clientScope } from '../internal/scope.js'
 import { invalidGrant } from '../internal/wire.js'
 
@@ -78,8 +79,7 @@ async function evaluate(turn: Turn): Promise<Evaluated> {
     part,
     ops,
     event: eventOf('token.issued', context, { client, detail: { grant: 'client_credentials', scope: judged.scope.join(' ') } }),
-    plan: {
-      ...grant,
+    plan: merged(grant, {
       part,
       family: null,
       epochs,
@@ -90,7 +90,7 @@ async function evaluate(turn: Turn): Promise<Evaluated> {
       refresh: null,
       members: judged.members,
       claims: judged.claims,
-    },
+    }),
     async conflict(at, rec) {
       const { key } = ops[at]!
       if (key.startsWith('j/')) throw new PosternError('dpop.proof', { reason: 'dpop.replayed' })

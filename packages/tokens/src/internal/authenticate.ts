@@ -11,6 +11,7 @@ import type { IssuerContext } from '../issuer.js'
 import { certificateThumbprint } from './certificate.js'
 import { commit } from './commit.js'
 import { kitOf } from './kit.js'
+import { merged } from './merged.js'
 import { malformed } from './wire.js'
 
 /** An authenticated caller. */
@@ -110,7 +111,7 @@ async function authenticateClient(
     throw new PosternError('client.credentials', { reason: 'method' })
   const ambient = methods.find((one) => one.ambient && client !== null && one.methods.includes(client.auth.method))
   const credential = presented[0] ?? ambient?.read(request, form, context) ?? null
-  if (credential !== null) return { ...(await credential.verify(client, context)), client: client! }
+  if (credential !== null) return merged(await credential.verify(client, context), { client: client! })
   if (client === null) throw new PosternError('client.unknown')
   if (client.auth.method !== 'none') throw new PosternError('client.credentials', { reason: 'method' })
   return { client, markers: [] }

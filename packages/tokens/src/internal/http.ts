@@ -3,6 +3,7 @@ import { fromUtf8 } from '@postern/core/bytes'
 import { PosternError } from '@postern/core/errors'
 import { parseForm } from '@postern/core/form'
 import { genuineReply, lightReply } from '@postern/core/reply'
+import { merged } from './merged.js'
 import { wireError } from './wire.js'
 
 /** What no reply of a token server may lack (RFC 6749 §5.1). */
@@ -17,7 +18,11 @@ export function json(status: number, body: unknown, headers: Readonly<Record<str
 
 /** A reply of text, never cached. */
 export function reply(status: number, type: string, text: string, headers: Readonly<Record<string, string>> = {}): Response {
-  return lightReply({ status, headers: { ...NO_STORE, 'content-type': type, ...headers }, text })
+  return lightReply({
+    status,
+    headers: merged({ 'cache-control': 'no-store', pragma: 'no-cache', 'content-type': type }, headers),
+    text,
+  })
 }
 
 /** A reply as its request was: who brings a `Request` gets a `Response`; a bridge that brings the few members read here gets its parts. */

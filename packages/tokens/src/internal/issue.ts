@@ -11,6 +11,7 @@ import { toClient } from './encrypted.js'
 import { digestOf } from './epochs.js'
 import { refreshToken } from './family.js'
 import { type Kit, kitOf } from './kit.js'
+import { merged } from './merged.js'
 import { sealOpaque } from './opaque.js'
 import { pairwiseSubject } from './pairwise.js'
 import type { TokenPlan } from './plan.js'
@@ -30,8 +31,7 @@ export async function issue(plan: TokenPlan, rev: string, context: IssuerContext
   const accessToken = await accessTokenOf(plan, claims, key, kit, context)
   const openid = plan.kind === 'user' && plan.scope.includes('openid')
   const renewal = plan.refresh === null ? null : await refreshToken(kit, plan.refresh.family, plan.refresh.rev ?? rev)
-  return {
-    ...plan.members,
+  return merged(plan.members, {
     access_token: accessToken,
     token_type: plan.jkt === null ? 'Bearer' : 'DPoP',
     expires_in: Math.max(0, exp - Math.floor(now / 1000)),
@@ -39,21 +39,21 @@ export async function issue(plan: TokenPlan, rev: string, context: IssuerContext
     authorization_details: plan.details, // RFC 9396 §7
     refresh_token: renewal ?? undefined,
     id_token: openid ? await idToken(plan, shown, accessToken, renewal, key, now, context) : undefined,
-  }
+  })
 }
 
 /** A JWT, or its claims sealed, as the resource wants it. */
 async function accessTokenOf(
   plan: TokenPlan,
-  claims: Claims,
+  claims: (jti: string) => Claims,
   { signer, kid }: SigningKey,
   kit: Kit,
   { runtime, config }: IssuerContext,
 ): Promise<string> {
   const handle = await handleOf(plan, runtime)
   if (config.resources[plan.resource]?.format === 'opaque')
-    return sealOpaque(kit, handle, { ...claims, jti: encodeBase32(runtime.random(16)) })
-  return signJws(signer, { typ: 'at+jwt', kid }, { ...claims, jti: await sealTokenHandle(kit, handle) })
+    return sealOpaque(kit, handle, claims(encodeBase32(runtime.random(16))))
+  return signJws(signer, { typ: 'at+jwt', kid }, claims(await sealTokenHandle(kit, handle)))
 }
 
 async function handleOf(
@@ -70,7 +70,7 @@ async function handleOf(
   return { part: part.id, family, session, digest, ...real }
 }
 
-/** RFC 9068 §2.2, without `jti`. What the host adds replaces nothing of it, `act` above all: who acts is said by an exchange alone (T45). */
+/** RFC 9068 §2.2, but for their `jti`. What the host adds replaces nothing of it, `act` above all: who acts is said by an exchange alone (T45). */
 function accessClaims(
   plan: TokenPlan,
   sub: string,
@@ -78,17 +78,17 @@ function accessClaims(
   exp: number,
   now: number,
   { issuer }: IssuerContext,
-): Claims {
+): (jti: string) => Claims {
   const { clientId, resource, kind, jkt, x5t, details, acr, amr, authTime, sid, app, act } = plan
   const bound = jkt !== null || x5t !== undefined
-  return {
-    ...plan.claims,
+  const claims = (jti: string): Claims => ({
     iss: issuer,
     sub,
     aud: resource,
     client_id: clientId,
     exp,
     iat: Math.floor(now / 1000),
+    jti,
     scope: scope.join(' '),
     kind,
     cnf: bound ? { ...(jkt !== null && { jkt }), ...(x5t !== undefined && { 'x5t#S256': x5t }) } : undefined,
@@ -99,7 +99,8 @@ function accessClaims(
     auth_time: authTime === null ? undefined : Math.floor(authTime / 1000),
     sid: sid ?? undefined,
     app: app ?? undefined,
-  }
+  })
+  return (jti) => merged(plan.claims, claims(jti))
 }
 
 /** OpenID Connect Core §2. */
@@ -116,27 +117,22 @@ async function idToken(
   const { config, issuer, claims, runtime } = context
   const iat = Math.floor(now / 1000)
   const about = (await claims?.({ subject, names: claimNames(scope), locales: [], at: 'id_token' })) ?? {}
-  const signed = await signJws(
-    key.signer,
-    { typ: 'JWT', kid: key.kid },
-    {
-      ...about,
-      ...plan.idClaims,
-      iss: issuer,
-      sub,
-      aud: clientId,
-      exp: iat + config.lifetimes.idTokenSec,
-      iat,
-      auth_time: authTime === null ? undefined : Math.floor(authTime / 1000),
-      nonce: nonce ?? undefined,
-      acr: acr ?? undefined,
-      amr: amr.length > 0 ? amr : undefined,
-      sid: sid ?? undefined,
-      at_hash: await halfHash(accessToken, key, runtime.crypto),
-      ...(plan.rtHash === true &&
-        renewal !== null && { 'urn:openid:params:jwt:claim:rt_hash': await halfHash(renewal, key, runtime.crypto) }),
-    },
-  )
+  const hashed = plan.rtHash === true ? renewal : null
+  const own: Claims = {
+    iss: issuer,
+    sub,
+    aud: clientId,
+    exp: iat + config.lifetimes.idTokenSec,
+    iat,
+    auth_time: authTime === null ? undefined : Math.floor(authTime / 1000),
+    nonce: nonce ?? undefined,
+    acr: acr ?? undefined,
+    amr: amr.length > 0 ? amr : undefined,
+    sid: sid ?? undefined,
+    at_hash: await halfHash(accessToken, key, runtime.crypto),
+    'urn:openid:params:jwt:claim:rt_hash': hashed === null ? undefined : await halfHash(hashed, key, runtime.crypto),
+  }
+  const signed = await signJws(key.signer, { typ: 'JWT', kid: key.kid }, Object.assign({}, about, plan.idClaims, own))
   if (context.jwe === undefined) return signed
   const client = await context.clients.find(clientId)
   if (client === null) throw new PosternError('client.unknown')

@@ -16,6 +16,7 @@ import { encodeFamily, expiryOf, type Family, familyKey, type Grant, outlivesCli
 import { judge, MAX_TRIES } from './judge.js'
 import { kitOf } from './kit.js'
 import { listenerOps } from './listeners.js'
+import { merged } from './merged.js'
 import { boundTo } from './possession.js'
 import { invalidGrant } from './wire.js'
 
@@ -132,8 +133,7 @@ export async function redeem(
       subject: grant.subject,
       detail: { scope: grant.scope.join(' '), acr: grant.acr, ...(as.at !== 'code' && { grant: as.at }) },
     }),
-    plan: {
-      ...grant,
+    plan: merged(grant, {
       ...(by.details !== undefined && { details: by.details }),
       part,
       family: { id, row: what.refresh },
@@ -149,7 +149,7 @@ export async function redeem(
       members: { ...judged.members, ...as.members, ...secret?.members },
       ...idClaimsOf(grant),
       claims: judged.claims,
-    },
+    }),
     async conflict(at, rec): Promise<Evaluated> {
       const failed = ops[at]!.key
       if (ending.some((guard) => guard.key === failed)) throw invalidGrant(`${as.at}.revoked`)
