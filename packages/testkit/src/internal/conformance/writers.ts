@@ -14,6 +14,8 @@ export interface Sent {
   readonly rev: string
   told: 'applied' | 'refused' | 'unknown'
   n: number
+  /** What it failed with. */
+  why?: string
 }
 
 /** What the records say against what clients were told; each list names commits, and is empty when all is well. */
@@ -60,6 +62,7 @@ export async function send(kit: Kit, store: Store, log: Sent[], from = 0): Promi
     sent.told = 'applied'
   } catch (error) {
     if (!isPosternError(error)) throw error
+    sent.why = `${error.code} ${error.reason ?? ''} ${String(error.cause ?? '')}`
     if (error.code !== 'store.outcome_unknown') sent.told = 'refused'
   }
   return sent
@@ -95,12 +98,17 @@ export async function writeUntil<T>(
   }
   const all = Promise.all(Array.from({ length: clients }, (_, i) => client(i)))
   await inTime(kit, all, 'a call was never answered')
-  holds(struck !== undefined, `every client failed before ${goal} commits were applied: the rig does not work`)
+  const why = log.find((one) => one.why !== undefined)?.why
+  holds(struck !== undefined, `every client failed before ${goal} commits were applied, so the rig does not work: ${why}`)
   return struck!
 }
 
 /** Reads everything back, settles what is unknown, and says what does not agree. What was settled counts as applied from then on. */
-export async function aftermath(kit: Kit, store: Store, log: readonly Sent[]): Promise<Aftermath> {
+export function aftermath(kit: Kit, store: Store, log: readonly Sent[]): Promise<Aftermath> {
+  return inTime(kit, compare(kit, store, log), 'not everything could be read back and settled')
+}
+
+async function compare(kit: Kit, store: Store, log: readonly Sent[]): Promise<Aftermath> {
   const found = Object.fromEntries(KINDS.map((kind) => [kind, [] as string[]])) as Record<keyof Aftermath, string[]>
   for (const part of PARTS) {
     const sent = log.filter((one) => one.part === part)
