@@ -285,7 +285,8 @@ async function commit(c: Ceremony, plan: { ops: readonly Op[]; event: EventDraft
   const ops = [...plan.ops, ...(o.ops ?? []), ...event]
   if (ops.length === 0) return { ok: true as const, recs: [] }
   const rev = newRev(random)
-  const conditional = ops.some((op) => op.op === 'put' && op.rev !== undefined)
+  // A bare try cannot be settled: shipping may have deleted its event, and what stays unknown counts as spent.
+  const conditional = ops.some((op) => op.op === 'put' && op.rev !== undefined && !op.key.startsWith('e/'))
   const result = conditional
     ? await settle(store, c.part, ops, { now: clock(), rev })
     : await store.commit(c.part, ops, { now: clock(), rev })

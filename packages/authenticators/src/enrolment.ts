@@ -11,7 +11,7 @@ import type { Op } from '@postern/store'
 import type { KeyLevel } from './authenticator.js'
 
 /** Why an enrolment is locked or removed. */
-export type EnrolmentCause = 'attempts' | 'failures' | 'operator' | 'user' | 'device' | 'os-lockout' | 'key-invalidated'
+export type EnrolmentCause = 'attempts' | 'failures' | 'operator' | 'user' | 'device' | 'os-lockout' | 'key-invalidated' | 'host'
 
 /** One enrolment. */
 export interface Enrolment {
@@ -21,7 +21,7 @@ export interface Enrolment {
   readonly cause: EnrolmentCause | null
   /** PIN generation; 0 where unused. */
   readonly generation: number
-  /** PIN suite; empty where unused. */
+  /** PIN suite, or the parameters of an OTP secret; empty where unused. */
   readonly suite: string
   /** ms */
   readonly createdAt: number
@@ -111,12 +111,17 @@ export function planLock(e: Enrolled, cause: EnrolmentCause): Op {
 
 /**
  * Unlocks: `enr/<id>` active and the counters gone. An operator's audited act.
- * @param pin - the record `pin/<id>` of a PIN, which keeps its value and counts anew
+ * @param counter - the record that counts its tries (`pin/<id>`, `otp/<id>`, `cus/<id>`), which keeps its value and counts anew
  */
-export function planUnlock(e: Enrolled, pin: { readonly value: Uint8Array; readonly rev: string } | null): readonly Op[] {
+export function planUnlock(
+  e: Enrolled,
+  counter: { readonly key?: string; readonly value: Uint8Array; readonly rev: string } | null,
+): readonly Op[] {
   const unlocked = rewrite(e, { status: 'active', cause: null })
-  if (pin === null) return [unlocked]
-  return [unlocked, { op: 'put', key: `pin/${e.id}`, value: pin.value, rev: pin.rev }, { op: 'del', key: `pin/${e.id}/failed` }]
+  if (counter === null) return [unlocked]
+  const { key = `pin/${e.id}`, value, rev } = counter
+  const failed: readonly Op[] = key === `pin/${e.id}` ? [{ op: 'del', key: `${key}/failed` }] : []
+  return [unlocked, { op: 'put', key, value, rev }, ...failed]
 }
 
 /**

@@ -33,6 +33,11 @@ export function deviceOf(c: Ceremony): string | null {
   return c.part.id.startsWith('dev:') ? c.part.id.slice(4) : null
 }
 
+/** D of a handle: of the device's own partition, in a user's the device that proved itself, or empty. */
+export function holderOf(c: Ceremony): string {
+  return deviceOf(c) ?? c.device?.id ?? ''
+}
+
 /** `u8 1 ‖ lp(D) ‖ lp(E) ‖ u32 g ‖ u8 purpose ‖ lp(bind) ‖ n(32) ‖ u64 exp`, and what the handle's type adds. */
 export function encodeChallenge(c: Challenge, ...rest: readonly Uint8Array[]): Uint8Array {
   return concat(challengeHead(c), c.nonce, u64(c.expiresAt), ...rest)
@@ -72,8 +77,9 @@ export async function openHandle<T>(
   type: string,
   purpose: Purpose,
   read: (r: ByteReader) => T,
+  maxChars = 4096,
 ): Promise<T | null> {
-  const sealed = typeof c.handle === 'string' && c.handle.length <= 4096 ? decodeBase64url(c.handle) : null
+  const sealed = typeof c.handle === 'string' && c.handle.length <= maxChars ? decodeBase64url(c.handle) : null
   const bytes = sealed === null ? null : await seal.open({ type, tenant: c.tenant, issuer: c.issuer, purpose }, sealed)
   if (bytes === null) return null
   try {
@@ -88,7 +94,7 @@ export async function openHandle<T>(
 
 /** Whether a handle was made for this device and what it confirms; the enrolment only where the ceremony names one. */
 export function belongs(c: Ceremony, h: Omit<Challenge, 'nonce' | 'expiresAt'>): boolean {
-  if (h.device !== deviceOf(c)) return false
+  if (h.device !== holderOf(c)) return false
   if (c.enrolment !== null && c.enrolment.id !== h.enrolment) return false
   return h.bind === null || c.bind === null ? h.bind === c.bind : equal(h.bind, c.bind)
 }

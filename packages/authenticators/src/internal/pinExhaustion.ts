@@ -1,6 +1,6 @@
 /** The end of a PIN's attempts: one commit, one winner, by the revision of `enr/E`. */
 import type { Op, Rec } from '@postern/store'
-import type { Ceremony, Refusal } from '../authenticator.js'
+import type { Ceremony, Refusal, VerdictCode } from '../authenticator.js'
 import { decodeEnrolment, planLock, planRemove } from '../enrolment.js'
 import { type PinPorts, pinKey } from './pinPorts.js'
 import { refusal } from './refusal.js'
@@ -27,10 +27,10 @@ export function exhausted(c: Ceremony, ports: PinPorts, cause: 'attempts' | 'fai
 }
 
 /** What it means that `enr/E` is not what the ceremony saw. */
-export function lostEnrolment(current: Rec | null): Refusal {
+export function lostEnrolment(current: Rec | null, changed: VerdictCode = 'pin.refused'): Refusal {
   if (current === null) return refusal('authenticator.removed', 'enrolment gone')
   const { status, cause } = decodeEnrolment(current.value)
   if (status === 'removed') return refusal('authenticator.removed', cause ?? 'removed')
   if (status === 'locked') return refusal('authenticator.locked', cause ?? 'locked')
-  return refusal('pin.refused', 'enrolment changed', { next: 'again' })
+  return refusal(changed, 'enrolment changed', { next: 'again' })
 }
