@@ -100,6 +100,7 @@ export async function postgresStore(o: PostgresOptions): Promise<Store> {
   const { port, connections = 2, maxBatch = 64, maxQueue = 10_000, commitTimeoutMs = 10_000, lockTimeoutMs = 2_000 } = o
   const { topology, locking = 'advisory', graceMs = 60_000, table = DEFAULT_TABLE, timer = platformTimer } = o
   const names = namesOf(table)
+  checkCounts({ connections, maxBatch, maxQueue, commitTimeoutMs, lockTimeoutMs })
   const times = { timer, timeoutMs: commitTimeoutMs }
   const guarantees = await probe(asker(port, times), names, topology, port.durable)
   const lossless = guarantees.failover === 'lossless'
@@ -186,6 +187,13 @@ export async function postgresStore(o: PostgresOptions): Promise<Store> {
       await port.close()
     },
   }
+}
+
+/** A lock time-out of 0 would be none, and no lane would send nothing for ever. */
+function checkCounts(counts: Readonly<Record<string, number>>): void {
+  for (const [name, count] of Object.entries(counts))
+    if (!(Number.isInteger(count) && count >= 1 && count < 2 ** 31))
+      throw new PosternError('store.invalid', { publicMessage: `\`${name}\` is a whole number from 1 up.` })
 }
 
 function recOf(row: Row): Rec {

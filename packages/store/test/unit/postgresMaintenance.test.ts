@@ -2,6 +2,7 @@
 import type { Op, Store } from '@postern/store'
 import {
   fromPg,
+  fromPostgresJs,
   migratePostgres,
   type PgPort,
   postgresSchema,
@@ -10,6 +11,7 @@ import {
   type Visit,
 } from '@postern/store/postgres'
 import pg from 'pg'
+import postgres from 'postgres'
 import { describe, expect, it } from 'vitest'
 import { lockOf } from '../../src/internal/postgres/schema.js'
 import { kept, noPostgres, over, postgresWorld, sleep } from '../postgresServer.js'
@@ -82,6 +84,16 @@ describe.skipIf(noPostgres)('the schema', () => {
       await expect(migratePostgres(port, { table })).rejects.toThrow('store.invalid')
       await expect(postgresStore({ port, table })).rejects.toThrow('store.invalid')
     }
+  })
+
+  it('a number that would stop everything is refused: no lane, no batch, no time', async () => {
+    const port = world.port()
+    for (const name of ['connections', 'maxBatch', 'maxQueue', 'commitTimeoutMs', 'lockTimeoutMs'])
+      for (const count of [0, -1, 0.5, Number.NaN, Number.POSITIVE_INFINITY])
+        await expect(postgresStore({ port, [name]: count })).rejects.toMatchObject({
+          code: 'store.invalid',
+          publicMessage: expect.stringContaining(name),
+        })
   })
 
   it('a migration that fails leaves nothing behind', async () => {
@@ -215,6 +227,30 @@ describe.skipIf(noPostgres)('between the driver and the server', () => {
         pg.types.setTypeParser(17, before)
         pg.types.setTypeParser(20, String)
       }
+    },
+  )
+
+  it.each(['pg', 'postgres'] as const)(
+    'a port over %s is closed once, however many stores share it, and leaves no connection behind',
+    async (client) => {
+      const application = `closing_${client}`
+      const url = `${world.server.url}?application_name=${application}`
+      const port =
+        client === 'pg'
+          ? fromPg(new pg.Pool({ connectionString: url }))
+          : fromPostgresJs((o) => postgres(world.server.url, { ...o, connection: { application_name: application } }))
+      const table = world.table()
+      await migratePostgres(port, { table })
+      const stores = [await postgresStore({ port, table }), await postgresStore({ port, table })]
+      const reading = stores[0]!.list(part, '', { now, limit: 9 })
+      const committing = stores.map((store, i) => store.commit(part, [put(`k/${i}`), put('both')], o()))
+      await Promise.all(stores.map((store) => store.close()))
+      await stores[0]!.close()
+      expect((await Promise.all(committing)).map(({ ok }) => ok)).toEqual([true, true])
+      await reading
+      const open = () => world.server.psql(`select count(*) from pg_stat_activity where application_name = '${application}'`)
+      for (let tries = 0; tries < 100 && (await open()) !== '0'; tries++) await sleep(20)
+      expect(await open()).toBe('0')
     },
   )
 

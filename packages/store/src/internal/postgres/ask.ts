@@ -122,16 +122,22 @@ function obtained<T>(port: PgPort, timer: Timer, ms: number, use: (session: PgSe
       state = 'given up'
       unavailable(timeout())
     }, ms)
-    const held = port.withSession(async (session) => {
+    const serve = async (session: PgSession): Promise<void> => {
       if (state === 'given up') return
       state = 'had'
       callOff()
-      resolve(await use(session))
-    })
+      try {
+        resolve(await use(session))
+      } catch (error) {
+        // Before the port closes the session, which may fail in its own way.
+        reject(error)
+        throw error
+      }
+    }
+    const held = (async () => port.withSession(serve))()
     held.catch((error: unknown) => {
       callOff()
-      if (state === 'had') reject(error)
-      else unavailable(error)
+      if (state === 'waiting') unavailable(error)
     })
   })
 }

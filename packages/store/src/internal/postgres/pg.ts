@@ -45,6 +45,7 @@ function listenTo(client: PgClient): string[] {
 
 export function portOfPg(pool: PgPool, prepare: boolean): PgPort {
   pool.on('error', unheard)
+  let ending: Promise<void> | undefined
   return {
     async withSession(use) {
       const client = await pool.connect()
@@ -67,6 +68,6 @@ export function portOfPg(pool: PgPool, prepare: boolean): PgPort {
       client.release()
       return result
     },
-    close: () => pool.end(),
+    close: () => (ending ??= pool.end()),
   }
 }

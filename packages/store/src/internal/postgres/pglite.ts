@@ -24,5 +24,6 @@ export function portOfPglite(db: PgliteDatabase): PgPort {
     },
   }
   const pool = sessionPool(1, async () => session)
-  return { durable: 'none', withSession: (use) => pool.with(use), close: () => db.close() }
+  let closing: Promise<void> | undefined
+  return { durable: 'none', withSession: (use) => pool.with(use), close: () => (closing ??= db.close()) }
 }

@@ -28,6 +28,7 @@ export function sessionPool<S extends { readonly usable: () => boolean; close():
   const resting: S[] = []
   const line: (() => void)[] = []
   let inUse = 0
+  let closed = false
 
   const take = async (): Promise<S> => {
     if (inUse >= max) await new Promise<void>((resolve) => line.push(resolve))
@@ -41,7 +42,8 @@ export function sessionPool<S extends { readonly usable: () => boolean; close():
     }
   }
   const give = (session: S | null): void => {
-    if (session?.usable()) resting.push(session)
+    if (closed) void session?.close()
+    else if (session?.usable()) resting.push(session)
     const next = line.shift()
     if (next === undefined) inUse--
     else next()
@@ -62,6 +64,7 @@ export function sessionPool<S extends { readonly usable: () => boolean; close():
       return result
     },
     async close() {
+      closed = true
       await Promise.all(resting.splice(0).map((session) => session.close()))
     },
   }
