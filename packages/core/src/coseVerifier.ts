@@ -43,4 +43,15 @@ export async function coseVerifier(
   }
 }
 
+/**
+ * RSASSA-PKCS1-v1_5 with SHA-1, in JavaScript: statements of old TPMs are signed so, and nothing that is signed today should be.
+ * @throws PosternError `crypto.invalid_key`
+ */
+export async function rs1Verifier(crypto: CryptoPort, jwk: JsonWebKey): Promise<CoseVerifier> {
+  const { n, e } = { ...jwk }
+  await crypto.verifyKey('RS256', { kty: jwk.kty!, n: n!, e: e! })
+  const verify = (await rareSignatures()).verifyRs1
+  return { verify: (data, signature) => verify(decodeBase64url(n!)!, decodeBase64url(e!)!, data, signature) }
+}
+
 const rareSignatures = () => import('./internal/rareSignatures.js')

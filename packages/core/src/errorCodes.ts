@@ -19,6 +19,11 @@ export const errorCodes = {
   'keys.conflict': { status: 412, retryable: false, message: 'Somebody else changed the keys meanwhile; look again.' },
   'der.malformed': { status: 400, retryable: false, message: 'The DER encoding is not well-formed.' },
   'x509.refused': { status: 400, retryable: false, message: 'The certificate was not accepted.' },
+  'keydescription.refused': {
+    status: 400,
+    retryable: false,
+    message: 'The Android key description is not one that is read here.',
+  },
   'cbor.malformed': { status: 400, retryable: false, message: 'The CBOR encoding is not well-formed.' },
   'cose.malformed': { status: 400, retryable: false, message: 'The COSE key is not well-formed.' },
   'cose.algorithm': {
@@ -147,6 +152,7 @@ export const errorCodes = {
   'otp.counter': { status: 500, retryable: false, message: 'An OTP counter is a whole number from 0 to 2^64 - 1.' },
   'otp.suite': { status: 500, retryable: false, message: 'This OTP suite is not valid or not on offer here.' },
   'otp.uri': { status: 400, retryable: false, message: 'This is no otpauth URI with a usable secret.' },
+  'webauthn.metadata': { status: 500, retryable: false, message: 'The metadata of authenticators does not verify.' },
   'webauthn.malformed': {
     status: 400,
     retryable: false,

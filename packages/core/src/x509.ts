@@ -157,6 +157,11 @@ export function publicKeyOf(spki: Uint8Array): JsonWebKey {
   return { kty: 'RSA', n: encodeBase64url(derUnsigned(n, 512)), e: encodeBase64url(derUnsigned(e, 8)) }
 }
 
+/** The key alone, without its algorithm: what key identifiers are made of (RFC 5280 §4.2.1.2). @throws PosternError `der.malformed` */
+export function keyBits(spki: Uint8Array): Uint8Array {
+  return derBitString(derSequence(readDer(spki))[1])
+}
+
 /** RSASSA-PSS with SHA-256, MGF1 of the same and a salt of 32 bytes, the trailer left out (RFC 4055 §3.1). */
 const PSS_SHA256 = 'MEEGCSqGSIb3DQEBCjA0oA8wDQYJYIZIAWUDBAIBBQChHDAaBgkqhkiG9w0BAQgwDQYJYIZIAWUDBAIBBQCiAwIBIA'
 
