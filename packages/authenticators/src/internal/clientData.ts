@@ -1,0 +1,45 @@
+/** The client data that an authenticator signed: read strictly and judged in the order of the specification. @see WebAuthn Level 3 §5.8.1, §7.1 steps 5 to 11, §7.2 steps 9 to 14 */
+import { encodeBase64url } from '@postern/core/base64url'
+import { type JsonObject, type JsonValue, parseJson } from '@postern/core/json'
+import type { OriginRules } from '../webauthn/origins.js'
+import { refuse } from './refusal.js'
+
+/** Of both ceremonies. */
+export interface ClientExpected extends OriginRules {
+  readonly type: 'webauthn.create' | 'webauthn.get'
+  readonly challenge: Uint8Array
+}
+
+/**
+ * Judges the signed bytes alone; a challenge or an origin that stands elsewhere in an answer proves nothing. Members that are not known are
+ * allowed here, as the specification demands.
+ * @throws PosternError `webauthn.malformed` | `.type` | `.challenge` | `.origin` | `.cross_origin`
+ */
+export function checkClientData(bytes: Uint8Array, expected: ClientExpected): void {
+  const { type, challenge, origin, crossOrigin = false, topOrigin } = readClientData(bytes)
+  if (type !== expected.type) throw refuse('webauthn.type', 'type') //                                      §7.1 step 7
+  if (challenge !== encodeBase64url(expected.challenge)) throw refuse('webauthn.challenge', 'challenge') // step 8
+  if (typeof origin !== 'string' || !expected.origins.includes(origin)) throw refuse('webauthn.origin', 'origin') // step 9
+  if (typeof crossOrigin !== 'boolean') throw refuse('webauthn.malformed', 'crossOrigin')
+  if (topOrigin === undefined) {
+    if (crossOrigin && expected.crossOrigin !== true) throw refuse('webauthn.cross_origin', 'crossOrigin') // step 10
+    return
+  }
+  // A top origin where nothing is framed contradicts itself.
+  if (typeof topOrigin !== 'string' || !crossOrigin || !(expected.topOrigins ?? []).includes(topOrigin))
+    // step 11
+    throw refuse('webauthn.cross_origin', 'topOrigin')
+}
+
+function readClientData(bytes: Uint8Array): JsonObject {
+  // UTF-8 decode of the Encoding Standard strips a byte order mark.
+  const marked = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf
+  let value: JsonValue
+  try {
+    value = parseJson(marked ? bytes.subarray(3) : bytes)
+  } catch {
+    throw refuse('webauthn.malformed', 'client data')
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw refuse('webauthn.malformed', 'client data')
+  return value as JsonObject
+}

@@ -1,0 +1,33 @@
+/** Prepared keys of credentials: preparing one costs more than an assertion. Bounded; the oldest goes first. */
+import { equal } from '@postern/core/bytes'
+import { readCoseKey } from '@postern/core/cose'
+import { type CoseVerifier, coseVerifier } from '@postern/core/coseVerifier'
+import type { CryptoPort } from '@postern/core/cryptoPort'
+
+/** Keys by credential, of one crypto port. */
+export interface CredentialKeys {
+  /**
+   * @param id - the credential's, base64url
+   * @param publicKey - its COSE key as it is stored; another one under the same id is prepared anew
+   * @throws PosternError `cose.malformed` | `cose.algorithm` | `cbor.malformed` | `crypto.invalid_key`
+   */
+  verifier(id: string, publicKey: Uint8Array): CoseVerifier | Promise<CoseVerifier>
+}
+
+/** A cache of up to `size` keys. */
+export function credentialKeys(crypto: CryptoPort, size = 4096): CredentialKeys {
+  const known = new Map<string, { readonly publicKey: Uint8Array; readonly verifier: CoseVerifier }>()
+  async function prepare(id: string, publicKey: Uint8Array): Promise<CoseVerifier> {
+    const taken = publicKey.slice()
+    const verifier = await coseVerifier(crypto, readCoseKey(taken))
+    if (known.size >= size && !known.has(id)) known.delete(known.keys().next().value!)
+    known.set(id, { publicKey: taken, verifier })
+    return verifier
+  }
+  return {
+    verifier(id, publicKey) {
+      const entry = known.get(id)
+      return entry !== undefined && equal(entry.publicKey, publicKey) ? entry.verifier : prepare(id, publicKey)
+    },
+  }
+}
