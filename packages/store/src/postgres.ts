@@ -62,7 +62,7 @@ export interface PostgresOptions {
    * checked at open and at every write. Undeclared or `async-standby`: acknowledged commits may be lost at failover.
    */
   readonly topology?: Topology
-  /** Commits that may be under way at once, each of them a batch. @defaultValue 2 */
+  /** Batches that may be under way at once; the pool needs as many sessions, and some for reads. @defaultValue 2 */
   readonly connections?: number
   /** Commits a batch at most. @defaultValue 64 */
   readonly maxBatch?: number
@@ -115,9 +115,8 @@ export async function postgresStore(o: PostgresOptions): Promise<Store> {
     timer,
     send: committer(ask, names, { locks: locking === 'advisory', lossless, lockTimeoutMs, lateMs: commitTimeoutMs }),
   })
-  let closed = false
-
   let asking = 0
+  let closed = false
 
   const usable = (): void => {
     if (closed) throw new PosternError('store.closed')

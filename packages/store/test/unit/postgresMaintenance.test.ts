@@ -330,12 +330,21 @@ describe.skipIf(noPostgres)('the sweep', () => {
     expect([swept[0]! + swept[1]! + rest, await left()]).toEqual([2700, 300])
   })
 
-  it('a server that is gone is store.unavailable', async () => {
-    const port = world.port()
-    const store = await world
-      .store({ port: over(port, () => ({ query: () => Promise.reject(new Error('gone')) })) })
-      .catch((error: unknown) => error)
-    expect(store).toMatchObject({ code: 'store.unavailable' })
+  it('that cannot reach the server is store.unavailable; one that swept something tells how much', async () => {
+    const { table } = await filled(5000)
+    let slices = Number.POSITIVE_INFINITY
+    const port = over(world.port(), ({ query }) => ({
+      query: (name, text, values) =>
+        /skip locked/.test(text) && slices-- <= 0 ? Promise.reject(new Error('gone')) : query(name, text, values),
+    }))
+    const store = await postgresStore({ port, table, topology: 'single' })
+    slices = 0
+    await expect(store.sweep!(due, 60_000)).rejects.toMatchObject({ code: 'store.unavailable' })
+    slices = 1
+    const first = await store.sweep!(due, 60_000)
+    expect(first).toBeGreaterThan(0)
+    slices = Number.POSITIVE_INFINITY
+    expect(await store.sweep!(due, 60_000)).toBe(4500 - first)
   })
 })
 

@@ -19,9 +19,14 @@ export function sweeper(ask: Ask, names: Names, graceMs: number): (now: number, 
     let swept = 0
     for (let left = pages; left > 0; left -= PAGES_A_SLICE) {
       if (cursor >= pages) cursor = 0
-      const [slice = {}] = await ask('write', sql.slice, [`(${cursor},0)`, `(${cursor + PAGES_A_SLICE},0)`, now - graceMs])
-      // Another node sweeps already.
-      if (Number(slice['mine']) === 0) return swept
+      // As a read: whether a slice whose answer was lost was removed is of no interest.
+      const answer = ask('read', sql.slice, [`(${cursor},0)`, `(${cursor + PAGES_A_SLICE},0)`, now - graceMs])
+      const [slice] = await answer.catch((error: unknown) => {
+        if (swept === 0) throw error
+        return []
+      })
+      // Another node sweeps already, or the server is gone: the rest waits for the next time.
+      if (slice === undefined || Number(slice['mine']) === 0) return swept
       swept += Number(slice['swept'])
       cursor += PAGES_A_SLICE
       if (Number(slice['ms']) >= ending) return swept

@@ -40,8 +40,6 @@ function known(error: unknown): PosternError | null {
   // node-redis, with `commandsQueueMaxLength`, before it takes the command; and when all it heard were redirections.
   if (message === 'The queue is full') return new PosternError('store.overloaded')
   if (message === 'Too many Cluster redirections') return unreachable(error)
-  // node-redis, for what it had not written when the connection ended.
-  if (message === 'The command was aborted') return unreachable(error)
   return null
 }
 

@@ -1,6 +1,6 @@
 /** ioredis, single or Cluster. */
 import { PosternError } from '@postern/core/errors'
-import { bufferOf, type Call, type Line, lineOver, portOver, type RedisArg, type RedisPort } from './ports.js'
+import { bufferOf, type Line, portOver, type RedisArg, type RedisPort } from './ports.js'
 import { slotOf } from './slot.js'
 
 interface Resending {
@@ -95,14 +95,21 @@ function overCluster(client: IoredisCluster): RedisPort {
   })
 }
 
-/** One write for all calls: ioredis itself writes each by itself. */
+/** One write for what is said in one microtask: ioredis itself writes each command by itself. */
 function lineOf(client: IoredisSingle): Line {
-  return lineOver((calls: readonly Call[]) => {
-    const { stream } = client
-    stream.cork()
-    for (const { args, resolve, reject } of calls) call(client, args).then(resolve, reject)
-    stream.uncork()
-  })
+  let corked = false
+  return (args, resolve, reject) => {
+    if (!corked) {
+      corked = true
+      const { stream } = client
+      stream.cork()
+      queueMicrotask(() => {
+        corked = false
+        stream.uncork()
+      })
+    }
+    call(client, args).then(resolve, reject)
+  }
 }
 
 /** By the command's own method: with `enableAutoPipelining` the general `callBuffer` of ioredis loses the command. */

@@ -1,6 +1,6 @@
 /** node-redis (the package `redis`), single or cluster. It sends nothing again that was written, and writes the calls of a turn at once. */
 import { PosternError } from '@postern/core/errors'
-import { bufferOf, type Line, lineOver, platform, portOver, type RedisArg, type RedisPort } from './ports.js'
+import { bufferOf, type Line, platform, portOver, type RedisArg, type RedisPort } from './ports.js'
 import { slotOf } from './slot.js'
 
 interface SendOptions {
@@ -28,8 +28,8 @@ export interface NodeRedisCluster extends Closable {
 }
 
 /**
- * The driver's port over a node-redis client, which the host connects. A lost connection leaves what was written unknown and drops
- * what was not; give the client a `socketTimeout`, so that a connection which answers nothing ends.
+ * The driver's port over a node-redis client, which the host connects. Give it a `socketTimeout`, so that a connection which answers
+ * nothing ends.
  *
  * @example
  * const client = createClient({ url })
@@ -74,25 +74,30 @@ function overCluster(client: NodeRedisCluster): RedisPort {
 }
 
 /**
- * One chain: when the connection ends half-way, the rest is rejected with it, and never reaches another connection. What was not
- * begun is dropped then, too. The client's own time-out is for commands that wait for a connection, which these do not; a timer for
- * each of them would cost more than all the rest.
+ * What is said in one microtask is one chain: when the connection ends half-way, the rest is rejected with it, and never reaches
+ * another. The client's time-out is for commands that wait for a connection, which these do not: they come when it is up. A timer
+ * for each would cost more than all the rest.
  */
 function lineOf(client: NodeRedisSingle): Line {
-  const typeMapping = asBytes()
-  const unwritten = new Set<() => void>()
-  const abortSignal = {
-    aborted: false,
-    addEventListener: (_abort: string, drop: () => void) => unwritten.add(drop),
-    removeEventListener: (_abort: string, drop: () => void) => unwritten.delete(drop),
-  }
+  const common = { typeMapping: asBytes(), timeout: undefined }
+  let chain: SendOptions | undefined
+  let last: ((error: unknown) => void)[] = []
+  // The client writes a turn later. What the end of a connection catches in between it would keep for the next, however late.
   client.on('reconnecting', () => {
-    for (const drop of [...unwritten]) drop()
+    for (const reject of last) reject(new Error('the connection ended'))
+    last = []
   })
-  return lineOver((calls) => {
-    const options = { chainId: Symbol(), typeMapping, timeout: undefined, abortSignal }
-    for (const { args, resolve, reject } of calls) client.sendCommand(args.map(bufferOf), options).then(resolve, reject)
-  })
+  return (args, resolve, reject) => {
+    if (chain === undefined) {
+      chain = { ...common, chainId: Symbol() }
+      last = []
+      queueMicrotask(() => {
+        chain = undefined
+      })
+    }
+    last.push(reject)
+    client.sendCommand(args.map(bufferOf), chain).then(resolve, reject)
+  }
 }
 
 /** Bulk strings (`$`) as bytes, maps (`%`) as they were before RESP3. */

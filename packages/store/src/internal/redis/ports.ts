@@ -20,14 +20,8 @@ export interface RedisPort {
   close(): Promise<void>
 }
 
-export interface Call {
-  readonly args: readonly RedisArg[]
-  readonly resolve: (reply: unknown) => void
-  readonly reject: (error: unknown) => void
-}
-
-/** A connection that is up. */
-export type Line = (call: Call) => void
+/** A connection that is up: takes a command and answers it once. */
+export type Line = (args: readonly RedisArg[], resolve: (reply: unknown) => void, reject: (error: unknown) => void) => void
 
 /** A client, single or of a cluster. */
 export interface Client {
@@ -56,47 +50,42 @@ export function portOver(client: Client): RedisPort {
     return asked
   }
 
-  const put = (key: string, call: Call): void => {
+  const put = (key: string, ...[args, resolve, reject]: Parameters<Line>): void => {
     const slot = client.slotOf(key)
     const line = waiting.has(slot) ? undefined : client.lineTo(slot, false)
     if (line !== undefined) {
-      line(call)
+      line(args, resolve, reject)
       return
     }
     connected(slot, key).then(
       () => {
         const up = client.lineTo(slot, true)
-        if (up === undefined) call.reject(unreachable())
-        else up(call)
+        if (up === undefined) reject(unreachable())
+        else up(args, resolve, reject)
       },
-      (cause) => call.reject(unreachable(cause)),
+      (cause) => reject(unreachable(cause)),
     )
   }
 
   /** What a server refused because it lies elsewhere now, or because it has not got the script, has not run. */
-  const send = (key: string, args: readonly RedisArg[], withText?: readonly RedisArg[]): Promise<unknown> =>
+  const send = (key: string, args: readonly RedisArg[], script?: string): Promise<unknown> =>
     new Promise((resolve, reject) => {
       const failed = (error: unknown): void => {
-        if (withText !== undefined && replyCode(error) === 'NOSCRIPT') send(key, withText).then(resolve, reject)
-        else reject(error)
+        if (script === undefined || replyCode(error) !== 'NOSCRIPT') reject(error)
+        else send(key, ['EVAL', script, ...args.slice(2)]).then(resolve, reject)
       }
-      put(key, {
-        args,
-        resolve,
-        reject: (error) => (hasMoved(error) ? client.ask(key, args).then(resolve, failed) : failed(error)),
+      put(key, args, resolve, (error) => {
+        if (hasMoved(error)) client.ask(key, args).then(resolve, failed)
+        else failed(error)
       })
     })
 
   const sendOnce = (key: string, args: readonly RedisArg[]): Promise<unknown> =>
     new Promise((resolve, reject) => {
-      put(key, {
-        args,
-        resolve,
-        reject(error) {
-          // Shows the client where the slot is now, for the next time.
-          if (hasMoved(error)) client.ask(key, ['EXISTS', key]).catch(() => {})
-          reject(error)
-        },
+      put(key, args, resolve, (error) => {
+        // Shows the client where the slot is now, for the next time.
+        if (hasMoved(error)) client.ask(key, ['EXISTS', key]).catch(() => {})
+        reject(error)
       })
     })
 
@@ -105,7 +94,7 @@ export function portOver(client: Client): RedisPort {
       const key = keys[0]!
       const count = String(keys.length)
       if (sha === '') return sendOnce(key, ['EVAL', script, count, ...keys, ...args])
-      return send(key, ['EVALSHA', sha, count, ...keys, ...args], ['EVAL', script, count, ...keys, ...args])
+      return send(key, ['EVALSHA', sha, count, ...keys, ...args], script)
     },
     mget: (keys) => send(keys[0]!, ['MGET', ...keys]) as Promise<(Uint8Array | null)[]>,
     send: (key, ...args) => send(key, args),
@@ -118,23 +107,11 @@ function hasMoved(error: unknown): boolean {
   return code === 'MOVED' || code === 'ASK'
 }
 
-/** A line over a connection: what is said in one microtask goes into one write. */
-export function lineOver(write: (calls: readonly Call[]) => void): Line {
-  let calls: Call[] = []
-  return (call) => {
-    if (calls.push(call) > 1) return
-    queueMicrotask(() => {
-      const together = calls
-      calls = []
-      write(together)
-    })
-  }
-}
-
 /** Both clients take bytes as Buffers and nothing else; this makes one without copying. */
 export function bufferOf(arg: RedisArg): RedisArg {
+  if (typeof arg === 'string') return arg
   const Bytes = platform.Buffer!
-  return typeof arg === 'string' || arg instanceof Bytes ? arg : Bytes.from(arg.buffer, arg.byteOffset, arg.byteLength)
+  return arg instanceof Bytes ? arg : Bytes.from(arg.buffer, arg.byteOffset, arg.byteLength)
 }
 
 interface NodeBuffer extends Uint8Array {

@@ -23,16 +23,17 @@ export interface Script {
  * written to and is there for ever.
  */
 export const commitScript: Script = {
-  sha: '14d5885d147b9e03bbe5bbb4c8110309fa5967ca',
-  text: `local now, index, count = tonumber(ARGV[1]), KEYS[#KEYS], #KEYS - 1
+  sha: 'f803711d6178dd56e3788f25f8b44431cb5e37d1',
+  text: `local call, now, index, count = redis.call, tonumber(ARGV[1]), KEYS[#KEYS], #KEYS - 1
 if string.sub(index, -1) ~= '!' then index, count = nil, #KEYS end
-local kept, live, life, a = redis.call('MGET', unpack(KEYS, 1, count)), {}, 0, 2
+local kept, live, life, a = call('MGET', unpack(KEYS, 1, count)), {}, 0, 2
 for i = 1, count do
   local kind, cond, v, x, n, r = ARGV[a], ARGV[a + 1], kept[i]
   if v then
     x, n, r = string.match(v, '^(-?%d+) (%d+) (%S+) ')
     if not x then return { err = 'CORRUPT' } end
     if tonumber(x) <= now then v, n, r = false, nil, nil end
+    live[i] = v
   end
   local holds, px
   if kind == 'a' then
@@ -46,48 +47,51 @@ for i = 1, count do
   end
   if not holds then return { i, v } end
   if px then life = math.max(life, tonumber(px) or math.huge) end
-  live[i] = v
 end
-local ttl = index and life > 0 and redis.call('PTTL', index)
-local function write(i, record, px)
-  if index and (ttl == -2 or not kept[i]) then redis.call('ZADD', index, 0, string.sub(KEYS[i], #index)) end
-  if px == '' then redis.call('SET', KEYS[i], record) else redis.call('SET', KEYS[i], record, 'PX', px) end
-end
-local out = { ttl == -1 and -1 or 0 }
+local ttl = index and life > 0 and call('PTTL', index)
+local out
 a = 2
 for i = 1, count do
-  local kind = ARGV[a]
+  local kind, key, px, record = ARGV[a], KEYS[i]
   if kind == 'p' then
-    write(i, ARGV[a + 3], ARGV[a + 2])
-    a = a + 4
+    px, record, a = ARGV[a + 2], ARGV[a + 3], a + 4
   elseif kind == 'a' then
-    local by, rev, record = ARGV[a + 1], ARGV[a + 5]
+    local by, rev = ARGV[a + 1], ARGV[a + 5]
     if live[i] then
       local x, n, value = string.match(live[i], '^(%S+) (%d+) %S+ (.*)$')
       record = x .. ' ' .. string.format('%.0f', n + by) .. ' ' .. rev .. ' ' .. value
-      redis.call('SET', KEYS[i], record, 'KEEPTTL')
+      call('SET', key, record, 'KEEPTTL')
     else
-      record = ARGV[a + 4] .. ' ' .. by .. ' ' .. rev .. ' '
-      write(i, record, ARGV[a + 3])
+      px, record = ARGV[a + 3], ARGV[a + 4] .. ' ' .. by .. ' ' .. rev .. ' '
     end
+    out = out or { 0 }
     out[#out + 1] = record
     a = a + 6
   else
     if kind == 'c' then
-      out[#out + 1] = live[i]
+      out = out or { 0 }
+      out[#out + 1] = live[i] or false
     elseif kept[i] then
-      redis.call('DEL', KEYS[i])
-      if index then redis.call('ZREM', index, string.sub(KEYS[i], #index)) end
+      call('DEL', key)
+      if index then call('ZREM', index, string.sub(key, #index)) end
     end
     a = a + 2
   end
+  if px then
+    if index and (ttl == -2 or not kept[i]) then call('ZADD', index, 0, string.sub(key, #index)) end
+    if px == '' then call('SET', key, record) else call('SET', key, record, 'PX', px) end
+  end
 end
-if ttl and life == math.huge then
-  if ttl >= 0 then redis.call('PERSIST', index) end
-elseif ttl and ttl ~= -1 and ttl < life then
-  redis.call('PEXPIRE', index, string.format('%.0f', 2 * life))
+if ttl then
+  if life == math.huge then
+    if ttl >= 0 then call('PERSIST', index) end
+  elseif ttl ~= -1 and ttl < life then
+    call('PEXPIRE', index, string.format('%.0f', 2 * life))
+  end
 end
-if #out == 1 then return out[1] end
+local done = ttl == -1 and -1 or 0
+if not out then return done end
+out[1] = done
 return out`,
 }
 
