@@ -25,11 +25,11 @@ export async function probe(
     {
       name: '',
       text: `select current_setting('fsync') as fsync, current_setting('full_page_writes') as pages, current_setting('synchronous_commit') as sync,
-        (${KEEPS_ALL})::int as kept, (pg_is_in_recovery() or current_setting('default_transaction_read_only') = 'on')::int as reads_only`,
+        (${KEEPS_ALL})::int as kept, (pg_is_in_recovery() or current_setting('default_transaction_read_only') = 'on')::int as unwritable`,
     },
     [],
   )
-  if (Number(seen['reads_only']) === 1) throw new PosternError('store.unavailable', { reason: 'the server takes no writes' })
+  if (Number(seen['unwritable']) === 1) throw new PosternError('store.unavailable', { reason: 'the server takes no writes' })
   const durable = seen['sync'] === 'off' ? 'none' : seen['fsync'] === 'on' && seen['pages'] === 'on' ? 'power' : 'process'
   return { durable: most ?? durable, failover: failoverOf(topology, Number(seen['kept']) === 1) }
 }
