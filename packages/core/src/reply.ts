@@ -24,7 +24,7 @@ export interface ReplyParts {
 }
 
 /**
- * A reply for adapters that write its {@link partsOf | parts}: a `Response` is made of it only when one is asked for, which costs more than
+ * A reply for adapters that write its {@link partsOf | parts}, which are its own from here on: a `Response` is made of it only when one is asked for, which costs more than
  * an HMAC. It answers to a response's members but is none; who hands it to a runtime hands on what {@link genuineReply} makes of it.
  */
 export function lightReply(parts: ReplyParts): Response {
@@ -36,14 +36,12 @@ export function partsOf(reply: Response): ReplyParts | null {
   return reply instanceof LightReply ? reply.parts : null
 }
 
-/** The reply with these headers besides; the same one, where it can be. */
+/** The same reply with these headers besides. */
 export function withHeaders(reply: Response, headers: Readonly<Record<string, string>>): Response {
   const parts = partsOf(reply)
-  if (parts !== null) {
-    const { status, text } = parts
-    return lightReply({ status, headers: Object.assign({}, parts.headers, headers), text })
-  }
-  for (const [name, value] of Object.entries(headers)) reply.headers.set(name, value)
+  // They are the light reply's own, and nobody has seen them yet.
+  if (parts !== null) Object.assign(parts.headers, headers)
+  else for (const [name, value] of Object.entries(headers)) reply.headers.set(name, value)
   return reply
 }
 

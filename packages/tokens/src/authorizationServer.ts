@@ -77,16 +77,22 @@ export function createAuthorizationServer({
     return found === undefined || found.offered?.(context) === false ? null : found.handle
   }
 
+  function handlerOf(request: Request, context: IssuerContext): Handler | null {
+    const base = context.basePath ?? pathOf(context.issuer)
+    const path = pathOf(request.url)
+    return path.startsWith(base) ? route(path.slice(base.length), context) : null
+  }
+
   return {
     handlers,
     async fetch(request, host) {
-      const reply = await guarded(request, host, async (context) => {
-        const base = context.basePath ?? pathOf(context.issuer)
-        const path = pathOf(request.url)
-        if (!path.startsWith(base)) return null
-        return (await route(path.slice(base.length), context)?.(request, context)) ?? null
-      })
-      return reply ?? empty(404)
+      try {
+        const context = await contextOf(request, host)
+        const handle = context === null ? null : handlerOf(request, context)
+        return handle === null || context === null ? empty(404) : await handle(request, context)
+      } catch (error) {
+        return likeIts(request, errorReply(error))
+      }
     },
     wellKnown: (request, host) =>
       guarded(request, host, async (context) => {

@@ -1,6 +1,6 @@
 /** `GET /jwks`: the public keys, the next one included, so that every verifier has it before it signs; and those to encrypt to. */
 import type { SigningKey } from '@postern/core/keyRing'
-import { empty } from './internal/http.js'
+import { publicDocument } from './internal/document.js'
 import type { Handler, IssuerContext } from './issuer.js'
 
 /** Seconds that a key set may be kept; the key ring's lead time counts on it. */
@@ -18,14 +18,9 @@ function publicKey({ kid, signer }: SigningKey): JsonWebKey {
 
 /** `GET /jwks`. */
 export function jwksEndpoint(): Handler {
-  return async (request, context) => {
-    if (request.method !== 'GET' && request.method !== 'HEAD') return empty(405, { allow: 'GET, HEAD' })
-    return publicJson(jwkSet(context), `public, max-age=${JWKS_MAX_AGE}`)
-  }
-}
-
-/** A public document, readable from every origin, without credentials. */
-export function publicJson(body: unknown, cacheControl: string): Response {
-  const headers = { 'content-type': 'application/json', 'cache-control': cacheControl, 'access-control-allow-origin': '*' }
-  return new Response(JSON.stringify(body), { headers })
+  const keysOf = ({ keys, runtime, jwe }: IssuerContext) => [
+    ...keys.signing.published(runtime.clock()),
+    ...(jwe?.publicKeys ?? []),
+  ]
+  return publicDocument(jwkSet, keysOf, JWKS_MAX_AGE)
 }

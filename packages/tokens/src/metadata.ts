@@ -3,11 +3,10 @@ import type { JsonObject } from '@postern/core/json'
 import type { Endpoint } from './endpoint.js'
 import type { GrantType } from './grant.js'
 import { authMethodNames, authMethodsOf } from './internal/authenticate.js'
+import { publicDocument } from './internal/document.js'
 import { urlOf } from './internal/endpoint.js'
-import { empty } from './internal/http.js'
 import { responseModes } from './internal/response.js'
 import type { Handler, IssuerContext } from './issuer.js'
-import { publicJson } from './jwks.js'
 
 /** What a server was built with. */
 export interface Offered {
@@ -65,8 +64,9 @@ export function metadata(context: IssuerContext, { grants, endpoints }: Offered)
 
 /** `GET` of the metadata document. */
 export function metadataEndpoint(offered: Offered): Handler {
-  return async (request, context) => {
-    if (request.method !== 'GET' && request.method !== 'HEAD') return empty(405, { allow: 'GET, HEAD' })
-    return publicJson(metadata(context, offered), 'public, max-age=300')
+  const keysOf = ({ keys: { signing }, runtime }: IssuerContext) => {
+    const now = runtime.clock()
+    return [signing.active(now), ...signing.published(now)]
   }
+  return publicDocument((context) => metadata(context, offered), keysOf, 300)
 }

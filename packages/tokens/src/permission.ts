@@ -66,7 +66,7 @@ async function spend(
   const event = eventOf('permission.used', context, told)
   // Revoked between the read and here: the commit says so, since all that was read is checked.
   const ops: readonly Op[] = [
-    ...(handle.digest === null ? [] : epochs.map(({ key, rev }): Op => ({ op: 'check', key, rev }))),
+    ...(handle.revs === null ? [] : epochs.map(({ key, rev }): Op => ({ op: 'check', key, rev }))),
     ...[revokedKey, ...(handle.exchanged?.marks ?? [])].map((mark): Op => ({ op: 'check', key: mark, rev: null })),
     ...(handle.family === null ? [] : [{ op: 'check', key: familyKey(handle.family.id), rev: family?.rev ?? null } satisfies Op]),
     { op: 'add', key, by: 1, max: limit, expiresAt: family?.record.absoluteExp ?? exp * 1000 },

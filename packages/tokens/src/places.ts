@@ -47,6 +47,7 @@ export interface Places {
 }
 
 const NOTHING = new Uint8Array(0)
+const MAX_CLIENTS = 1000
 
 /** Where a tenant's key ring and its restore epoch live: the one place that no key is needed to find. */
 export function keysPart(tenant: string): Part {
@@ -72,6 +73,15 @@ export function places({
     return encodeBase32(mac.subarray(0, 16))
   }
   const part = (id: string): Part => ({ tenant, id })
+  // Clients are few, and each is named in every step of its users.
+  const clients = new Map<string, string>()
+  async function clientEpoch(clientId: string): Promise<string> {
+    const known = clients.get(clientId)
+    if (known !== undefined) return known
+    const key = `ep/c/${await h('client', clientId)}`
+    if (clients.size < MAX_CLIENTS) clients.set(clientId, key)
+    return key
+  }
   const user = async (subject: string): Promise<Part> => part(`usr:${await h('usr', subject)}`)
   const device = (clientId: string): Part => part(`dev:${clientId}`)
   const marker = (name: string, expiresAt: number): Op => ({ op: 'put', key: `j/${name}`, value: NOTHING, rev: null, expiresAt })
@@ -84,7 +94,7 @@ export function places({
     owner: async ({ id, kind }, subject) => (kind === 'instance' ? device(id) : user(subject)),
     epoch: 'ep',
     userEpoch: async (subject) => `ep/u/${await h('sub', subject)}`,
-    clientEpoch: async (clientId) => `ep/c/${await h('client', clientId)}`,
+    clientEpoch,
     consent: async (clientId) => `con/${await h('client', clientId)}`,
     sessionEpoch: (sid) => `ep/s/${sid}`,
     deviceGrant: async (userCode) => part(`dg:${await h('user_code', userCode)}`),

@@ -230,7 +230,7 @@ async function evaluate(turn: Turn): Promise<Evaluated> {
       part,
       family: handle.family,
       epochs: null,
-      exchanged: { grantee, marks, session: handle.session, digest: handle.digest },
+      exchanged: { grantee, marks, session: handle.session, revs: handle.revs },
       ...(chain.length > 0 && { act: actOf(chain) }),
       scope: judged.scope,
       lifetimeSec: judged.lifetimeSec,

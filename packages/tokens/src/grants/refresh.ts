@@ -188,7 +188,6 @@ function planOf({ call, part, details }: Turn, judged: Judged, refresh: NonNulla
     part,
     family: { id: family.id, row: true },
     epochs: family.guards,
-    digest: family.digest,
     scope: judged.scope,
     lifetimeSec: judged.lifetimeSec,
     notAfter: family.absoluteExp,

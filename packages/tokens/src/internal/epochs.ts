@@ -1,7 +1,5 @@
 /** Epochs: records whose `rev` a grant was made under. Revoking bumps one; nothing is enumerated. */
 import { utf8 } from '@postern/core/bytes'
-import type { CryptoPort } from '@postern/core/cryptoPort'
-import { tuple } from '@postern/core/tuple'
 import type { Op, Part, Rec } from '@postern/store'
 import type { IssuerContext } from '../issuer.js'
 import type { Guard } from '../login.js'
@@ -37,12 +35,6 @@ export async function readGuards(
   const recs = missing.length === 0 ? [] : await runtime.store.read(part, missing, { now: runtime.clock() })
   const read = new Map(missing.map((key, i) => [key, { key, rev: recs[i]?.rev ?? null }]))
   return keys.map((key) => known.get(key) ?? read.get(key)!)
-}
-
-/** Eight bytes that name these guards at these revs. */
-export async function digestOf(crypto: CryptoPort, guards: readonly Guard[]): Promise<Uint8Array> {
-  const fields = guards.flatMap(({ key, rev }) => [key, rev ?? ''])
-  return (await crypto.digest('SHA-256', tuple('postern:tokens/v1:guards', ...fields))).slice(0, 8)
 }
 
 /**

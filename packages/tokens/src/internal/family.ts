@@ -59,9 +59,8 @@ export interface Family {
   readonly created: number
   readonly absoluteExp: number
   readonly idleMs: number
-  /** The partition it lives in, and the digest of `guards` that its access tokens carry: both follow from what is here, at the cost of an HMAC and a hash. */
+  /** The partition it lives in; it follows from the grant, at the cost of an HMAC. */
   readonly part: string
-  readonly digest: string
   /** Epochs alone. */
   readonly guards: readonly Guard[]
   readonly seen: JsonObject | null

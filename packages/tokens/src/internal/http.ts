@@ -3,7 +3,6 @@ import { fromUtf8 } from '@postern/core/bytes'
 import { PosternError } from '@postern/core/errors'
 import { parseForm } from '@postern/core/form'
 import { genuineReply, lightReply } from '@postern/core/reply'
-import { merged } from './merged.js'
 import { wireError } from './wire.js'
 
 /** What no reply of a token server may lack (RFC 6749 §5.1). */
@@ -20,7 +19,7 @@ export function json(status: number, body: unknown, headers: Readonly<Record<str
 export function reply(status: number, type: string, text: string, headers: Readonly<Record<string, string>> = {}): Response {
   return lightReply({
     status,
-    headers: merged({ 'cache-control': 'no-store', pragma: 'no-cache', 'content-type': type }, headers),
+    headers: { 'cache-control': 'no-store', pragma: 'no-cache', 'content-type': type, ...headers },
     text,
   })
 }

@@ -1,6 +1,6 @@
 /** Claims become tokens, after the commit. Nothing is issued anywhere else. */
 import { encodeBase32 } from '@postern/core/base32'
-import { decodeBase64url, encodeBase64url } from '@postern/core/base64url'
+import { encodeBase64url } from '@postern/core/base64url'
 import { utf8 } from '@postern/core/bytes'
 import { PosternError } from '@postern/core/errors'
 import { type Claims, signJws } from '@postern/core/jws'
@@ -8,7 +8,6 @@ import type { SigningKey } from '@postern/core/keyRing'
 import type { IssuerContext } from '../issuer.js'
 import { claimNames } from './claims.js'
 import { toClient } from './encrypted.js'
-import { digestOf } from './epochs.js'
 import { refreshToken } from './family.js'
 import { type Kit, kitOf } from './kit.js'
 import { merged } from './merged.js'
@@ -50,24 +49,26 @@ async function accessTokenOf(
   kit: Kit,
   { runtime, config }: IssuerContext,
 ): Promise<string> {
-  const handle = await handleOf(plan, runtime)
-  if (config.resources[plan.resource]?.format === 'opaque')
-    return sealOpaque(kit, handle, claims(encodeBase32(runtime.random(16))))
+  const id = encodeBase32(runtime.random(10))
+  const handle = handleOf(plan, id)
+  if (config.resources[plan.resource]?.format === 'opaque') return sealOpaque(kit, handle, claims(id))
   return signJws(signer, { typ: 'at+jwt', kid }, claims(await sealTokenHandle(kit, handle)))
 }
 
-async function handleOf(
-  { part, family, epochs, digest: known, subject, sector, exchanged }: TokenPlan,
-  { crypto }: IssuerContext['runtime'],
-): Promise<TokenHandle> {
-  const real = sector !== undefined && { subject }
-  if (exchanged !== undefined) {
-    const { session, digest, grantee, marks } = exchanged
-    return { part: part.id, family, session, digest, ...real, exchanged: { grantee, marks } }
+function handleOf({ part, family, epochs, subject, sector, exchanged }: TokenPlan, id: string): TokenHandle {
+  const { session, revs } = exchanged ?? {
+    session: epochs?.some(({ key }) => key.startsWith('ep/s/')) ?? false,
+    revs: epochs?.map(({ rev }) => rev) ?? null,
   }
-  const session = epochs?.some(({ key }) => key.startsWith('ep/s/')) ?? false
-  const digest = epochs === null ? null : known === undefined ? await digestOf(crypto, epochs) : decodeBase64url(known)
-  return { part: part.id, family, session, digest, ...real }
+  return {
+    id,
+    part: part.id,
+    family,
+    session,
+    revs,
+    ...(sector !== undefined && { subject }),
+    ...(exchanged !== undefined && { exchanged: { grantee: exchanged.grantee, marks: exchanged.marks } }),
+  }
 }
 
 /** RFC 9068 §2.2, but for their `jti`. What the host adds replaces nothing of it, `act` above all: who acts is said by an exchange alone (T45). */

@@ -18,8 +18,9 @@ export function checkIssuer(issuer: string): void {
 export function pathOf(url: string): string {
   const start = url.indexOf('/', url.indexOf('://') + 3)
   if (start < 0) return ''
-  const end = url.slice(start).search(/[?#]/)
-  const path = end < 0 ? url.slice(start) : url.slice(start, start + end)
+  const below = url.slice(start)
+  const end = below.search(/[?#]/)
+  const path = end < 0 ? below : below.slice(0, end)
   return path === '/' ? '' : path
 }
 

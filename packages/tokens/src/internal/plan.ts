@@ -15,14 +15,12 @@ export interface TokenPlan {
   readonly family: { readonly id: string; readonly row: boolean } | null
   /** Epochs the access token dies with; `null`: none were read. */
   readonly epochs: readonly Guard[] | null
-  /** Their digest as base64url, where it is known already. */
-  readonly digest?: string
   /** Of an exchanged token, in place of `epochs`: it dies with what the token before it died with. */
   readonly exchanged?: {
     readonly grantee: string
     readonly marks: readonly string[]
     readonly session: boolean
-    readonly digest: Uint8Array | null
+    readonly revs: readonly (string | null)[] | null
   }
   readonly scope: readonly string[]
   readonly resource: string

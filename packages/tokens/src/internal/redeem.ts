@@ -1,5 +1,4 @@
 /** Redemption: what a user granted becomes tokens once, in one commit in the owner's partition. A code, a device grant and an authentication request share it. */
-import { encodeBase64url } from '@postern/core/base64url'
 import { fromUtf8, utf8 } from '@postern/core/bytes'
 import { PosternError } from '@postern/core/errors'
 import type { EventType } from '@postern/core/events'
@@ -10,7 +9,6 @@ import type { Guard } from '../login.js'
 import type { RecheckAt } from '../recheck.js'
 import { newId } from './code.js'
 import { DEVICE_SSO, deviceSecret, idClaimsOf } from './deviceSecret.js'
-import { digestOf } from './epochs.js'
 import { eventOf } from './events.js'
 import { encodeFamily, expiryOf, type Family, familyKey, type Grant, outlivesClient, revokedFamily } from './family.js'
 import { judge, MAX_TRIES } from './judge.js'
@@ -93,7 +91,6 @@ export async function redeem(
     { at: as.at, grant, part, guards, seen: null, current, scope: grant.scope, lifetimeSec: accessSec, request },
     context,
   )
-  const digest = encodeBase64url(await digestOf(context.runtime.crypto, epochs))
   const family: Family = {
     v: 1,
     status: 'live',
@@ -106,7 +103,6 @@ export async function redeem(
     absoluteExp: now + lifetimes.familySec * 1000,
     idleMs: lifetimes.familyIdleSec * 1000,
     part: part.id,
-    digest,
     guards: epochs,
     seen: judged.seen,
     grant,
@@ -138,7 +134,6 @@ export async function redeem(
       part,
       family: { id, row: what.refresh },
       epochs,
-      digest,
       scope: judged.scope,
       lifetimeSec: judged.lifetimeSec,
       notAfter: family.absoluteExp,

@@ -1,16 +1,17 @@
 /** Where the grant behind an access token lives: sealed into its `jti`, or beside the claims of an opaque one, so that introspection is one read. */
 import { decodeBase64url, encodeBase64url } from '@postern/core/base64url'
-import { concat, fromUtf8, u8 } from '@postern/core/bytes'
-import { lp } from '@postern/core/tuple'
+import { fromUtf8, utf8 } from '@postern/core/bytes'
 import type { Kit } from './kit.js'
 
 export interface TokenHandle {
+  /** Names the token: under it, it is revoked alone. */
+  readonly id: string
   readonly part: string
   readonly family: { readonly id: string; readonly row: boolean } | null
   /** Whether the session epoch is among the guards. */
   readonly session: boolean
-  /** Digest of the epochs at issuing, or `null` when none were read. */
-  readonly digest: Uint8Array | null
+  /** The epochs' revs at issuing, in the order of their keys, or `null` when none were read. */
+  readonly revs: readonly (string | null)[] | null
   /** The host's subject, where `sub` is a pairwise one. */
   readonly subject?: string
   /** Of an exchanged token: whose grant it comes from, and the marks of the tokens before it. */
@@ -22,64 +23,47 @@ export interface TokenHandle {
   }
 }
 
+/** A handle as JSON writes it: in the order below, 0 for what is absent. It is in every token, so names are left out. */
+export type PackedHandle = readonly [
+  id: string,
+  part: string,
+  family: string | 0,
+  flags: number,
+  revs: readonly (string | null)[] | 0,
+  subject: string | 0,
+  exchanged: readonly [grantee: string, ...marks: string[]] | 0,
+]
+
 const ROW = 1
 const SESSION = 2
-const DIGEST = 4
-const SUBJECT = 8
-const EXCHANGED = 16
-const NOTHING = new Uint8Array(0)
-const DIGEST_BYTES = 8
 
-/** The bytes of a handle. */
-export function encodeTokenHandle({ part, family, session, digest, subject, exchanged }: TokenHandle): Uint8Array {
-  const flags =
-    (family?.row ? ROW : 0) |
-    (session ? SESSION : 0) |
-    (digest === null ? 0 : DIGEST) |
-    (subject === undefined ? 0 : SUBJECT) |
-    (exchanged === undefined ? 0 : EXCHANGED)
-  return concat(
-    u8(flags),
-    lp(part),
-    lp(family?.id ?? ''),
-    digest ?? NOTHING,
-    subject === undefined ? NOTHING : lp(subject),
-    exchanged === undefined ? NOTHING : concat(lp(exchanged.grantee), lp(exchanged.marks.join(' '))),
-  )
+export function packHandle({ id, part, family, session, revs, subject, exchanged }: TokenHandle): PackedHandle {
+  const flags = (family?.row ? ROW : 0) | (session ? SESSION : 0)
+  const from = exchanged === undefined ? 0 : ([exchanged.grantee, ...exchanged.marks] as const)
+  return [id, part, family?.id ?? 0, flags, revs ?? 0, subject ?? 0, from]
 }
 
-/** The handle of bytes that a seal has vouched for. */
-export function decodeTokenHandle(bytes: Uint8Array): TokenHandle {
-  const flags = bytes[0]!
-  let at = 1
-  const field = (): string => {
-    const start = at + 2
-    at = start + bytes[at]! * 256 + bytes[at + 1]!
-    return fromUtf8(bytes.subarray(start, at)) ?? ''
-  }
-  const part = field()
-  const id = field()
-  const digest = (flags & DIGEST) === 0 ? null : bytes.slice(at, (at += DIGEST_BYTES))
-  const subject = (flags & SUBJECT) === 0 ? {} : { subject: field() }
-  const exchanged = (flags & EXCHANGED) === 0 ? {} : { exchanged: { grantee: field(), marks: field().split(' ') } }
+/** The handle of what a seal has vouched for. */
+export function unpackHandle([id, part, family, flags, revs, subject, from]: PackedHandle): TokenHandle {
   return {
+    id,
     part,
-    family: id === '' ? null : { id, row: (flags & ROW) !== 0 },
+    family: family === 0 ? null : { id: family, row: (flags & ROW) !== 0 },
     session: (flags & SESSION) !== 0,
-    digest,
-    ...subject,
-    ...exchanged,
+    revs: revs === 0 ? null : revs,
+    ...(subject !== 0 && { subject }),
+    ...(from !== 0 && { exchanged: { grantee: from[0], marks: from.slice(1) } }),
   }
 }
 
 /** A `jti` that holds a handle. */
 export async function sealTokenHandle(kit: Kit, handle: TokenHandle): Promise<string> {
-  return encodeBase64url(await kit.short.seal(kit.scope('jti'), encodeTokenHandle(handle)))
+  return encodeBase64url(await kit.short.seal(kit.scope('jti'), utf8(JSON.stringify(packHandle(handle)))))
 }
 
 /** The handle of a `jti`, or `null`. */
 export async function openTokenHandle(kit: Kit, jti: string): Promise<TokenHandle | null> {
   const sealed = decodeBase64url(jti)
   const bytes = sealed === null ? null : await kit.short.open(kit.scope('jti'), sealed)
-  return bytes === null ? null : decodeTokenHandle(bytes)
+  return bytes === null ? null : unpackHandle(JSON.parse(fromUtf8(bytes)!) as PackedHandle)
 }
