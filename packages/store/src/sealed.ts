@@ -40,8 +40,9 @@ export interface ResealOptions extends SealedPorts {
 /**
  * The store with every value sealed on its way in and opened on its way out, 33 bytes longer; empty values stay empty.
  *
- * The first byte of a value is its schema, 1…127, and stays readable: keep no secret there. A value of another first byte is sealed whole.
- * Values are under the key that is active at `now`; a key must be found for as long as a value is under it, which {@link reseal} ends.
+ * The first byte of a value is its schema, 1…127, and stays readable: keep no secret there. Of a value that begins otherwise nothing shows.
+ * Values are under the key that is active at `now`; a key must be found for as long as a value is under it, which {@link reseal} ends. (A key
+ * of core's `long` ring goes 400 days after it retired, whatever is still under it.)
  * Destroying a tenant's keys, so that `keys(tenant)` gives `null`, erases the tenant: its values are `store.corrupt` for ever, and its
  * events are no longer in the outbox. `keys` is asked at each call; remembering what it unwrapped is the host's part.
  *
