@@ -46,14 +46,16 @@ async function membersOf(token: OwnToken, asker: Client, context: IssuerContext)
   const { claims, jkt } = token
   const kit = kitOf(context)
   const limited = limitedUses(token, context.config)
-  const counters = await Promise.all(limited.map(([name]) => useKey(token, name, kit)))
+  const counters: string[] = []
+  for (const [name] of limited) counters.push(await useKey(token, name, kit))
   const standing = await standingOf(token, context, counters)
   if (standing === null) return INACTIVE
   const { app } = claims
   const { id, platform, version } = (app ?? {}) as Readonly<Record<string, string | undefined>>
   return merged(claims, {
     app: undefined,
-    sub: await shownSubject(token, asker, context),
+    // Its holder sees the `sub` that its ID tokens have, a resource server the host's own, or its sector's when it is pairwise itself.
+    sub: token.clientId === asker.id ? claims.sub! : await subjectFor(kit, token.subject, asker),
     nbf: claims.iat!,
     active: true,
     token_type: jkt === null ? 'Bearer' : 'DPoP',
@@ -62,11 +64,6 @@ async function membersOf(token: OwnToken, asker: Client, context: IssuerContext)
     ...(version !== undefined && { app_version: version }),
     ...usage(limited.map(([, limit], i) => ({ limit, count: standing.beside[i]?.n ?? 0 }))),
   })
-}
-
-/** The token's holder sees the `sub` that its ID tokens have, a resource server the host's own, or its sector's when it is pairwise itself. */
-async function shownSubject({ claims, clientId, subject }: OwnToken, asker: Client, context: IssuerContext): Promise<string> {
-  return clientId === asker.id ? (claims.sub as string) : subjectFor(kitOf(context), subject, asker)
 }
 
 /** Of several limited permissions, the one with the fewest uses left. */

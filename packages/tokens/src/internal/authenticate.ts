@@ -66,7 +66,7 @@ export async function authenticate(
   if (client.encryption !== undefined && context.jwe === undefined)
     throw new PosternError('tokens.config', { publicMessage: 'The client registered encryption; this issuer has none.' })
   const x5t = tokens && client.certificateBound === true ? await boundCertificate(context) : null
-  const proof = await checkProof(request, client, context, o.url, proofKey)
+  const proof = request.headers.get('dpop') === null ? null : await checkProof(request, client, context, o.url, proofKey)
   const caller = { client, proof, markers, joined: [], x5t, holder }
   if (proof === null && (proofKey !== undefined || owesProof(client, context, tokens)))
     throw new PosternError('dpop.proof', { reason: 'dpop.missing' })
@@ -87,6 +87,7 @@ export async function spend(markers: readonly Marker[], context: IssuerContext):
 
 /** Everything of a caller that is single-use, for endpoints without a commit of their own. */
 export async function spendAll({ client, markers, joined }: Caller, context: IssuerContext): Promise<void> {
+  if (markers.length + joined.length === 0) return
   const part = kitOf(context).places.device(client.id)
   await spend([...markers, ...joined.map((op): Marker => ({ part, op, spent: 'dpop.proof' }))], context)
 }

@@ -1,6 +1,7 @@
 /** What all endpoints share: their URL, errors as JSON, a fresh nonce in every reply, an event for every refusal. */
 import { type ErrorCode, isPosternError } from '@postern/core/errors'
 import { withHeaders } from '@postern/core/reply'
+import type { ClientAuthMethod } from '../clientAuth.js'
 import type { Handler, IssuerContext } from '../issuer.js'
 import { eventOf, tell } from './events.js'
 import { errorReply, likeIts } from './http.js'
@@ -34,7 +35,9 @@ export function urlOf(name: PathName, { issuer }: IssuerContext): string {
 /** Wraps an endpoint whose callers are programs. */
 export function endpoint(name: PathName, handle: Handler): Handler {
   return async (request, context) => {
-    const headers = await headersOf(context)
+    const { nonces } = kitOf(context)
+    const nonce = { 'dpop-nonce': await nonces.issue() }
+    const headers = context.auth === undefined ? nonce : await withAuth(nonce, context.auth, context)
     try {
       return likeIts(request, withHeaders(await handle(request, context), headers))
     } catch (error) {
@@ -45,10 +48,13 @@ export function endpoint(name: PathName, handle: Handler): Handler {
   }
 }
 
-/** What every reply carries: a nonce, and what ways to authenticate add. */
-async function headersOf(context: IssuerContext): Promise<Readonly<Record<string, string>>> {
-  const headers: Record<string, string> = { 'dpop-nonce': await kitOf(context).nonces.issue() }
-  for (const method of context.auth ?? []) if (method.headers !== undefined) Object.assign(headers, await method.headers(context))
+/** The headers of every reply, and what ways to authenticate add. */
+async function withAuth(
+  headers: Record<string, string>,
+  methods: readonly ClientAuthMethod[],
+  context: IssuerContext,
+): Promise<Readonly<Record<string, string>>> {
+  for (const method of methods) if (method.headers !== undefined) Object.assign(headers, await method.headers(context))
   return headers
 }
 
