@@ -312,6 +312,22 @@ describe.skipIf(skipRedis)('redis', () => {
         expect(await server.cli('exists', '{bank:u:1}never')).toBe('0')
       })
 
+      it('what the end of a connection catches before it was written is answered, though no other connection comes', async () => {
+        const store = await openBy({}, link.port)
+        const outcomes: string[] = []
+        const commits = Array.from({ length: 30 }, (_, i) =>
+          store.commit(part, [put(`k/${i}`)], o()).then(
+            () => outcomes.push('ok'),
+            (error) => outcomes.push(error.code),
+          ),
+        )
+        const closing = link.close()
+        const late = new Promise((resolve) => setTimeout(resolve, 4000, 'late'))
+        expect(await Promise.race([Promise.all(commits), late])).not.toBe('late')
+        await closing
+        for (const outcome of outcomes) expect(['ok', 'store.outcome_unknown', 'store.unavailable']).toContain(outcome)
+      })
+
       it('as many calls as `maxQueue` may be unanswered, reads among them; one more is refused at once', async () => {
         const store = await openBy({ maxQueue: 5 }, link.port)
         link.stall()
