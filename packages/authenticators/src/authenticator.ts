@@ -38,6 +38,8 @@ export interface Ceremony {
    * changed, so a caller that keeps `data` there passes the new one in.
    */
   readonly enrolment: { readonly id: string; readonly rev: string | null; readonly value: Enrolment | null } | null
+  /** What {@link Authenticator.watches} names, where the caller has read it: a host's own authenticator begins with what it kept there. */
+  readonly records?: readonly (Rec | null)[]
   /** What a new enrolment is bound to; needed for purpose `enrol` alone. */
   readonly claim?: Claim
   /** 32 bytes that the proof confirms (a transaction), or `null`. */
@@ -112,6 +114,7 @@ export type VerdictCode =
   | 'otp.refused'
   | 'otp.expired'
   | 'otp.too_many'
+  | 'otp.undelivered'
   | 'custom.failed'
   | 'custom.timeout'
   | 'custom.invalid_result'
@@ -213,6 +216,11 @@ export interface Authenticator {
   watches(enrolment: string): readonly string[]
   /** Whether these records (in the order of `watches`) mean locked. `holding`: the ceremony that took the last attempt may still succeed. */
   locked(records: readonly (Rec | null)[], holding?: string): boolean
+  /**
+   * Told once a removal is committed, with what {@link Authenticator.watches} named before it: for what a host keeps outside the store.
+   * @throws PosternError `custom.failed` | `custom.timeout`; the enrolment is gone all the same
+   */
+  removed?(c: Ceremony, records: readonly (Rec | null)[]): Promise<void>
 }
 
 /** What the stand-alone driver needs, and what a host may add to the commit. */

@@ -31,6 +31,11 @@ const AMR: ReadonlySet<string> = /* @__PURE__ */ new Set(
   'face fpt geo hwk iris kba mca mfa otp pin pop pwd rba retina sc sms swk tel user vbm wia'.split(' '),
 )
 
+/** Whether a value may stand in `amr`: one of RFC 8176, or an absolute URI. */
+export function isAmr(value: string): boolean {
+  return AMR.has(value) || URL.canParse(value)
+}
+
 /**
  * Builds the registry.
  * @throws PosternError `authenticator.invalid` for a type that is unknown or there twice, or an `amr` that RFC 8176 does not have and that is no absolute URI
@@ -40,7 +45,7 @@ export function createRegistry(authenticators: readonly Authenticator[]): Regist
   for (const a of authenticators) {
     if (!TYPE.test(a.type)) throw invalid(`type ${a.type}`)
     if (byType.has(a.type)) throw invalid(`type ${a.type} twice`)
-    for (const value of a.amr) if (!AMR.has(value) && !URL.canParse(value)) throw invalid(`amr ${value} of ${a.type}`)
+    for (const value of a.amr) if (!isAmr(value)) throw invalid(`amr ${value} of ${a.type}`)
     byType.set(a.type, a)
   }
   return { types: [...byType.keys()], get: (type) => byType.get(type) ?? null }

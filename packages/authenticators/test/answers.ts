@@ -90,3 +90,15 @@ export function count(all: readonly RunResult<unknown>[]): Readonly<Record<strin
   for (const r of all) sum[r.ok ? 'ok' : r.code] = (sum[r.ok ? 'ok' : r.code] ?? 0) + 1
   return sum
 }
+
+/** The platform's timer, as a host passes it in. */
+export const timer = (task: () => void, delayMs: number): (() => void) => {
+  const handle = setTimeout(task, delayMs)
+  return () => clearTimeout(handle)
+}
+
+/** What a run must have given; its refusal otherwise. */
+export function got<T>(result: RunResult<T>): T {
+  if (!result.ok) throw new Error(`${result.code}: ${result.reason}`)
+  return result.value
+}

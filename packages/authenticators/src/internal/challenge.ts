@@ -2,6 +2,7 @@
 import { decodeBase64url, encodeBase64url } from '@postern/core/base64url'
 import { concat, equal, hex, u8, u32, u64 } from '@postern/core/bytes'
 import type { CryptoPort } from '@postern/core/cryptoPort'
+import type { Ports } from '@postern/core/runtime'
 import type { Sealer } from '@postern/core/sealed'
 import { lp } from '@postern/core/tuple'
 import type { Op } from '@postern/store'
@@ -36,6 +37,17 @@ export function deviceOf(c: Ceremony): string | null {
 /** D of a handle: of the device's own partition, in a user's the device that proved itself, or empty. */
 export function holderOf(c: Ceremony): string {
   return deviceOf(c) ?? c.device?.id ?? ''
+}
+
+/** A challenge of a ceremony, made now; its generation is 0. */
+export function newChallenge(
+  c: Ceremony,
+  o: Pick<Ports, 'clock' | 'random'>,
+  enrolment: string,
+  lifeMs: number = challengeMs,
+): Challenge {
+  const { purpose, bind } = c
+  return { device: holderOf(c), enrolment, generation: 0, purpose, bind, nonce: o.random(32), expiresAt: o.clock() + lifeMs }
 }
 
 /** `u8 1 ‖ lp(D) ‖ lp(E) ‖ u32 g ‖ u8 purpose ‖ lp(bind) ‖ n(32) ‖ u64 exp`, and what the handle's type adds. */

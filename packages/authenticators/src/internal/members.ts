@@ -25,3 +25,10 @@ export function readMembers<const S extends Readonly<Record<string, number | rea
 export function has(input: unknown, name: string): boolean {
   return typeof input === 'object' && input !== null && Object.hasOwn(input, name)
 }
+
+/** `{code}` and nothing else; the text itself is judged only after it was counted. */
+export function readCode(input: unknown): string | null {
+  if (typeof input !== 'object' || input === null || Object.keys(input).length !== 1) return null
+  const { code } = input as { readonly code?: unknown }
+  return typeof code === 'string' && code.length <= 128 ? code : null
+}

@@ -3,22 +3,23 @@ import { encodeBase32 } from '@postern/core/base32'
 import { lp } from '@postern/core/tuple'
 import type { Rec } from '@postern/store'
 import type { Ceremony, Reply, Step, Verdict } from '../authenticator.js'
-import { type Enrolment, newEnrolmentId, planEnrol } from '../enrolment.js'
+import { newEnrolmentId, planEnrol } from '../enrolment.js'
 import { formatOtpauth } from '../otp/uri.js'
-import { belongs, burn, encodeChallenge, markerKey, openHandle, readChallenge, sealHandle } from './challenge.js'
+import { burn, encodeChallenge, markerKey, newChallenge, readChallenge, sealHandle } from './challenge.js'
+import { readCode } from './members.js'
 import { hashOf, type OtpPorts, questionOf, stepOf } from './otpPorts.js'
 import { encodeOtpRecord, formatParams, type OtpParams, otpKey, parseParams, secretScope } from './otpRecord.js'
-import { factsOf, newChallenge, readCode } from './otpTry.js'
-import type { ByteReader } from './reader.js'
+import { factsOf } from './otpTry.js'
+import { pendingOf } from './pending.js'
 import { refusal, refuse } from './refusal.js'
-import { deviceCheck, lostDevice } from './tries.js'
+import { deviceCheck, lostDevice, openFresh } from './tries.js'
 
 /** A secret for the app or another one, in the answer and in the handle alone. Nothing is stored. */
 export async function offerOtp(c: Ceremony, ports: OtpPorts): Promise<Step> {
   const { offer, runtime, seal } = ports
   const enrolment = newEnrolmentId(runtime.random)
   const secret = runtime.random(hashOf(ports, offer.hash).bytes)
-  const challenge = { ...newChallenge(c, ports, enrolment), bind: null }
+  const challenge = { ...newChallenge(c, runtime, enrolment), bind: null }
   const reply: Reply = {
     handle: await sealHandle(seal, c, 'otp.enrol', c.purpose, encodeChallenge(challenge, lp(formatParams(offer)), lp(secret))),
     expiresAt: challenge.expiresAt,
@@ -41,10 +42,8 @@ export async function enrolOtp(c: Ceremony, input: unknown, ports: OtpPorts): Pr
   const { clock, crypto } = ports.runtime
   const code = readCode(input)
   if (code === null) throw refuse('otp.refused', 'message')
-  const read = (r: ByteReader) => ({ ...readChallenge(r), params: r.text(), secret: r.lp() })
-  const handle = await openHandle(ports.seal, c, 'otp.enrol', c.purpose, read)
-  if (handle === null || !belongs({ ...c, bind: null }, handle)) throw refuse('otp.refused', 'handle')
-  if (handle.expiresAt <= clock()) throw refuse('otp.expired', 'enrolment')
+  const wanted = { seal: ports.seal, clock, type: 'otp.enrol', refused: 'otp.refused', expired: 'otp.expired' } as const
+  const handle = await openFresh({ ...c, bind: null }, wanted, (r) => ({ ...readChallenge(r), params: r.text(), secret: r.lp() }))
   const { enrolment, nonce, secret } = handle
   const params = parseParams(handle.params)
   const question = params.kind === 'ocra' ? questionOf(params, nonce) : null
@@ -52,7 +51,7 @@ export async function enrolOtp(c: Ceremony, input: unknown, ports: OtpPorts): Pr
   if (step === null) throw refuse('otp.refused', 'code')
   if (c.claim === undefined || c.claim.until <= clock()) throw refuse('enrolment.expired', 'claim')
   const own = deviceCheck(c)
-  const value = enrolmentOf(params, { owner: c.claim.owner, data: c.claim.data, now: clock() })
+  const value = pendingOf('otp', { ...c.claim, now: clock(), suite: formatParams(params) })
   const record = encodeOtpRecord({
     next: usesSteps(params) ? step + 1n : 0n,
     sealed: await ports.atRest.seal(secretScope(c, enrolment), secret),
@@ -78,25 +77,4 @@ export async function enrolOtp(c: Ceremony, input: unknown, ports: OtpPorts): Pr
 /** Whether a counter or the time stands in the code, so that a used one is remembered by its step. */
 export function usesSteps(params: OtpParams): boolean {
   return params.kind !== 'ocra' || params.suite.counter
-}
-
-/** The record `enr/E` of a secret. */
-export function enrolmentOf(
-  params: OtpParams,
-  o: { readonly owner: string; readonly data: Uint8Array; readonly now: number },
-): Enrolment {
-  return {
-    type: 'otp',
-    status: 'pending',
-    cause: null,
-    generation: 0,
-    suite: formatParams(params),
-    createdAt: o.now,
-    usedAt: 0,
-    epoch: '',
-    owner: o.owner,
-    key: null,
-    keyLevel: 'software',
-    data: o.data,
-  }
 }

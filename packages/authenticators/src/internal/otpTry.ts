@@ -6,17 +6,16 @@ import { resetAttempts, takeAttempt } from '../attempts.js'
 import type { AuthFacts, Ceremony, Refusal, Reply, Step, Success, Verdict } from '../authenticator.js'
 import { decodeEnrolment, type Enrolment } from '../enrolment.js'
 import {
-  belongs,
   burn,
   type Challenge,
   challengeMs,
   encodeChallenge,
-  holderOf,
   markerKey,
-  openHandle,
+  newChallenge,
   readChallenge,
   sealHandle,
 } from './challenge.js'
+import { readCode } from './members.js'
 import { counterBytes } from './otpCode.js'
 import { carriesBind, hashOf, type OtpPorts, questionOf, stepOf } from './otpPorts.js'
 import {
@@ -31,8 +30,9 @@ import {
   secretScope,
 } from './otpRecord.js'
 import { lostEnrolment } from './pinExhaustion.js'
+import type { ByteReader } from './reader.js'
 import { refusal, refuse } from './refusal.js'
-import { checkProven, deviceCheck, ended, guardsOf, lostDevice, standing } from './tries.js'
+import { checkProven, deviceCheck, ended, guardsOf, lostDevice, openFresh, standing } from './tries.js'
 
 /** From a right code to its accept commit, ms. */
 export const acceptMs = 60_000
@@ -46,7 +46,7 @@ export async function challengeOtp(c: Ceremony, ports: OtpPorts): Promise<Step> 
   if (value !== null && value.type !== 'otp') throw refuse('otp.refused', 'another type')
   const params = paramsOf(ports, value)
   checkBind(c, params)
-  const challenge = newChallenge(c, ports, id)
+  const challenge = newChallenge(c, ports.runtime, id)
   const asked = params.kind === 'ocra' ? { question: questionOf(params, c.bind ?? challenge.nonce) } : {}
   const reply: Reply = {
     handle: await sealHandle(ports.seal, c, 'otp.challenge', c.purpose, encodeChallenge(challenge)),
@@ -57,13 +57,6 @@ export async function challengeOtp(c: Ceremony, ports: OtpPorts): Promise<Step> 
   return { ok: true, ops: [], event: null, reply: () => reply, lost: () => refusal('otp.refused', 'nothing to lose') }
 }
 
-/** A new challenge of a ceremony. */
-export function newChallenge(c: Ceremony, { runtime }: OtpPorts, enrolment: string): Challenge {
-  const { purpose, bind } = c
-  const expiresAt = runtime.clock() + challengeMs
-  return { device: holderOf(c), enrolment, generation: 0, purpose, bind, nonce: runtime.random(32), expiresAt }
-}
-
 /** A code: counted, then compared. The commit is one try, whatever the code is made of. */
 export async function tryOtp(c: Ceremony, input: unknown, ports: OtpPorts): Promise<Step> {
   const code = readCode(input)
@@ -72,7 +65,7 @@ export async function tryOtp(c: Ceremony, input: unknown, ports: OtpPorts): Prom
   const value = standing(c, 'otp', 'otp.refused')
   const params = paramsOf(ports, value)
   checkBind(c, params)
-  const asked = params.kind === 'ocra' ? await openChallenge(c, ports) : null // type, tenant, purpose, expiry
+  const asked = params.kind === 'ocra' ? await open(c, ports, 'otp.challenge', readChallenge) : null // type, tenant, purpose, expiry
   const question = params.kind === 'ocra' ? questionOf(params, c.bind ?? asked!.nonce) : null
   const { id } = c.enrolment!
   const guards = guardsOf(c, 'otp.refused')
@@ -117,7 +110,7 @@ async function compare(c: Ceremony, ports: OtpPorts, asked: Asked, counted: Rec)
     return refusal('otp.refused', 'code', { event, attemptsLeft })
   }
   const nonce = asked.nonce ?? runtime.random(32)
-  const challenge = { ...newChallenge(c, ports, id), nonce, expiresAt: runtime.clock() + acceptMs }
+  const challenge = { ...newChallenge(c, runtime, id, acceptMs), nonce }
   const rest = [lp(counted.rev), counterBytes(step), u16(counted.n), lp(record.sealed)]
   return {
     handle: await sealHandle(ports.seal, c, 'otp.accept', c.purpose, encodeChallenge(challenge, ...rest)),
@@ -131,11 +124,8 @@ async function compare(c: Ceremony, ports: OtpPorts, asked: Asked, counted: Rec)
 /** The right code's commit: its step and all before it are used up, the tries given back. */
 export async function acceptOtp(c: Ceremony, input: unknown, ports: OtpPorts): Promise<Verdict> {
   if (input !== null && input !== undefined) throw refuse('otp.refused', 'message')
-  const { clock, crypto } = ports.runtime
-  const read = (r: Parameters<typeof readChallenge>[0]) => ({ ...readChallenge(r), ...readAccepted(r) })
-  const handle = await openHandle(ports.seal, c, 'otp.accept', c.purpose, read)
-  if (handle === null || !belongs(c, handle)) throw refuse('otp.refused', 'handle')
-  if (handle.expiresAt <= clock()) throw refuse('otp.expired', 'accept')
+  const { crypto } = ports.runtime
+  const handle = await open(c, ports, 'otp.accept', (r) => ({ ...readChallenge(r), ...readAccepted(r) }))
   const value = standing(c, 'otp', 'otp.refused')
   if (value === null) throw refuse('otp.refused', 'enrolment')
   const params = paramsOf(ports, value)
@@ -218,13 +208,6 @@ export function factsOf(c: Ceremony, { runtime }: OtpPorts, enrolment: string, f
   }
 }
 
-/** `{code}` and nothing else; the text itself is judged only after it was counted. */
-export function readCode(input: unknown): string | null {
-  if (typeof input !== 'object' || input === null || Object.keys(input).length !== 1) return null
-  const { code } = input as { readonly code?: unknown }
-  return typeof code === 'string' && code.length <= 128 ? code : null
-}
-
 function paramsOf({ offer }: OtpPorts, value: Enrolment | null): OtpParams {
   return value === null ? offer : parseParams(value.suite)
 }
@@ -234,9 +217,7 @@ function checkBind(c: Ceremony, params: OtpParams): void {
   if (c.bind !== null && !carriesBind(params)) throw refuse('otp.refused', 'the code cannot carry a bind')
 }
 
-async function openChallenge(c: Ceremony, { seal, runtime }: OtpPorts): Promise<Challenge> {
-  const challenge = await openHandle(seal, c, 'otp.challenge', c.purpose, readChallenge)
-  if (challenge === null || !belongs(c, challenge)) throw refuse('otp.refused', 'handle')
-  if (challenge.expiresAt <= runtime.clock()) throw refuse('otp.expired', 'challenge')
-  return challenge
+function open<T extends Challenge>(c: Ceremony, ports: OtpPorts, type: string, read: (r: ByteReader) => T): Promise<T> {
+  const { seal, runtime } = ports
+  return openFresh(c, { seal, clock: runtime.clock, type, refused: 'otp.refused', expired: 'otp.expired' }, read)
 }

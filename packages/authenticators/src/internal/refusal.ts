@@ -39,6 +39,7 @@ const CODES: ReadonlySet<string> = /* @__PURE__ */ new Set<VerdictCode>([
   'otp.refused',
   'otp.expired',
   'otp.too_many',
+  'otp.undelivered',
   'custom.failed',
   'custom.timeout',
   'custom.invalid_result',

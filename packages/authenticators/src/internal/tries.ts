@@ -1,9 +1,12 @@
 /** What authenticators that take a code or an answer share: who may take a try, what stands before it, and the end of the tries. */
+import type { Clock } from '@postern/core/runtime'
+import type { Sealer } from '@postern/core/sealed'
 import type { Op, Rec } from '@postern/store'
 import type { Ceremony, Refusal, VerdictCode } from '../authenticator.js'
 import { type Enrolment, type EnrolmentCause, enrolmentKey, isEnrolmentId, planLock, planRemove } from '../enrolment.js'
-import { deviceOf } from './challenge.js'
+import { belongs, type Challenge, deviceOf, openHandle } from './challenge.js'
 import { lostEnrolment } from './pinExhaustion.js'
+import type { ByteReader } from './reader.js'
 import { refusal, refuse } from './refusal.js'
 
 /** Before any counter: only a device that proved its key, or a factor before this one, may take a try, so that a stranger locks nobody out. */
@@ -38,6 +41,30 @@ export function guardsOf(c: Ceremony, code: VerdictCode): Guards {
     ops: [...own, { op: 'check', key: enrolmentKey(id), rev }],
     lost: (at, current) => (at < own.length ? lostDevice(current, code) : lostEnrolment(current, code)),
   }
+}
+
+/** The device record alone, for an enrolment that is still being made. */
+export function ownGuards(c: Ceremony, code: VerdictCode): Guards {
+  return { ops: deviceCheck(c), lost: (_, current) => lostDevice(current, code) }
+}
+
+/** A handle of this ceremony, which has not expired. @throws PosternError the codes given */
+export async function openFresh<T extends Challenge>(
+  c: Ceremony,
+  o: {
+    readonly seal: Sealer
+    readonly clock: Clock
+    readonly type: string
+    readonly refused: VerdictCode
+    readonly expired: VerdictCode
+    readonly maxChars?: number
+  },
+  read: (r: ByteReader) => T,
+): Promise<T> {
+  const handle = await openHandle(o.seal, c, o.type, c.purpose, read, o.maxChars)
+  if (handle === null || !belongs(c, handle)) throw refuse(o.refused, 'handle')
+  if (handle.expiresAt <= o.clock()) throw refuse(o.expired, 'expired')
+  return handle
 }
 
 /** `check d`, or nothing in a user's partition. */

@@ -1,4 +1,5 @@
 /** HOTP: a code for each count of a counter that both sides keep. @see RFC 4226 */
+import { within } from '../internal/limits.js'
 import {
   acceptShortKey,
   codeNumber,
@@ -54,8 +55,7 @@ export interface HotpTry extends HotpOptions {
  */
 export function hotpCounter(o: HotpTry): bigint | null {
   const { key, code, after, lookAhead = 5, digits = 6, hash = sha1 } = o
-  if (!Number.isInteger(lookAhead) || lookAhead < 0 || lookAhead > 10)
-    throw new RangeError('lookAhead is a whole number from 0 to 10')
+  within('lookAhead', lookAhead, 0, 10)
   const mac = prepared(hash, key, o)
   return greatestMatch(mac, { first: after + 1n, count: lookAhead + 1, after, wanted: codeNumber(code, digits), digits })
 }

@@ -1,6 +1,7 @@
 /** OCRA: a code that answers a question. @see RFC 6287 */
 import { concat, equal, fromHex, hex, utf8 } from '@postern/core/bytes'
 import { PosternError } from '@postern/core/errors'
+import { within } from '../internal/limits.js'
 import { counterBytes, type KeyOptions, prepared, truncated } from '../internal/otpCode.js'
 import { type OtpHash, sha1 } from './sha1.js'
 import { totpStepAt } from './totp.js'
@@ -102,8 +103,8 @@ export interface OcraTry extends OcraOptions {
  */
 export function ocraCounter(o: OcraTry): bigint | null {
   const { suite, code, after, now, lookAhead = 5, window = 1 } = o
-  for (const [name, value] of Object.entries({ lookAhead, window }))
-    if (!Number.isInteger(value) || value < 0 || value > 10) throw new RangeError(`${name} is a whole number from 0 to 10`)
+  within('lookAhead', lookAhead, 0, 10)
+  within('window', window, 0, 10)
   const mac = macOf(o)
   const parts = fixed(suite, o.input)
   const wanted = utf8(code)

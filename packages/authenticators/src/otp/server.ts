@@ -6,12 +6,14 @@ import type { Sealer, SealScope } from '@postern/core/sealed'
 import type { Op, Runtime } from '@postern/store'
 import type { Authenticator, Ceremony, Refusal, Step } from '../authenticator.js'
 import { encodeEnrolment, enrolmentKey, newEnrolmentId } from '../enrolment.js'
+import { within } from '../internal/limits.js'
 import { has } from '../internal/members.js'
 import { acceptShortKey, type KeyOptions, prepared } from '../internal/otpCode.js'
-import { enrolmentOf, enrolOtp, offerOtp } from '../internal/otpEnrol.js'
+import { enrolOtp, offerOtp } from '../internal/otpEnrol.js'
 import { hashOf, type OtpPorts } from '../internal/otpPorts.js'
-import { encodeOtpRecord, type OtpParams, otpKey, parseParams, secretScope } from '../internal/otpRecord.js'
+import { encodeOtpRecord, formatParams, type OtpParams, otpKey, parseParams, secretScope } from '../internal/otpRecord.js'
 import { acceptOtp, challengeOtp, tryOtp } from '../internal/otpTry.js'
+import { pendingOf } from '../internal/pending.js'
 import { refuse, refusing } from '../internal/refusal.js'
 import type { OtpDigits } from './hotp.js'
 import { type OtpHash, sha1 } from './sha1.js'
@@ -100,7 +102,10 @@ export async function importOtp(o: OtpImport): Promise<{ readonly id: string; re
   const { kind, secret, counter = 0n, owner, data = new Uint8Array(0), place, atRest, runtime } = o
   prepared(sha1, secret, o) // its length
   const id = newEnrolmentId(runtime.random)
-  const value = { ...enrolmentOf(paramsOf(kind), { owner, data, now: runtime.clock() }), status: 'active' as const }
+  const value = {
+    ...pendingOf('otp', { owner, data, now: runtime.clock(), suite: formatParams(paramsOf(kind)) }),
+    status: 'active' as const,
+  }
   const record = encodeOtpRecord({ next: counter, sealed: await atRest.seal(secretScope(place, id), secret) })
   return {
     id,
@@ -131,9 +136,4 @@ function portsOf(o: OtpOptions): OtpPorts {
 
 function labelOf(c: Ceremony): { readonly issuer: string; readonly account: string } {
   return { issuer: new URL(c.issuer).hostname, account: c.app }
-}
-
-function within(name: string, value: number, min: number, max: number): void {
-  if (!Number.isInteger(value) || value < min || value > max)
-    throw new RangeError(`${name} is a whole number from ${min} to ${max}`)
 }

@@ -1,4 +1,5 @@
 /** TOTP: HOTP whose counter is the time. @see RFC 6238 */
+import { within } from '../internal/limits.js'
 import { codeNumber, greatestMatch, prepared } from '../internal/otpCode.js'
 import { type HotpOptions, hotp, type OtpDigits } from './hotp.js'
 import { sha1 } from './sha1.js'
@@ -14,8 +15,7 @@ export interface TotpOptions extends HotpOptions {
 
 /** The step of an instant. @throws RangeError for a period out of its range @see RFC 6238 §4.2 */
 export function totpStepAt(now: number, periodSec = 30): bigint {
-  if (!Number.isInteger(periodSec) || periodSec < 1 || periodSec > 3600)
-    throw new RangeError('periodSec is a whole number from 1 to 3600')
+  within('periodSec', periodSec, 1, 3600)
   return BigInt(Math.floor(now / (1000 * periodSec)))
 }
 
@@ -42,7 +42,7 @@ export interface TotpTry extends TotpOptions {
  */
 export function totpStep(o: TotpTry): bigint | null {
   const { key, code, now, after, window = 1, periodSec = 30, digits = 6, hash = sha1 } = o
-  if (!Number.isInteger(window) || window < 0 || window > 10) throw new RangeError('window is a whole number from 0 to 10')
+  within('window', window, 0, 10)
   const first = totpStepAt(now, periodSec) - BigInt(window)
   const mac = prepared(hash, key, o)
   return greatestMatch(mac, { first, count: 2 * window + 1, after, wanted: codeNumber(code, digits), digits })

@@ -38,6 +38,7 @@ export function statusOf(code: VerdictCode): 'retry' | 'gone' {
     case 'otp.refused':
     case 'otp.expired':
     case 'otp.too_many':
+    case 'otp.undelivered':
     case 'custom.failed':
     case 'custom.timeout':
     case 'custom.invalid_result':
