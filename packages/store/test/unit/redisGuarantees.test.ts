@@ -22,7 +22,7 @@ describe.skipIf(skipRedis)('what a server says of itself', () => {
 
   it.each([
     [{ appendonly: 'no' }, 'none'],
-    [{ appendonly: 'yes', appendfsync: 'everysec' }, 'process'],
+    [{ appendonly: 'yes', appendfsync: 'everysec' }, 'none'],
     [{ appendonly: 'yes', appendfsync: 'always', 'no-appendfsync-on-rewrite': 'yes' }, 'process'],
     [{ appendonly: 'yes', appendfsync: 'always', 'no-appendfsync-on-rewrite': 'no' }, 'power'],
     [{ appendonly: 'yes', appendfsync: 'no' }, 'none'],

@@ -46,7 +46,7 @@ async function serverOf(port: RedisPort, key: string): Promise<{ durable: Guaran
   return { version, durable: info.get('aof_enabled') === '1' ? await syncOf(port, key) : 'none' }
 }
 
-/** `everysec` survives the death of the process, whose writes the system has; with `always` each reply comes after its sync. */
+/** With `always` each reply comes after its sync. `everysec` may hold writes back while a sync is under way and answers all the same: killed then, it forgets them. */
 async function syncOf(port: RedisPort, key: string): Promise<Guarantees['durable']> {
   const settings = new Map<string, string>()
   try {
@@ -57,7 +57,7 @@ async function syncOf(port: RedisPort, key: string): Promise<Guarantees['durable
   }
   const appendfsync = settings.get('appendfsync')
   if (appendfsync === 'always' && settings.get('no-appendfsync-on-rewrite') === 'no') return 'power'
-  return appendfsync === 'always' || appendfsync === 'everysec' ? 'process' : 'none'
+  return appendfsync === 'always' ? 'process' : 'none'
 }
 
 async function infoOf(port: RedisPort, key: string): Promise<ReadonlyMap<string, string>> {
