@@ -1,6 +1,7 @@
 /// <reference types="node" />
 /** The published vectors of WebAuthn as the JSON that a browser would send. */
 import { existsSync, readFileSync } from 'node:fs'
+import { type Metadata, verifyMds } from '@postern/authenticators/webauthn/mds'
 import type { AuthenticationResponseJSON, RegistrationResponseJSON } from '@postern/authenticators/webauthn/messages'
 import type { RegistrationExpected } from '@postern/authenticators/webauthn/registration'
 import { encodeBase64url } from '@postern/core/base64url'
@@ -88,4 +89,48 @@ export async function codeOf(promise: Promise<unknown>): Promise<string> {
     if (error instanceof PosternError) return error.code
     throw error
   }
+}
+
+/** Code and reason that a promise is refused with. */
+export async function refusalOf(promise: Promise<unknown>): Promise<{ code: string; reason: string | null } | null> {
+  try {
+    await promise
+    return null
+  } catch (error) {
+    if (error instanceof PosternError) return { code: error.code, reason: error.reason }
+    throw error
+  }
+}
+
+const netLib = vectorsAt('auth/fido2-net-lib/Tests/Fido2.Tests/TestFiles')
+const mds = vectorsAt('auth/mds3')
+const unrequired = process.env['POSTERN_REQUIRE'] !== 'all'
+export const fido2Missing: boolean = !(existsSync(netLib) && existsSync(mds)) && unrequired
+export const mdsMissing: boolean = !existsSync(mds) && unrequired
+
+/** A JSON file of fido2-net-lib. */
+export function fido2<T>(name: string): T {
+  return JSON.parse(readFileSync(`${netLib}/${name}.json`, 'utf8').replace(/^\uFEFF/, '')) as T
+}
+
+/** A certificate of fido2-net-lib, DER or PEM. */
+export function netLibCertificate(name: string): Uint8Array {
+  const file = readFileSync(`${netLib}/${name}.cer`)
+  if (file[0] === 0x30) return new Uint8Array(file)
+  return Uint8Array.from(Buffer.from(file.toString('latin1').replace(/-----[^-]+-----/g, ''), 'base64'))
+}
+
+export function globalSign(): Certificate {
+  return parseCertificate(new Uint8Array(readFileSync(`${mds}/globalsign-root-r3.crt`)))
+}
+
+export function mdsBlob(): string {
+  return readFileSync(`${mds}/mds3-blob.jwt`, 'utf8')
+}
+
+let verified: Promise<Metadata> | undefined
+/** The metadata of November 2021. */
+export function metadata2021(): Promise<Metadata> {
+  verified ??= verifyMds(mdsBlob(), [globalSign()], Date.UTC(2021, 10, 1), { crypto })
+  return verified
 }

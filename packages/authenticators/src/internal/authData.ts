@@ -41,7 +41,7 @@ const ED = 0x80
 export function readAssertionData(raw: Uint8Array): AuthData {
   const flags = flagsOf(raw)
   if ((flags & AT) !== 0) throw malformed('attested data in an assertion')
-  return { ...headOf(raw, flags), extensions: extensionsAt(raw, HEAD, flags) }
+  return headOf(raw, flags, extensionsAt(raw, HEAD, flags))
 }
 
 /** Authenticator data of a registration. @throws PosternError `webauthn.malformed` | `webauthn.algorithm` */
@@ -55,12 +55,11 @@ export function readAttestedData(raw: Uint8Array): AttestedData {
     throw malformed('a credential id that is empty or too long') //                                        §7.1 step 25
   const { key, end } = keyFrom(raw, keyAt)
   return {
-    ...headOf(raw, flags),
+    ...headOf(raw, flags, extensionsAt(raw, end, flags)),
     aaguid: raw.subarray(HEAD, HEAD + 16),
     credentialId,
     key,
     keyBytes: raw.subarray(keyAt, end),
-    extensions: extensionsAt(raw, end, flags),
   }
 }
 
@@ -75,7 +74,7 @@ function flagsOf(raw: Uint8Array): number {
   return raw[32]!
 }
 
-function headOf(raw: Uint8Array, flags: number): Omit<AuthData, 'extensions'> {
+function headOf(raw: Uint8Array, flags: number, extensions: CborMap | null): AuthData {
   return {
     raw,
     rpIdHash: raw.subarray(0, 32),
@@ -83,7 +82,8 @@ function headOf(raw: Uint8Array, flags: number): Omit<AuthData, 'extensions'> {
     userVerified: (flags & UV) !== 0,
     backupEligible: (flags & BE) !== 0,
     backedUp: (flags & BS) !== 0,
-    signCount: toUnsigned(raw.subarray(33, HEAD)),
+    signCount: ((raw[33]! << 24) | (raw[34]! << 16) | (raw[35]! << 8) | raw[36]!) >>> 0,
+    extensions,
   }
 }
 

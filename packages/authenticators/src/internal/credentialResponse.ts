@@ -1,5 +1,5 @@
 /** What a browser sends, as bytes: only the members that are judged, each read once. What is longer than 64 KiB is refused unread. */
-import { decodeBase64url, encodeBase64url } from '@postern/core/base64url'
+import { decodeBase64url } from '@postern/core/base64url'
 import { refuse } from './refusal.js'
 
 /** A registration: everything that is signed, and the transports, which are the browser's word. */
@@ -37,7 +37,7 @@ export function readRegistrationBytes(input: unknown): RegistrationBytes {
   const credential = members(input)
   const response = members(credential['response'])
   return {
-    credentialId: credentialIdOf(credential),
+    credentialId: credentialIdOf(credential, credential['rawId']),
     clientDataJSON: bytes(response, 'clientDataJSON'),
     attestationObject: bytes(response, 'attestationObject'),
     transports: transportsOf(response['transports']),
@@ -50,10 +50,10 @@ export function readAssertionBytes(input: unknown): AssertionBytes {
   const credential = members(input)
   const response = members(credential['response'])
   const { userHandle } = response
-  const credentialId = credentialIdOf(credential)
+  const { rawId } = credential
   return {
-    credentialId,
-    id: encodeBase64url(credentialId),
+    credentialId: credentialIdOf(credential, rawId),
+    id: rawId as string,
     clientDataJSON: bytes(response, 'clientDataJSON'),
     authenticatorData: bytes(response, 'authenticatorData'),
     signature: bytes(response, 'signature'),
@@ -66,8 +66,7 @@ function members(value: unknown): Members {
   return value as Members
 }
 
-function credentialIdOf(credential: Members): Uint8Array {
-  const { id, rawId, type } = credential
+function credentialIdOf({ id, type }: Members, rawId: unknown): Uint8Array {
   if (type !== 'public-key' || id !== rawId) throw malformed('type, or an id in two versions')
   return decoded(rawId, MAX_CREDENTIAL_TEXT, 'id')
 }

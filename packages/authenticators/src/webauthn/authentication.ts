@@ -1,5 +1,5 @@
 /** Verifying an assertion: pure, in the order of the specification. @see WebAuthn Level 3 §7.2 */
-import { concat, equal, utf8 } from '@postern/core/bytes'
+import { concat, equal } from '@postern/core/bytes'
 import type { CryptoPort } from '@postern/core/cryptoPort'
 import { type AuthData, checkFlags, readAssertionData } from '../internal/authData.js'
 import { checkClientData } from '../internal/clientData.js'
@@ -81,9 +81,9 @@ export async function verifyAuthentication(
   const { id, publicKey, counter, backupEligible, backedUp } = credential
   if (!equal(response.credentialId, id)) throw refuse('webauthn.credential_unknown', 'id') //               steps 5, 7
   checkOwner(response, expected) //                                                                        6
-  checkClientData(response.clientDataJSON, { ...expected, type: 'webauthn.get' }) //                       9 to 14
+  checkClientData(response.clientDataJSON, 'webauthn.get', expected) //                                    9 to 14
   const authData = readAssertionData(response.authenticatorData)
-  const rpIdHash = await crypto.digest('SHA-256', utf8(expected.rpId))
+  const rpIdHash = await keys.rpIdHash(expected.rpId)
   if (!equal(authData.rpIdHash, rpIdHash)) throw refuse('webauthn.rp', 'rpIdHash') //                      15
   if (!authData.userPresent) throw refuse('webauthn.user_presence', 'UP') //                               16
   checkFlags(authData, expected.userVerification) //                                                       17, 18

@@ -61,9 +61,10 @@ export async function verifyMds(
   { crypto, host = 'mds.fidoalliance.org', known = 0 }: MdsOptions,
 ): Promise<Metadata> {
   if (blob.length > MAX_BYTES) throw refuse('size')
-  const [head, body, tail, ...more] = blob.trim().split('.')
-  const [header, payload, signature] = [head, body, tail].map((part) => decodeBase64url(part ?? ''))
-  if (!header || !payload || !signature || more.length > 0) throw refuse('form')
+  const parts = blob.trim().split('.', 4)
+  const [head, body] = parts
+  const [header, payload, signature] = parts.map(decodeBase64url)
+  if (parts.length !== 3 || !header || !payload || !signature) throw refuse('form')
   const { alg, x5c } = json(header)
   const verifyAlg = ALGS.find((one) => one === alg)
   if (verifyAlg === undefined) throw refuse('algorithm')

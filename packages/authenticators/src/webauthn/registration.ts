@@ -58,7 +58,7 @@ export async function verifyRegistration(
   o: VerifyOptions,
 ): Promise<NewCredential> {
   const { credentialId, clientDataJSON, attestationObject, transports, discoverable } = readRegistrationBytes(r)
-  checkClientData(clientDataJSON, { ...expected, type: 'webauthn.create' }) //                    steps 5 to 11
+  checkClientData(clientDataJSON, 'webauthn.create', expected) //                                steps 5 to 11
   const clientDataHash = await o.crypto.digest('SHA-256', clientDataJSON) //                     12
   const { fmt, attStmt, authData: raw } = readAttestationObject(attestationObject) //            13
   const authData = readAttestedData(raw) //                                                     also 19, 25
