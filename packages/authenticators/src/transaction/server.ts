@@ -15,7 +15,14 @@ import { refusing } from '../internal/refusal.js'
 import { admit, type Created, create, idOf, wait } from '../internal/transactionCreate.js'
 import { bindFor, type Decided, decide } from '../internal/transactionDecide.js'
 import { type Asking, cancel, pending, type Redeemed, redeem, type View, view } from '../internal/transactionEnd.js'
-import type { Place, Plan, Read, TransactionAsk, TransactionPorts } from '../internal/transactionPlan.js'
+import {
+  again,
+  type Place,
+  type Plan,
+  type Read,
+  type TransactionAsk,
+  type TransactionPorts,
+} from '../internal/transactionPlan.js'
 import type { Decider } from '../internal/transactionProof.js'
 import { type Claimed, claim, readScan, type Scan, type Scanner } from '../internal/transactionScan.js'
 import type { SecretSource } from '../pin/keys.js'
@@ -142,7 +149,11 @@ async function once<T extends object>(place: Place, planned: Plan<T> | Refusal, 
   let plan = planned
   // A second commit answers a repeated request; there is no third.
   for (let round = 0; plan.ok && round < 2; round++) {
-    const done = await commit(place, plan, o.ops ?? [], o)
+    const now = o.runtime.clock()
+    // What ends on the way between look and commit is no commit; the ladder says why.
+    if (plan.ops.some((op) => 'expiresAt' in op && op.expiresAt !== undefined && op.expiresAt <= now))
+      return again('ended on the way')
+    const done = await commit(place, plan, o.ops ?? [], now, o)
     if (!done.ok) {
       plan = plan.lost(done.at, done.current)
       continue
@@ -153,7 +164,7 @@ async function once<T extends object>(place: Place, planned: Plan<T> | Refusal, 
   }
   if (plan.ok) throw new PosternError('store.overloaded', { reason: 'a plan was lost twice' })
   if (plan.ops.length === 0 && plan.event === null) return plan
-  const done = await commit(place, plan, [], o)
+  const done = await commit(place, plan, [], o.runtime.clock(), o)
   return done.ok ? plan : plan.lost(done.at, done.current)
 }
 
@@ -161,12 +172,12 @@ async function commit(
   { part, tenant }: Place,
   plan: { readonly ops: readonly Op[]; readonly event: EventDraft | null },
   own: readonly Op[],
+  now: number,
   o: RunOptions,
 ): Promise<Commit> {
-  const { clock, random, store } = o.runtime
-  const now = clock()
+  const { random, store } = o.runtime
   const event =
-    plan.event === null ? null : ({ ...o.about, ...plan.event, id: ulid(clock, random), at: now, tenant } as PosternEvent)
+    plan.event === null ? null : ({ ...o.about, ...plan.event, id: ulid(() => now, random), at: now, tenant } as PosternEvent)
   const ops = [...plan.ops, ...own, ...(event === null ? [] : [eventOp(event)])]
   if (ops.length === 0) return { ok: true, recs: [] }
   const rev = newRev(random)

@@ -350,6 +350,22 @@ describe('deciding', () => {
     expect((await b.t.decide(await b.decider(b.d), await b.answer(b.d, next), (keys) => b.read(...keys))).ok).toBe(true)
   })
 
+  it('A16 it expires between the look and the commit of a number: expired, and no try is taken', async () => {
+    for (const right of [true, false]) {
+      const b = await createBank()
+      const created = await b.asked({ match: 1 })
+      const input = await b.answer(b.d, created, { number: right ? created.number! : wrongNumbers(created.number)[0]! })
+      const who = await b.decider(b.d)
+      const done = await b.run(async (read) => {
+        const plan = await b.t.decide(who, input, read)
+        b.w.time.now = created.expiresAt
+        return plan
+      })
+      expect(done).toMatchObject({ code: 'transaction.expired' })
+      expect(await b.read(`num/${created.id}`)).toEqual([null])
+    }
+  })
+
   it("A16 from another user's device, from a pending and a locked one: device.removed", async () => {
     const b = await createBank()
     const stranger = await b.w.device('d9')
