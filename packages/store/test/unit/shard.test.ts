@@ -17,10 +17,13 @@ const partOn = (map: Uint16Array, store: number, nth = 0): Part =>
   )[nth]!
 
 describe('a store of three', () => {
-  const cases = storeConformance(async ({ graceMs }) => {
-    const shards = Array.from({ length: 3 }, () => memoryStore({ graceMs }))
-    return sharded(shards, mapOf(64, 3))
-  })
+  const cases = storeConformance(
+    async ({ graceMs }) => {
+      const shards = Array.from({ length: 3 }, () => memoryStore({ graceMs }))
+      return sharded(shards, mapOf(64, 3))
+    },
+    { skip: ['outcome', 'exchange', 'crash', 'failover', 'pressure'] },
+  )
   for (const { name, run } of cases) it(name, run)
 })
 
