@@ -23,8 +23,15 @@ export interface Ceremony {
   readonly tenant: string
   readonly app: string
   readonly purpose: Purpose
-  /** Where the enrolment lives, `dev:<client_id>`; all ops address keys inside it. */
+  /**
+   * Where the enrolment lives, `dev:<client_id>`, or `usr:<h>` for passkeys; all ops address keys inside it. A login that begins before the user
+   * is known (a discoverable passkey) names any other partition then, and the user's when it finishes.
+   */
   readonly part: Part
+  /** The record `u` of a partition `usr:<h>`, as read by whoever judged its status: what is enrolled or proved there re-checks it. */
+  readonly user?: { readonly rev: string }
+  /** Passkeys of the user: those that may sign in, or that exist already where one is enrolled. At most 32, the last used first. */
+  readonly credentials?: readonly { readonly id: Uint8Array; readonly transports: readonly string[] }[]
   /** The device record `d` and the device key; `null` when the device is unknown or another key proved itself. */
   readonly device: { readonly id: string; readonly rev: string; readonly key: JsonWebKey; readonly keyLevel: KeyLevel } | null
   /**
@@ -183,6 +190,22 @@ export interface AuthFacts {
   /** Tries that went wrong since the last right one. */
   readonly failures: number
   readonly generation: number
+  /** Of a passkey or security key. */
+  readonly credential?: CredentialFacts
+}
+
+/** What policy may ask of a passkey or security key. */
+export interface CredentialFacts {
+  /** 32 lower-case hexadecimal digits: the model, zeros where it is not told. */
+  readonly aaguid: string
+  /** Somebody trusted vouches for the model. */
+  readonly attested: boolean
+  /** It may be copied to other devices of its user, and has been. */
+  readonly backupEligible: boolean
+  readonly backedUp: boolean
+  readonly backupChanged: boolean
+  /** It counted backwards: there may be two of it. */
+  readonly counterRegressed: boolean
 }
 
 /** A yes, once its `ops` and `event` are committed. `lost` refuses, or says once which commit to try instead. */
@@ -197,6 +220,8 @@ export interface Success {
   readonly proof: { readonly signed: Uint8Array; readonly signature: Uint8Array } | null
   /** 32 bytes shared with the app for one named use; `null` where the protocol makes no key. */
   readonly session: ((use: string) => Promise<Uint8Array>) | null
+  /** Where something unique must be claimed before these ops and confirmed after them: a passkey's id. `registerPasskey` does. */
+  readonly unique?: Part
   lost(at: number, current: Rec | null): Verdict
 }
 
@@ -289,7 +314,7 @@ export async function commitRefusal(c: Ceremony, refusal: Refusal, o: RunOptions
 async function commit(c: Ceremony, plan: { ops: readonly Op[]; event: EventDraft | null }, o: RunOptions) {
   const { clock, random, store } = o.runtime
   const mine = plan.ops.length
-  const event = plan.event === null ? [] : [eventOp(completed(c, plan.event, o))]
+  const event = plan.event === null ? [] : [eventOp(completedEvent(c, plan.event, o))]
   const ops = [...plan.ops, ...(o.ops ?? []), ...event]
   if (ops.length === 0) return { ok: true as const, recs: [] }
   const rev = newRev(random)
@@ -301,7 +326,8 @@ async function commit(c: Ceremony, plan: { ops: readonly Op[]; event: EventDraft
   return result.ok ? { ok: true as const, recs: result.recs.slice(0, mine) } : result
 }
 
-function completed(c: Ceremony, draft: EventDraft, o: RunOptions): PosternEvent {
+/** An event with what the caller of a run knows. */
+export function completedEvent(c: Ceremony, draft: EventDraft, o: RunOptions): PosternEvent {
   const { clock, random } = o.runtime
   const device = c.device === null ? {} : { device: c.device.id }
   return { ...device, app: c.app, ...o.about, ...draft, id: ulid(clock, random), at: clock(), tenant: c.tenant } as PosternEvent

@@ -1,5 +1,5 @@
 /**
- * The record `enr/<id>`: one a user and authenticator on a device. It is pending until confirmed, and only a confirmed one logs in.
+ * The record `enr/<id>` (`wa/<id>` for passkeys): one a user and authenticator on a device. It is pending until confirmed, and only a confirmed one logs in.
  * Removed ones stay as tombstones, so that their own app learns it.
  */
 import { decodeBase64url, encodeBase64url } from '@postern/core/base64url'
@@ -37,6 +37,26 @@ export interface Enrolment {
   readonly keyLevel: KeyLevel
   /** The caller's own bytes. */
   readonly data: Uint8Array
+  /** Of a passkey or security key. */
+  readonly credential?: CredentialRecord
+}
+
+/** What is kept of a passkey or security key; bytes are base64url. */
+export interface CredentialRecord {
+  readonly id: string
+  /** The COSE key as it is encoded. */
+  readonly publicKey: string
+  readonly counter: number
+  readonly backupEligible: boolean
+  readonly backedUp: boolean
+  /** 32 lower-case hexadecimal digits. */
+  readonly aaguid: string
+  readonly transports: readonly string[]
+  /** Whether it can be found without a list; `null` where it does not say. */
+  readonly discoverable: boolean | null
+  readonly format: string
+  /** Whether somebody trusted vouched for it when it was made. */
+  readonly attested: boolean
 }
 
 /** A record as it was read. */
@@ -59,9 +79,9 @@ export function isEnrolmentId(text: unknown): text is string {
   return typeof text === 'string' && ID.test(text)
 }
 
-/** The key of the record in the device's partition. */
-export function enrolmentKey(id: string): string {
-  return `enr/${id}`
+/** The key of the record in its partition. @param type - of the enrolment; a passkey's has a place of its own */
+export function enrolmentKey(id: string, type?: string): string {
+  return `${type === 'webauthn' ? 'wa' : 'enr'}/${id}`
 }
 
 /** The stored bytes: a schema byte, then JSON. */
@@ -87,7 +107,7 @@ export function decodeEnrolment(bytes: Uint8Array): Enrolment {
 export function planEnrol(id: string, value: Enrolment, until: number): Op {
   return {
     op: 'put',
-    key: enrolmentKey(id),
+    key: enrolmentKey(id, value.type),
     value: encodeEnrolment({ ...value, status: 'pending' }),
     rev: null,
     expiresAt: until,
@@ -133,5 +153,5 @@ export function planRemove(e: Enrolled, cause: EnrolmentCause, owned: readonly O
 }
 
 function rewrite(e: Enrolled, change: Partial<Enrolment>): Op {
-  return { op: 'put', key: enrolmentKey(e.id), value: encodeEnrolment({ ...e.value, ...change }), rev: e.rev }
+  return { op: 'put', key: enrolmentKey(e.id, e.value.type), value: encodeEnrolment({ ...e.value, ...change }), rev: e.rev }
 }

@@ -54,7 +54,7 @@ export function createRegistry(authenticators: readonly Authenticator[]): Regist
 /**
  * What the records of a device's partition mean for one user. A PIN whose counter is at its end is locked even before the commit that says
  * so, so no other flow walks around it; only for the ceremony that holds the last attempt it is not.
- * @param records - everything live that is listed under `enr/`, and every key that {@link watchedKeys} names
+ * @param records - everything live that is listed under `enr/` and `wa/`, and every key that {@link watchedKeys} names
  * @param o.owner - the user's partition id; enrolments of others on the same device are not looked at
  * @param o.holding - `rev` of the counter that the present ceremony holds
  */
@@ -66,10 +66,10 @@ export function factsOf(
   const byKey = new Map(records.map((rec) => [rec.key, rec]))
   const enrolments: EnrolmentView[] = []
   for (const rec of records) {
-    if (!rec.key.startsWith('enr/')) continue
+    const id = /^(?:enr|wa)\/(.+)$/.exec(rec.key)?.[1]
+    if (id === undefined) continue
     const value = decodeEnrolment(rec.value)
     if (value.owner !== o.owner) continue
-    const id = rec.key.slice(4)
     enrolments.push({ id, rev: rec.rev, value, state: stateOf(registry, id, value, byKey, o.holding) })
   }
   const types = (...states: readonly EnrolmentView['state'][]) => [
