@@ -2,6 +2,7 @@
  * Base64url without padding, canonical in both directions: one byte string has one text and the reverse.
  * @see RFC 4648 §5, RFC 7515 §2
  */
+import { utf8 } from './bytes.js'
 import { decodeByTable, encodeByTable } from './internal/base64urlTable.js'
 
 /** Node's and Bun's own codec, five times as fast. Its decoder is lenient, so what it reads must be what it writes. */
@@ -18,6 +19,11 @@ const native: NativeCodec | null = codec?.isEncoding?.('base64url') === true ? c
 export function encodeBase64url(bytes: Uint8Array): string {
   if (native === null) return encodeByTable(bytes)
   return native.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64url')
+}
+
+/** Text of the UTF-8 of a text, without padding. */
+export function encodeTextBase64url(text: string): string {
+  return native === null ? encodeByTable(utf8(text)) : native.from(text, 'utf8').toString('base64url')
 }
 
 /**

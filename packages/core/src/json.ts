@@ -26,7 +26,8 @@ export interface JsonLimits {
 const FORBIDDEN: ReadonlySet<string> = /* @__PURE__ */ new Set(['__proto__', 'constructor', 'prototype'])
 // With the u flag a class of surrogates matches the lone ones only.
 const LONE_SURROGATE = /[\ud800-\udfff]/u
-const PLAIN = /[ !#-[\]-\uffff]*/y
+const [QUOTE, BACKSLASH, COLON, COMMA] = [0x22, 0x5c, 0x3a, 0x2c]
+const [OPEN_BRACE, CLOSE_BRACE, OPEN_BRACKET, CLOSE_BRACKET] = [0x7b, 0x7d, 0x5b, 0x5d]
 const NUMBER = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y
 const HEX4 = /^[0-9a-fA-F]{4}$/
 const ESCAPES: Readonly<Record<string, string>> = { '"': '"', '\\': '\\', '/': '/', b: '\b', f: '\f', n: '\n', r: '\r', t: '\t' }
@@ -50,140 +51,160 @@ export function parseJson(text: string | Uint8Array, limits: JsonLimits = {}): J
     if (LONE_SURROGATE.test(text)) throw malformed('lone surrogate')
     if (text.length * 3 > maxBytes && utf8Length(text) > maxBytes) throw tooLarge(`more than ${maxBytes} bytes`)
   }
-  return readText(source, maxDepth, maxMembers)
+  return new Reader(source, maxDepth, maxMembers).text()
 }
 
-function readText(source: string, maxDepth: number, maxMembers: number): JsonValue {
-  let at = 0
-  let members = 0
-  const value = readValue(0)
-  skipSpace()
-  if (at !== source.length) throw malformed(`text after the value at ${at}`)
-  return value
+/** One reading of one text. */
+class Reader {
+  readonly #source: string
+  readonly #maxDepth: number
+  readonly #maxMembers: number
+  #at = 0
+  #members = 0
 
-  function readValue(depth: number): JsonValue {
-    skipSpace()
-    switch (source[at]) {
-      case '{':
-        return readObject(depth + 1)
-      case '[':
-        return readArray(depth + 1)
-      case '"':
-        return readString()
-      case 't':
-        return readWord('true', true)
-      case 'f':
-        return readWord('false', false)
-      case 'n':
-        return readWord('null', null)
+  constructor(source: string, maxDepth: number, maxMembers: number) {
+    this.#source = source
+    this.#maxDepth = maxDepth
+    this.#maxMembers = maxMembers
+  }
+
+  text(): JsonValue {
+    const value = this.#value(0)
+    this.#skipSpace()
+    if (this.#at !== this.#source.length) throw malformed(`text after the value at ${this.#at}`)
+    return value
+  }
+
+  #value(depth: number): JsonValue {
+    this.#skipSpace()
+    switch (this.#source.charCodeAt(this.#at)) {
+      case OPEN_BRACE:
+        return this.#object(depth + 1)
+      case OPEN_BRACKET:
+        return this.#array(depth + 1)
+      case QUOTE:
+        return this.#string()
+      case 0x74:
+        return this.#word('true', true)
+      case 0x66:
+        return this.#word('false', false)
+      case 0x6e:
+        return this.#word('null', null)
       default:
-        return readNumber()
+        return this.#number()
     }
   }
 
-  function readObject(depth: number): JsonObject {
-    if (depth > maxDepth) throw tooLarge(`deeper than ${maxDepth}`)
+  #object(depth: number): JsonObject {
+    if (depth > this.#maxDepth) throw tooLarge(`deeper than ${this.#maxDepth}`)
     const object: Record<string, JsonValue> = Object.create(null)
-    at++
-    skipSpace()
-    if (taken('}')) return object
+    this.#at++
+    this.#skipSpace()
+    if (this.#taken(CLOSE_BRACE)) return object
     do {
-      count()
-      skipSpace()
-      if (source[at] !== '"') throw malformed(`no member name at ${at}`)
-      const start = at
-      const name = readString()
+      this.#count()
+      this.#skipSpace()
+      const start = this.#at
+      if (this.#source.charCodeAt(start) !== QUOTE) throw malformed(`no member name at ${start}`)
+      const name = this.#string()
       if (FORBIDDEN.has(name)) throw malformed(`forbidden member name at ${start}`)
       if (name in object) throw malformed(`duplicate member at ${start}`)
-      skipSpace()
-      if (!taken(':')) throw malformed(`no colon at ${at}`)
-      object[name] = readValue(depth)
-      skipSpace()
-    } while (taken(','))
-    if (!taken('}')) throw malformed(`object not closed at ${at}`)
+      this.#skipSpace()
+      if (!this.#taken(COLON)) throw malformed(`no colon at ${this.#at}`)
+      object[name] = this.#value(depth)
+      this.#skipSpace()
+    } while (this.#taken(COMMA))
+    if (!this.#taken(CLOSE_BRACE)) throw malformed(`object not closed at ${this.#at}`)
     return object
   }
 
-  function readArray(depth: number): readonly JsonValue[] {
-    if (depth > maxDepth) throw tooLarge(`deeper than ${maxDepth}`)
+  #array(depth: number): readonly JsonValue[] {
+    if (depth > this.#maxDepth) throw tooLarge(`deeper than ${this.#maxDepth}`)
     const array: JsonValue[] = []
-    at++
-    skipSpace()
-    if (taken(']')) return array
+    this.#at++
+    this.#skipSpace()
+    if (this.#taken(CLOSE_BRACKET)) return array
     do {
-      count()
-      array.push(readValue(depth))
-      skipSpace()
-    } while (taken(','))
-    if (!taken(']')) throw malformed(`array not closed at ${at}`)
+      this.#count()
+      array.push(this.#value(depth))
+      this.#skipSpace()
+    } while (this.#taken(COMMA))
+    if (!this.#taken(CLOSE_BRACKET)) throw malformed(`array not closed at ${this.#at}`)
     return array
   }
 
-  function readString(): string {
-    const start = at++
-    let out = readPlain()
-    if (taken('"')) return out
-    while (!taken('"')) {
-      if (source[at] !== '\\') throw malformed(`string at ${start} not closed, or a control character in it`)
-      out += readEscape() + readPlain()
+  #string(): string {
+    const start = this.#at++
+    let out = this.#plain()
+    if (this.#taken(QUOTE)) return out
+    while (!this.#taken(QUOTE)) {
+      if (this.#source.charCodeAt(this.#at) !== BACKSLASH)
+        throw malformed(`string at ${start} not closed, or a control character in it`)
+      out += this.#escape() + this.#plain()
     }
     if (LONE_SURROGATE.test(out)) throw malformed(`lone surrogate in the string at ${start}`)
     return out
   }
 
-  function readPlain(): string {
-    PLAIN.lastIndex = at
-    PLAIN.test(source)
-    return source.slice(at, (at = PLAIN.lastIndex))
+  /** Up to a quote, a backslash, a control character or the end, whose code is NaN. */
+  #plain(): string {
+    const source = this.#source
+    const start = this.#at
+    let at = start
+    for (let code = source.charCodeAt(at); code >= 0x20 && code !== QUOTE && code !== BACKSLASH; ) code = source.charCodeAt(++at)
+    this.#at = at
+    return source.slice(start, at)
   }
 
-  function readEscape(): string {
-    const letter = source[at + 1] ?? ''
-    at += 2
+  #escape(): string {
+    const letter = this.#source[this.#at + 1] ?? ''
+    this.#at += 2
     if (letter !== 'u') {
       const character = Object.hasOwn(ESCAPES, letter) ? ESCAPES[letter] : undefined
-      if (character === undefined) throw malformed(`unknown escape at ${at - 2}`)
+      if (character === undefined) throw malformed(`unknown escape at ${this.#at - 2}`)
       return character
     }
-    const digits = source.slice(at, at + 4)
-    if (!HEX4.test(digits)) throw malformed(`bad \\u escape at ${at - 2}`)
-    at += 4
+    const digits = this.#source.slice(this.#at, this.#at + 4)
+    if (!HEX4.test(digits)) throw malformed(`bad \\u escape at ${this.#at - 2}`)
+    this.#at += 4
     return String.fromCharCode(Number.parseInt(digits, 16))
   }
 
-  function readNumber(): number {
-    NUMBER.lastIndex = at
-    const literal = NUMBER.exec(source)?.[0]
-    if (literal === undefined) throw malformed(`no value at ${at}`)
+  #number(): number {
+    NUMBER.lastIndex = this.#at
+    const literal = NUMBER.exec(this.#source)?.[0]
+    if (literal === undefined) throw malformed(`no value at ${this.#at}`)
     const number = Number(literal)
-    if (!Number.isFinite(number)) throw malformed(`number too large at ${at}`)
-    if (Object.is(number, -0)) throw malformed(`minus zero at ${at}`)
-    if (Number.isInteger(number) && !Number.isSafeInteger(number)) throw malformed(`integer beyond 2^53 - 1 at ${at}`)
-    at += literal.length
+    if (!Number.isFinite(number)) throw malformed(`number too large at ${this.#at}`)
+    if (Object.is(number, -0)) throw malformed(`minus zero at ${this.#at}`)
+    if (Number.isInteger(number) && !Number.isSafeInteger(number)) throw malformed(`integer beyond 2^53 - 1 at ${this.#at}`)
+    this.#at += literal.length
     return number
   }
 
-  function readWord<T extends JsonValue>(word: string, value: T): T {
-    if (!source.startsWith(word, at)) throw malformed(`no value at ${at}`)
-    at += word.length
+  #word<T extends JsonValue>(word: string, value: T): T {
+    if (!this.#source.startsWith(word, this.#at)) throw malformed(`no value at ${this.#at}`)
+    this.#at += word.length
     return value
   }
 
-  function skipSpace(): void {
-    for (; at < source.length; at++) {
-      const code = source.charCodeAt(at)
-      if (code !== 32 && code !== 10 && code !== 13 && code !== 9) return
+  #skipSpace(): void {
+    const source = this.#source
+    for (;;) {
+      const code = source.charCodeAt(this.#at)
+      if (code !== 0x20 && code !== 0x0a && code !== 0x0d && code !== 0x09) return
+      this.#at++
     }
   }
 
-  function taken(character: string): boolean {
-    if (source[at] !== character) return false
-    at++
+  #taken(code: number): boolean {
+    if (this.#source.charCodeAt(this.#at) !== code) return false
+    this.#at++
     return true
   }
 
-  function count(): void {
-    if (++members > maxMembers) throw tooLarge(`more than ${maxMembers} members`)
+  #count(): void {
+    if (++this.#members > this.#maxMembers) throw tooLarge(`more than ${this.#maxMembers} members`)
   }
 }
 

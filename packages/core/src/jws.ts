@@ -3,7 +3,7 @@
  * is not asked of it, and names an algorithm and a type that this use expects.
  * @see RFC 7515, RFC 7519, RFC 8725 §3
  */
-import { decodeBase64url, encodeBase64url } from './base64url.js'
+import { decodeBase64url, encodeBase64url, encodeTextBase64url } from './base64url.js'
 import { equal, utf8 } from './bytes.js'
 import type { CryptoPort, HmacKey, SignAlg, Signer, VerifyAlg, VerifyKey } from './cryptoPort.js'
 import { PosternError } from './errors.js'
@@ -21,6 +21,22 @@ export interface JwsRules {
   readonly jwk?: boolean
   /** Bytes of the whole text, default 16,384. */
   readonly maxBytes?: number
+  /** Headers that rules of the same `typ` and `jwk` have let pass before, by their text: a sender writes the same one again and again. */
+  readonly known?: KnownHeaders
+}
+
+/** A bounded memo of headers, for one set of rules; a `Map` is one without bounds. */
+export interface KnownHeaders {
+  get(text: string): KnownHeader | undefined
+  set(text: string, header: KnownHeader): unknown
+}
+
+/** What a header says. */
+export interface KnownHeader {
+  readonly header: JsonObject
+  readonly alg: SignAlg
+  readonly kid: string | null
+  readonly jwk: JsonWebKey | null
 }
 
 /** A JWS that passed the gate. Nothing in it is true before {@link verifyJws}. */
@@ -88,11 +104,17 @@ const ALGS: Readonly<Record<SignAlg, { min: number; max: number; kty: string; cr
  * @see RFC 7515 §5.2, RFC 8725 §3.1, §3.10, §3.11
  */
 export function readJws(text: string, rules: JwsRules): Jws {
-  const { algs, jwk: wantsKey = false } = rules
-  const compact = readCompact(text, rules, (name) => algs.find((known) => known === name))
-  const { header, alg, kid, payload, signed, signature } = compact
-  if (wantsKey !== (header.jwk !== undefined)) throw refuse('jwk')
-  const jwk = header.jwk === undefined ? null : readKey(header.jwk, alg)
+  const { algs, jwk: wantsKey = false, known } = rules
+  const [head, payload, signature, signed] = readParts(text, rules.maxBytes)
+  let said = known?.get(head)
+  if (said === undefined) {
+    const { header, alg, kid } = readHead(head, rules, (name) => algs.find((one) => one === name))
+    if (wantsKey !== (header.jwk !== undefined)) throw refuse('jwk')
+    said = { header, alg, kid, jwk: header.jwk === undefined ? null : readKey(header.jwk, alg) }
+    known?.set(head, said)
+  }
+  const { header, alg, kid, jwk } = said
+  if (!algs.includes(alg)) throw refuse('alg')
   const { min, max } = ALGS[alg]
   if (signature.length < min || signature.length > max) throw refuse('signature.length') //        RFC 7518 §3.3–3.5
   return { header, alg, kid, jwk, payload, signed, signature }
@@ -104,10 +126,11 @@ export function readJws(text: string, rules: JwsRules): Jws {
  * @see RFC 7518 §3.2
  */
 export function readMacJws(text: string, rules: Pick<JwsRules, 'typ' | 'maxBytes'>): MacJws {
-  const { alg: _, ...compact } = readCompact(text, rules, (name) => (name === 'HS256' ? name : undefined))
-  if (compact.header.jwk !== undefined) throw refuse('jwk')
-  if (compact.signature.length !== MAC_BYTES) throw refuse('signature.length')
-  return compact
+  const [head, payload, signature, signed] = readParts(text, rules.maxBytes)
+  const { header, kid } = readHead(head, rules, (name) => (name === 'HS256' ? name : undefined))
+  if (header.jwk !== undefined) throw refuse('jwk')
+  if (signature.length !== MAC_BYTES) throw refuse('signature.length')
+  return { header, kid, payload, signed, signature }
 }
 
 /** The payload of a JWS whose MAC is right under a SHA-256 `key`, as strict JSON. @throws PosternError `jws.refused` */
@@ -136,7 +159,7 @@ export async function verifyJws(crypto: CryptoPort, jws: Jws, key: VerifyKey): P
  * @see RFC 7515 §5.1
  */
 export async function signJws(signer: Signer, header: JwsHeader, payload: Claims): Promise<string> {
-  const text = `${headerText(signer, header)}.${encodeBase64url(utf8(JSON.stringify(payload)))}`
+  const text = `${headerText(signer, header)}.${encodeTextBase64url(JSON.stringify(payload))}`
   const signed = signer.sign(utf8(text))
   const signature = isLater(signed) ? await signed : signed
   const { min, max } = ALGS[signer.alg]
@@ -163,20 +186,28 @@ function headerText(signer: Signer, { typ, kid, jwk }: JwsHeader): string {
 }
 
 function encodeHeader(members: object): string {
-  return encodeBase64url(utf8(JSON.stringify(members)))
+  return encodeTextBase64url(JSON.stringify(members))
 }
 
-/** Every rung that does not depend on what kind of signature it is. */
-function readCompact<A>(
-  text: string,
-  { typ, maxBytes = 16_384 }: Pick<JwsRules, 'typ' | 'maxBytes'>,
-  algOf: (name: JsonValue | undefined) => A | undefined,
-): MacJws & { readonly alg: A } {
+/** The text of the header, payload, signature, signing input. */
+function readParts(text: string, maxBytes = 16_384): readonly [string, Uint8Array, Uint8Array, Uint8Array] {
   if (typeof text !== 'string' || text.length > maxBytes) throw refuse('size')
   const parts = text.split('.', 4)
   if (parts.length !== 3) throw refuse('parts')
-  const [head, payload, signature] = parts.map(decodeBase64url)
-  if (!head || !payload || !signature) throw refuse('base64url') //                                RFC 7515 §2, canonical
+  const payload = decodeBase64url(parts[1]!)
+  const signature = decodeBase64url(parts[2]!)
+  if (!payload || !signature) throw refuse('base64url') //                                         RFC 7515 §2, canonical
+  return [parts[0]!, payload, signature, utf8(text.slice(0, text.lastIndexOf('.')))]
+}
+
+/** Every rung of the header that does not depend on what kind of signature it is. */
+function readHead<A>(
+  text: string,
+  { typ }: Pick<JwsRules, 'typ'>,
+  algOf: (name: JsonValue | undefined) => A | undefined,
+): { readonly header: JsonObject; readonly alg: A; readonly kid: string | null } {
+  const head = decodeBase64url(text)
+  if (!head) throw refuse('base64url')
   if (head.length > MAX_HEADER_BYTES) throw refuse('header.size')
   const header = readHeader(head)
   if (Object.keys(header).some((name) => !HEADER_MEMBERS.has(name))) throw refuse('header.member') // RFC 7515 §4.1.11, RFC 8725 §3.10
@@ -184,8 +215,7 @@ function readCompact<A>(
   if (alg === undefined) throw refuse('alg')
   if (!typ.some((known) => known === header.typ)) throw refuse('typ') //                           RFC 8725 §3.11
   if (header.cty !== undefined && !isFlat(header.cty)) throw refuse('cty')
-  const kid = readKid(header.kid)
-  return { header, alg, kid, payload, signed: utf8(text.slice(0, text.lastIndexOf('.'))), signature }
+  return { header, alg, kid: readKid(header.kid) }
 }
 
 function readPayload(bytes: Uint8Array): JsonObject {

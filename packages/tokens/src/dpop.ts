@@ -5,7 +5,7 @@ import type { CryptoPort, HmacKey, Now, SignAlg, VerifyKey } from '@postern/core
 import { isPosternError, PosternError } from '@postern/core/errors'
 import type { JsonObject } from '@postern/core/json'
 import { thumbprint } from '@postern/core/jwk'
-import { type Jws, readJws, verifyJws } from '@postern/core/jws'
+import { type Jws, type KnownHeaders, readJws, verifyJws } from '@postern/core/jws'
 import type { KeyRing } from '@postern/core/keyRing'
 import type { Clock, Random } from '@postern/core/runtime'
 import { tuple } from '@postern/core/tuple'
@@ -53,6 +53,8 @@ export interface ProofPorts {
   readonly nonces: Nonces
   /** Default ES256, EdDSA, Ed25519. */
   readonly algs?: readonly SignAlg[]
+  /** Headers that passed before; for proofs under these `algs` alone. */
+  readonly known?: KnownHeaders
   /** Prepares the proof's key, perhaps from a cache; default `crypto.verifyKey`. */
   readonly prepare?: (alg: SignAlg, jwk: JsonWebKey, jkt: string) => Now<VerifyKey>
 }
@@ -66,8 +68,8 @@ const MAX_JTI = 128
  */
 export async function verifyProof(input: ProofInput, ports: ProofPorts): Promise<Proof> {
   const { jwt, method, url, accessToken, accessTokenHash, boundTo, nonce: duty, windowMs = 60_000 } = input
-  const { clock, crypto, nonces, algs, prepare = crypto.verifyKey } = ports
-  const proof = await readProof(jwt, crypto, prepare, algs) //                                          RFC 9449 §4.3: checks 2 to 7
+  const { clock, crypto, nonces, prepare = crypto.verifyKey } = ports
+  const proof = await readProof(jwt, prepare, ports) //                                          RFC 9449 §4.3: checks 2 to 7
   const { htm, htu, nonce, ath, ekm } = proof.claims
   if (htm !== method) throw refuse('method') //                                                      8
   if (typeof htu !== 'string' || !sameTarget(htu, url)) throw refuse('target') //                    9
@@ -83,16 +85,19 @@ export async function verifyProof(input: ProofInput, ports: ProofPorts): Promise
   return { jkt, jwk, jti, iat, nonce: nonce ?? null, ekm: ekm ?? null, claims }
 }
 
+/** Of keys in headers that are kept. */
+const thumbprints: WeakMap<JsonWebKey, string> = /* @__PURE__ */ new WeakMap()
+
 async function readProof(
   jwt: string,
-  crypto: CryptoPort,
   prepare: NonNullable<ProofPorts['prepare']>,
-  algs: readonly SignAlg[] | undefined,
+  { crypto, algs, known }: ProofPorts,
 ): Promise<Omit<Proof, 'nonce' | 'ekm'>> {
   try {
-    const jws: Jws = readJws(jwt, proofRules(algs))
+    const jws: Jws = readJws(jwt, proofRules(algs, known))
     const jwk = jws.jwk!
-    const jkt = await thumbprint(crypto, jwk)
+    let jkt = thumbprints.get(jwk)
+    if (jkt === undefined) thumbprints.set(jwk, (jkt = await thumbprint(crypto, jwk)))
     const claims = await verifyJws(crypto, jws, await prepare(jws.alg, jwk, jkt))
     return { jkt, jwk, claims, jti: textClaim(claims, 'jti', MAX_JTI), iat: numericDate(claims.iat, 'iat') }
   } catch (cause) {
@@ -184,6 +189,8 @@ function steps(o: {
       return shown.text
     },
     async good(nonce) {
+      // What is handed out to everyone is no secret to be compared in constant time.
+      if (nonce === shown?.text && shown.step === current()) return true
       const given = nonce.length > 64 ? null : decodeBase64url(nonce)
       if (given === null) return false
       const step = current()

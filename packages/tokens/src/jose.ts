@@ -2,19 +2,22 @@
 import type { SignAlg } from '@postern/core/cryptoPort'
 import { PosternError } from '@postern/core/errors'
 import type { JsonObject, JsonValue } from '@postern/core/json'
-import type { JwsRules } from '@postern/core/jws'
+import type { JwsRules, KnownHeaders } from '@postern/core/jws'
 
 /** What an issuer or a client signs with unless configured otherwise. */
 export const DEFAULT_ALGS: readonly SignAlg[] = ['ES256', 'EdDSA', 'Ed25519']
+const ALL_ALGS: readonly SignAlg[] = [...DEFAULT_ALGS, 'ES384', 'ES512', 'RS256', 'PS256']
+const ACCESS_TOKEN = ['at+jwt', 'application/at+jwt']
+const PROOF = ['dpop+jwt']
 
 /** Access tokens (RFC 9068 §2.1). The issuer's own algorithms, whatever they are: its keys decide. */
-export function accessTokenRules(algs: readonly SignAlg[] = [...DEFAULT_ALGS, 'ES384', 'ES512', 'RS256', 'PS256']): JwsRules {
-  return { algs, typ: ['at+jwt', 'application/at+jwt'] }
+export function accessTokenRules(algs: readonly SignAlg[] = ALL_ALGS, known?: KnownHeaders): JwsRules {
+  return { algs, typ: ACCESS_TOKEN, ...(known && { known }) }
 }
 
 /** DPoP proofs (RFC 9449 §4.2): the one use whose header carries its key. */
-export function proofRules(algs: readonly SignAlg[] = DEFAULT_ALGS): JwsRules {
-  return { algs, typ: ['dpop+jwt'], jwk: true, maxBytes: 8192 }
+export function proofRules(algs: readonly SignAlg[] = DEFAULT_ALGS, known?: KnownHeaders): JwsRules {
+  return { algs, typ: PROOF, jwk: true, maxBytes: 8192, ...(known && { known }) }
 }
 
 /** Client assertions (RFC 7523 §2.2; the explicit type is draft-ietf-oauth-rfc7523bis). */
@@ -28,7 +31,7 @@ export function requestObjectRules(algs: readonly SignAlg[] = DEFAULT_ALGS): Jws
 }
 
 /** ID tokens that come back as hints. The issuer's own algorithms, whatever they are. */
-export function idTokenRules(algs: readonly SignAlg[] = [...DEFAULT_ALGS, 'ES384', 'ES512', 'RS256', 'PS256']): JwsRules {
+export function idTokenRules(algs: readonly SignAlg[] = ALL_ALGS): JwsRules {
   return { algs, typ: ['JWT'] }
 }
 

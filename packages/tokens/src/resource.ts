@@ -9,7 +9,8 @@ import { newRev, type Store } from '@postern/store'
 import { type Nonces, type Proof, verifyProof } from './dpop.js'
 import { satisfies } from './internal/acr.js'
 import type { Introspect } from './internal/introspecting.js'
-import { keyCache } from './internal/keyCache.js'
+import { pathOf } from './internal/issuerUrl.js'
+import { headerCache, keyCache } from './internal/keyCache.js'
 import { merged } from './internal/merged.js'
 import { nodeReplay } from './internal/nodeReplay.js'
 import { invalidToken, readAnswer, readToken, type Verdict } from './internal/verdict.js'
@@ -94,8 +95,9 @@ export interface VerifierOptions {
  */
 export type Verifier = (request: Request, need?: Need) => Promise<Verified>
 
-const AUTHORIZATION = /^(dpop|bearer) +([A-Za-z0-9._~+/=-]+)$/i
+const TOKEN = /^[A-Za-z0-9._~+/=-]+$/
 const MAX_TOKEN = 16_384
+const MAX_HEADERS = 1000
 
 /** A {@link Verifier}. Verdicts about a token are kept by its hash until it expires; the proof is judged every time. */
 export function createVerifier(options: VerifierOptions): Verifier {
@@ -105,6 +107,8 @@ export function createVerifier(options: VerifierOptions): Verifier {
   const clock = (): number => (latest = Math.max(latest, options.clock()))
   const verdicts = new Map<string, { readonly verdict: Verdict; readonly until: number }>()
   const prepare = keyCache(crypto, maxVerdicts)
+  const [proofHeaders, tokenHeaders] = [headerCache(MAX_HEADERS), headerCache(16)]
+  const ports = { clock, crypto, nonces, prepare, known: proofHeaders, ...(algs && { algs }) }
   const spend = replay.mode === 'node' ? nodeReplay(clock, replay.max ?? 100_000) : sharedReplay(replay, clock)
 
   async function verdictOf(token: string, hash: string): Promise<Verdict> {
@@ -117,8 +121,9 @@ export function createVerifier(options: VerifierOptions): Verifier {
         return known.verdict
       }
     }
+    if (!TOKEN.test(token)) throw new PosternError('token.missing')
     const opaque = introspect !== undefined && !token.startsWith('ey')
-    const verdict = opaque ? await answered(token, now, introspect) : await readToken(token, now, options)
+    const verdict = opaque ? await answered(token, now, introspect) : await readToken(token, now, options, tokenHeaders)
     const until = opaque ? Math.min(verdict.expiresAt, now + introspect.believeMs) : verdict.expiresAt
     if (until > now) verdicts.set(hash, { verdict, until })
     if (verdicts.size > maxVerdicts) verdicts.delete(verdicts.keys().next().value!)
@@ -133,13 +138,11 @@ export function createVerifier(options: VerifierOptions): Verifier {
 
   return async (request, need = {}) => {
     const { scope = [], acr = [], maxAge, kind = ['user'], certificate } = need
-    const [, scheme, token] = AUTHORIZATION.exec(request.headers.get('authorization') ?? '') ?? []
-    if (scheme === undefined || token === undefined) throw new PosternError('token.missing')
-    if (token.length > MAX_TOKEN) throw invalidToken('size')
+    const { scheme, token } = presentedIn(request.headers.get('authorization') ?? '')
     const hash = encodeBase64url(await crypto.digest('SHA-256', utf8(token)))
     const verdict = await verdictOf(token, hash)
     const { jkt, x5t } = verdict
-    if ((jkt === null) === (scheme.toLowerCase() === 'dpop')) throw invalidToken('scheme') //       RFC 9449 §7.1 (T35)
+    if ((jkt === null) === (scheme === 'dpop')) throw invalidToken('scheme') //       RFC 9449 §7.1 (T35)
     if (!kind.includes(verdict.kind)) throw invalidToken('kind')
     if (revocations?.revoked(verdict) === true) throw invalidToken('revoked')
     if (x5t !== null && (certificate === undefined || x5t !== (await thumbprintOf(certificate))))
@@ -150,7 +153,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
       if (jwt === null) throw new PosternError('dpop.proof', { status: 401, reason: 'dpop.missing' })
       const url = need.url ?? origin + pathOf(request.url)
       const input = { jwt, method: request.method, url, accessTokenHash: hash, boundTo: jkt, nonce: 'required' } as const
-      proof = await verifyProof(input, { clock, crypto, nonces, prepare, ...(algs && { algs }) })
+      proof = await verifyProof(input, ports)
       if (!(await spend(proof, clock() + nonces.lifeMs)))
         throw new PosternError('dpop.proof', { status: 401, reason: 'dpop.replayed' })
     }
@@ -167,9 +170,14 @@ export function createVerifier(options: VerifierOptions): Verifier {
   }
 }
 
-/** The path of an absolute URL as it is written, without query. */
-function pathOf(url: string): string {
-  return new URL(url).pathname
+/** RFC 6750 §2.1, RFC 9449 §7.1. @throws PosternError `token.missing` | `token.invalid` */
+function presentedIn(authorization: string): { readonly scheme: string; readonly token: string } {
+  const space = authorization.indexOf(' ')
+  const scheme = authorization.slice(0, Math.max(space, 0)).toLowerCase()
+  const token = authorization.slice(space + 1).trimStart()
+  if ((scheme !== 'dpop' && scheme !== 'bearer') || token === '') throw new PosternError('token.missing')
+  if (token.length > MAX_TOKEN) throw invalidToken('size')
+  return { scheme, token }
 }
 
 function sharedReplay(

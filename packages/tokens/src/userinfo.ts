@@ -69,12 +69,12 @@ async function provePossession(
   context: IssuerContext,
 ): Promise<void> {
   const { runtime, config, tenant } = context
-  const { nonces, prepare, places } = kitOf(context)
+  const { nonces, prepare, proofHeaders: known, places } = kitOf(context)
   const jwt = request.headers.get('dpop')
   if (jwt === null) throw new PosternError('dpop.proof', { reason: 'dpop.missing' })
   const proof = await verifyProof(
     { jwt, method: request.method, url: urlOf('userinfo', context), accessToken, boundTo, nonce: 'required' },
-    { clock: runtime.clock, crypto: runtime.crypto, nonces, algs: config.algs, prepare },
+    { clock: runtime.clock, crypto: runtime.crypto, nonces, algs: config.algs, prepare, known },
   )
   const until = runtime.clock() + nonces.lifeMs
   const instance = partId.startsWith('dev:')

@@ -1,6 +1,6 @@
 /// <reference types="node" />
 import { decodeBase32, encodeBase32 } from '@postern/core/base32'
-import { decodeBase64url, encodeBase64url } from '@postern/core/base64url'
+import { decodeBase64url, encodeBase64url, encodeTextBase64url } from '@postern/core/base64url'
 import { concat, equal, fromHex, fromUtf8, hex, toUnsigned, u8, u16, u32, u64, utf8 } from '@postern/core/bytes'
 import { decodeEvent, encodeEvent, type PosternEvent } from '@postern/core/events'
 import { ulid } from '@postern/core/ids'
@@ -53,6 +53,14 @@ describe('base64url', () => {
       fc.property(bytes, (raw) => {
         expect(encodeBase64url(raw)).toBe(Buffer.from(raw).toString('base64url'))
         expect(decodeBase64url(encodeBase64url(raw))).toEqual(raw)
+      }),
+    ))
+
+  it('of a text it is that of its UTF-8, lone surrogates as every encoder writes them', () =>
+    check(
+      fc.property(fc.string({ unit: 'binary' }), (text) => {
+        expect(encodeTextBase64url(text)).toBe(encodeBase64url(utf8(text)))
+        expect(encodeTextBase64url(`${text}\ud800`)).toBe(encodeBase64url(utf8(`${text}\ud800`)))
       }),
     ))
 

@@ -23,6 +23,7 @@ import type { TokenPlan } from '../internal/plan.js'
 import { isBound, missingOf } from '../internal/possession.js'
 import { narrowScope } from '../internal/scope.js'
 import { invalidGrant, malformed } from '../internal/wire.js'
+import type { IssuerContext } from '../issuer.js'
 import { instanceOf } from './code.js'
 
 const MAX_RETRIES_OF_ONE = 100
@@ -32,16 +33,14 @@ export const refresh: GrantType = {
   grantType: 'refresh_token',
 
   async vouched(form, context) {
-    const text = form.get('refresh_token')
-    const token = text === undefined ? null : await openRefreshToken(kitOf(context), text)
+    const token = await presented(form, context)
     return token === null ? null : instanceOf(token.family.grant, true)
   },
 
   async evaluate(form, call) {
     const { client, now, context } = call
-    const text = form.get('refresh_token')
-    if (text === undefined) throw malformed('refresh_token is missing.')
-    const token = await openRefreshToken(kitOf(context), text)
+    if (!form.has('refresh_token')) throw malformed('refresh_token is missing.')
+    const token = await presented(form, context)
     if (token === null) throw invalidGrant('refresh.unreadable')
     const { family } = token
     const { grant } = family
@@ -58,6 +57,23 @@ export const refresh: GrantType = {
     const details = tokenDetails(form, grant.details, client, context)
     return rotate({ token, call, part, scope, details, tries: 0, current: null })
   },
+}
+
+type Opened = Awaited<ReturnType<typeof openRefreshToken>>
+
+/** What a form presented: an instance's token vouches for it before it is judged, and is opened once. */
+const opened: WeakMap<
+  ReadonlyMap<string, string>,
+  { readonly context: IssuerContext; readonly token: Opened }
+> = /* @__PURE__ */ new WeakMap()
+
+async function presented(form: ReadonlyMap<string, string>, context: IssuerContext): Promise<Opened> {
+  const known = opened.get(form)
+  if (known?.context === context) return known.token
+  const text = form.get('refresh_token')
+  const token = text === undefined ? null : await openRefreshToken(kitOf(context), text)
+  opened.set(form, { context, token })
+  return token
 }
 
 interface Turn {

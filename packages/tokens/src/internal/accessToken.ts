@@ -61,7 +61,7 @@ async function readSigned(
   kit: Kit,
   { runtime }: IssuerContext,
 ): Promise<{ readonly claims: JsonObject; readonly handle: TokenHandle } | null> {
-  const jws = readJws(text, accessTokenRules())
+  const jws = readJws(text, accessTokenRules(undefined, kit.tokenHeaders))
   const key = jws.kid === null ? null : await kit.ownKey(jws.kid, runtime.clock())
   if (key === null) return null
   const claims = await verifyJws(runtime.crypto, jws, key)

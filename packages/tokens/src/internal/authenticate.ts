@@ -141,7 +141,7 @@ async function checkProof(
   const jwt = request.headers.get('dpop')
   if (jwt === null) return null
   const { runtime, config } = context
-  const { nonces, prepare } = kitOf(context)
+  const { nonces, prepare, proofHeaders: known } = kitOf(context)
   const jkt = proofKey ?? client.jkt
   return verifyProof(
     {
@@ -151,7 +151,7 @@ async function checkProof(
       nonce: client.kind === 'instance' || proofKey !== undefined ? 'required' : 'optional',
       ...(jkt !== undefined && { boundTo: jkt }),
     },
-    { clock: runtime.clock, crypto: runtime.crypto, nonces, algs: config.algs, prepare },
+    { clock: runtime.clock, crypto: runtime.crypto, nonces, algs: config.algs, prepare, known },
   )
 }
 

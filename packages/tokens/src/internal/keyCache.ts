@@ -1,22 +1,38 @@
 /** Prepared public keys by thumbprint: importing a key costs as much as half a verification. */
-import type { CryptoPort, SignAlg, VerifyKey } from '@postern/core/cryptoPort'
+import type { CryptoPort, Now, SignAlg, VerifyKey } from '@postern/core/cryptoPort'
+import type { KnownHeader, KnownHeaders } from '@postern/core/jws'
 
-export type PrepareKey = (alg: SignAlg, jwk: JsonWebKey, jkt: string) => Promise<VerifyKey>
+export type PrepareKey = (alg: SignAlg, jwk: JsonWebKey, jkt: string) => Now<VerifyKey>
 
 /** A cache of at most `max` keys; the one unused longest goes first. Only keys that could be prepared are kept. */
 export function keyCache(crypto: CryptoPort, max: number): PrepareKey {
   const keys = new Map<string, VerifyKey>()
-  return async (alg, jwk, jkt) => {
-    const name = `${alg} ${jkt}`
-    const known = keys.get(name)
-    if (known !== undefined) {
-      keys.delete(name)
-      keys.set(name, known)
-      return known
-    }
-    const key = await crypto.verifyKey(alg, jwk)
+  const keep = (name: string, key: VerifyKey): VerifyKey => {
     keys.set(name, key)
     if (keys.size > max) keys.delete(keys.keys().next().value!)
     return key
+  }
+  return (alg, jwk, jkt) => {
+    const name = `${alg} ${jkt}`
+    const known = keys.get(name)
+    if (known === undefined) {
+      const made = crypto.verifyKey(alg, jwk)
+      return 'then' in made ? made.then((key) => keep(name, key)) : keep(name, made)
+    }
+    keys.delete(name)
+    keys.set(name, known)
+    return known
+  }
+}
+
+/** At most `max` headers, the oldest goes first: an app writes its proofs under one header, access tokens come under their key's. */
+export function headerCache(max: number): KnownHeaders {
+  const headers = new Map<string, KnownHeader>()
+  return {
+    get: (text) => headers.get(text),
+    set(text, header) {
+      headers.set(text, header)
+      if (headers.size > max) headers.delete(headers.keys().next().value!)
+    },
   }
 }

@@ -1,12 +1,13 @@
 /** What follows from an issuer's keys and ports: prepared once for each, and nothing but a memo of pure functions. */
 import type { SignAlg, VerifyKey } from '@postern/core/cryptoPort'
+import type { KnownHeaders } from '@postern/core/jws'
 import type { KeyRing } from '@postern/core/keyRing'
 import { createSealer, type Sealer, type SealScope } from '@postern/core/sealed'
 import type { Runtime } from '@postern/store'
 import { type Nonces, sharedNonces } from '../dpop.js'
 import type { IssuerContext } from '../issuer.js'
 import { type Places, places } from '../places.js'
-import { keyCache, type PrepareKey } from './keyCache.js'
+import { headerCache, keyCache, type PrepareKey } from './keyCache.js'
 
 export interface Kit {
   readonly places: Places
@@ -18,6 +19,8 @@ export interface Kit {
   /** Challenges of client attestations. */
   readonly challenges: Nonces
   readonly prepare: PrepareKey
+  readonly proofHeaders: KnownHeaders
+  readonly tokenHeaders: KnownHeaders
   scope(type: string): SealScope
   /** The key that verifies this issuer's own tokens, or `null`. */
   ownKey(kid: string, now: number): Promise<VerifyKey | null>
@@ -70,6 +73,8 @@ function make({ runtime, keys, tenant, issuer }: IssuerContext, restoreEpoch: st
     nonces: sharedNonces({ keys, crypto, clock, tenant, issuer, role: 'as' }),
     challenges: sharedNonces({ keys, crypto, clock, tenant, issuer, role: 'attestation' }),
     prepare: prepareOf(runtime),
+    proofHeaders: headerCache(1000),
+    tokenHeaders: headerCache(16),
     scope(type) {
       let scope = scopes.get(type)
       // The registration token alone opens after a restore: it is bound to the instance's key.

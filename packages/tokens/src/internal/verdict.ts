@@ -2,7 +2,7 @@
 import type { CryptoPort } from '@postern/core/cryptoPort'
 import { isPosternError, PosternError } from '@postern/core/errors'
 import type { JsonObject } from '@postern/core/json'
-import { readJws, verifyJws } from '@postern/core/jws'
+import { type KnownHeaders, readJws, verifyJws } from '@postern/core/jws'
 import { accessTokenRules, numericDate, textClaim } from '../jose.js'
 import type { TokenKind } from '../login.js'
 import type { IssuerKeys } from '../resource.js'
@@ -37,9 +37,10 @@ export async function readToken(
   token: string,
   now: number,
   o: VerdictRules & { readonly keys: IssuerKeys; readonly crypto: CryptoPort },
+  known?: KnownHeaders,
 ): Promise<Verdict> {
   return refusing(async () => {
-    const jws = readJws(token, accessTokenRules())
+    const jws = readJws(token, accessTokenRules(undefined, known))
     const key = jws.kid === null ? null : await o.keys.find(jws.kid)
     if (key === null) throw invalidToken('kid')
     const claims = await verifyJws(o.crypto, jws, key)
