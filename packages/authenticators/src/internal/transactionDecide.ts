@@ -1,11 +1,10 @@
 /** txn/v1: the user's answer. Each number is a try in the commit that settles it; one terminal state, however many decide. */
-import { decodeBase64url } from '@postern/core/base64url'
+import { decodeBase64url, encodeBase64url } from '@postern/core/base64url'
 import { equal, utf8 } from '@postern/core/bytes'
 import type { Op, Rec } from '@postern/store'
 import { attemptsLeft, takeAttempt } from '../attempts.js'
 import type { EventDraft, Refusal } from '../authenticator.js'
 import { devicesKey, readDevices } from '../devices.js'
-import { decodeTransaction, type Transaction } from '../transaction/encoding.js'
 import {
   bindOf,
   type Decision,
@@ -26,6 +25,8 @@ import {
   isTransactionId,
   numberKey,
   openKey,
+  readStored,
+  type Stored,
   type TransactionRecord,
   type TransactionState,
   transactionKey,
@@ -47,29 +48,31 @@ export interface Decided {
 
 const STATE_OF = { approve: 'approved', deny: 'denied', report: 'reported' } as const satisfies Record<Decision, TransactionState>
 
-interface Answer extends Statement {
+interface Answer extends Omit<Statement, 'hash'> {
   readonly id: string
+  /** txHash as it came, base64url. */
+  readonly shown: string
 }
 
 /** What an authenticator's own ceremony is bound to: the answer that is going to follow, of which `signature` is not looked at. */
 export async function bindFor(d: Decider, input: unknown, read: Read, ports: TransactionPorts): Promise<Uint8Array> {
   const { answer } = readAnswer(input, d)
   const [tx] = await read([transactionKey(answer.id)])
-  await stored(d, answer, tx ?? null, ports)
-  return bindOf(ports.crypto, encodeStatement(answer))
+  const { hash } = await stored(d, answer, tx ?? null, ports)
+  return bindOf(ports.crypto, encodeStatement({ ...answer, hash }))
 }
 
 export async function decide(d: Decider, input: unknown, read: Read, ports: TransactionPorts): Promise<Plan<Decided> | Refusal> {
   const { answer, signature } = readAnswer(input, d) // members, words, sizes
   const key = transactionKey(answer.id)
   const [tx, devices, hold] = await read([key, devicesKey, holdKey])
-  const { record, transaction } = await stored(d, answer, tx ?? null, ports) // the hash of the stored bytes
+  const { record, transaction, hash } = await stored(d, answer, tx ?? null, ports) // the hash of the stored bytes
   if (!isActive(devices ?? null, d, ports)) throw refuse('device.removed', 'devices')
-  const statement = encodeStatement(answer)
+  const statement = encodeStatement({ ...answer, hash })
   const proof = await proofOf(d, answer, statement, signature, ports)
   if (record.state !== 'pending') return decided(record.state)
   const right = await numberFits(d, answer, transaction, ports)
-  if (transaction.expires * 1000 <= ports.clock()) throw refuse('transaction.expired', 'key 11')
+  if (transaction.expiresAt <= ports.clock()) throw refuse('transaction.expired', 'key 11')
 
   const now = ports.clock()
   const open = await openKey(ports.crypto, record.opened, transaction.client)
@@ -82,7 +85,7 @@ export async function decide(d: Decider, input: unknown, read: Read, ports: Tran
     ]
   }
   const refused = (report: boolean): Op => planHold(hold ?? null, now, report)
-  const attempt: Op = takeAttempt(numberKey(answer.id), maxNumbers, transaction.expires * 1000)
+  const attempt: Op = takeAttempt(numberKey(answer.id), maxNumbers, transaction.expiresAt)
   const checkDevices: Op = { op: 'check', key: devicesKey, rev: devices!.rev }
   if (!right) return wrong()
 
@@ -187,16 +190,17 @@ async function stored(
   answer: Answer,
   tx: Rec | null,
   ports: TransactionPorts,
-): Promise<{ readonly record: TransactionRecord; readonly transaction: Transaction }> {
-  const record = tx === null ? null : decodeRecord(tx.value)
-  if (record === null || !equal(await transactionHash(ports.crypto, record.bytes), answer.hash))
-    throw refuse('transaction.unknown', record === null ? 'id' : 'hash')
-  const transaction = decodeTransaction(record.bytes)
+): Promise<{ readonly record: TransactionRecord; readonly transaction: Stored; readonly hash: Uint8Array }> {
+  if (tx === null) throw refuse('transaction.unknown', 'id')
+  const record = decodeRecord(tx.value)
+  const hash = await transactionHash(ports.crypto, record.bytes)
+  if (encodeBase64url(hash) !== answer.shown) throw refuse('transaction.unknown', 'hash')
+  const transaction = readStored(record.bytes)
   if (transaction.app !== d.app || transaction.issuer !== d.issuer) throw refuse('transaction.unknown', 'for another app')
-  return { record, transaction }
+  return { record, transaction, hash }
 }
 
-async function numberFits(d: Decider, a: Answer, t: Transaction, ports: TransactionPorts): Promise<boolean> {
+async function numberFits(d: Decider, a: Answer, t: Stored, ports: TransactionPorts): Promise<boolean> {
   const due = t.match === 1 && a.decision === 'approve'
   if (due !== (a.number !== '')) throw refuse('transaction.invalid', 'number')
   if (!due) return true
@@ -205,21 +209,22 @@ async function numberFits(d: Decider, a: Answer, t: Transaction, ports: Transact
 }
 
 const MEMBERS = ['id', 'hash', 'enrolment', 'type', 'decision', 'number', 'signature'] as const
+const HASH = /^[A-Za-z0-9_-]{43}$/
 const TYPE = /^[a-z][a-z0-9:-]{0,63}$/
 const ENROLMENT = /^[A-Za-z0-9._~-]{0,128}$/
 
 /** Each member once, in its own form. @throws `transaction.invalid` */
 function readAnswer(input: unknown, d: Decider): { readonly answer: Answer; readonly signature: Uint8Array } {
   const members = (typeof input === 'object' && input !== null ? input : {}) as Readonly<Record<string, unknown>>
-  const [id, hash, enrolment, type, decision, number, signed] = MEMBERS.map((name) =>
+  const [id, shown, enrolment, type, decision, number, signed] = MEMBERS.map((name) =>
     Object.hasOwn(members, name) ? members[name] : undefined,
   )
-  const digest = bytesOf(hash)
   const signature = bytesOf(signed)
   const good =
     Object.keys(members).length === MEMBERS.length &&
     isTransactionId(id) &&
-    digest?.length === 32 &&
+    typeof shown === 'string' &&
+    HASH.test(shown) &&
     typeof enrolment === 'string' &&
     ENROLMENT.test(enrolment) &&
     typeof type === 'string' &&
@@ -230,7 +235,7 @@ function readAnswer(input: unknown, d: Decider): { readonly answer: Answer; read
     /^(\d\d)?$/.test(number) &&
     (signature?.length === 64 || signature?.length === 0)
   if (!good) throw refuse('transaction.invalid', 'answer')
-  const answer = { id, hash: digest, device: d.device.id, enrolment, type, decision: decision as Decision, number }
+  const answer = { id, shown, device: d.device.id, enrolment, type, decision: decision as Decision, number }
   return { answer, signature }
 }
 

@@ -3,7 +3,6 @@ import { fromUtf8 } from '@postern/core/bytes'
 import type { Op, Rec } from '@postern/store'
 import type { Refusal } from '../authenticator.js'
 import { devicesKey } from '../devices.js'
-import { decodeTransaction } from '../transaction/encoding.js'
 import { decodeStatement, type Evidence } from '../transaction/evidence.js'
 import { refusal, refuse } from './refusal.js'
 import { keptAs } from './transactionCreate.js'
@@ -14,6 +13,7 @@ import {
   encodeRecord,
   isTransactionId,
   openKey,
+  readStored,
   type TransactionRecord,
   type TransactionState,
   transactionKey,
@@ -117,9 +117,9 @@ export async function pending(
   const waiting = records.flatMap((rec, i) => {
     const record = rec === null ? null : decodeRecord(rec.value)
     if (record?.state !== 'pending') return []
-    const t = decodeTransaction(record.bytes)
-    const mine = t.app === app && t.issuer === place.issuer && t.expires * 1000 > ports.clock()
-    return mine ? [{ id: ids[i]!, transaction: record.bytes, expiresAt: t.expires * 1000, created: t.created }] : []
+    const t = readStored(record.bytes)
+    const mine = t.app === app && t.issuer === place.issuer && t.expiresAt > ports.clock()
+    return mine ? [{ id: ids[i]!, transaction: record.bytes, expiresAt: t.expiresAt, created: t.created }] : []
   })
   return waiting.sort((a, b) => a.created - b.created).map(({ created: _, ...shown }) => shown)
 }
@@ -136,9 +136,9 @@ async function found(
   const [tx, more] = await read(beside === undefined ? [transactionKey(id)] : [transactionKey(id), beside])
   if (!tx) throw refuse('transaction.unknown', 'id')
   const record = decodeRecord(tx.value)
-  const transaction = decodeTransaction(record.bytes)
+  const transaction = readStored(record.bytes)
   if (transaction.client !== client) throw refuse('transaction.unknown', 'of another client')
-  return { tx, record, expiresAt: transaction.expires * 1000, more: more ?? null }
+  return { tx, record, expiresAt: transaction.expiresAt, more: more ?? null }
 }
 
 function ended(current: Rec | null): Refusal {

@@ -1,5 +1,6 @@
 /** What the ladders of txn/v1 work with, and what they answer: one commit each, and what follows from it. */
 import type { CryptoPort, HmacKey, Now } from '@postern/core/cryptoPort'
+import { thumbprint } from '@postern/core/jwk'
 import type { Clock, Random } from '@postern/core/runtime'
 import type { Op, Part, Rec } from '@postern/store'
 import type { EventDraft, Refusal } from '../authenticator.js'
@@ -47,12 +48,26 @@ export interface TransactionPorts {
   readonly random: Random
   readonly crypto: CryptoPort
   readonly keys: KeyCache
+  /** jkt; remembered for the keys that come often. */
+  readonly thumbprint: (key: JsonWebKey) => Promise<string>
   /** K_n */
   readonly numberKey: () => Promise<HmacKey>
   /** K_q */
   readonly qrKey: () => Promise<HmacKey>
   /** ms after its end that a transaction is kept; `null` for ever. */
   readonly keepMs: number | null
+}
+
+/** RFC 7638 thumbprints of up to `size` keys; the oldest goes first. */
+export function thumbprints(crypto: CryptoPort, size = 4096): TransactionPorts['thumbprint'] {
+  const known = new Map<string, string>()
+  return async (key) => {
+    const name = `${key.crv}.${key.x}.${key.y}`
+    const jkt = known.get(name) ?? (await thumbprint(crypto, key))
+    if (known.size >= size && !known.has(name)) known.delete(known.keys().next().value!)
+    known.set(name, jkt)
+    return jkt
+  }
 }
 
 /** A transaction as it was encoded, and what of it is needed without decoding. */

@@ -1,6 +1,5 @@
 /** txn/v1: who signed the statement, and with what. Every authenticator's proof is bound to this statement and no other. */
 import { equal } from '@postern/core/bytes'
-import { thumbprint } from '@postern/core/jwk'
 import type { Ceremony, KeyLevel, Success } from '../authenticator.js'
 import type { Enrolment } from '../enrolment.js'
 import { bindOf, type Evidence, pinConfirms, type Statement } from '../transaction/evidence.js'
@@ -31,7 +30,7 @@ export interface DecisionProof {
 /** The proof of a statement. @throws `key.refused` for every way of being wrong */
 export async function proofOf(
   d: Decider,
-  s: Statement,
+  s: Omit<Statement, 'hash'>,
   statement: Uint8Array,
   signature: Uint8Array,
   ports: TransactionPorts,
@@ -53,14 +52,14 @@ export async function proofOf(
   const { proof, amr } = await confirmedBy(d, s, statement, ports)
   if (s.type === 'pin') {
     if (signature.length !== 0) throw refuse('key.refused', 'signature beside a PIN')
-    return { evidence: { statement, ...proof!, jkt: await thumbprint(ports.crypto, d.device.key) }, amr }
+    return { evidence: { statement, ...proof!, jkt: await ports.thumbprint(d.device.key) }, amr }
   }
   // A code is no signature and a passkey's does not name the device: the device signs as well, and that is what is kept.
   return byKey(d.device.key, [...new Set([...amr, 'pop', levelOf(d.device.keyLevel)])])
 
   async function byKey(key: JsonWebKey, worth: readonly string[]): Promise<DecisionProof> {
     if (!(await ports.keys.verify(key, statement, signature))) throw refuse('key.refused', 'signature')
-    return { evidence: { statement, signed: statement, signature, jkt: await thumbprint(ports.crypto, key) }, amr: worth }
+    return { evidence: { statement, signed: statement, signature, jkt: await ports.thumbprint(key) }, amr: worth }
   }
 }
 
@@ -68,7 +67,12 @@ export async function proofOf(
  * The verdict, when it belongs to this statement: same place, device, enrolment, type, purpose `confirm`, and a ceremony whose bind is the
  * statement's hash. For a PIN the same stands once more in the bytes that the device signed.
  */
-async function confirmedBy(d: Decider, s: Statement, statement: Uint8Array, ports: TransactionPorts): Promise<Success> {
+async function confirmedBy(
+  d: Decider,
+  s: Omit<Statement, 'hash'>,
+  statement: Uint8Array,
+  ports: TransactionPorts,
+): Promise<Success> {
   if (d.confirmed === undefined) throw refuse('key.refused', 'no ceremony')
   const { ceremony: c, success } = d.confirmed
   const bind = await bindOf(ports.crypto, statement)
@@ -89,7 +93,7 @@ async function confirmedBy(d: Decider, s: Statement, statement: Uint8Array, port
   return success
 }
 
-async function enrolled(d: Decider, s: Statement): Promise<Enrolment> {
+async function enrolled(d: Decider, s: Omit<Statement, 'hash'>): Promise<Enrolment> {
   const enrolment = await d.enrolment(s.enrolment)
   if (enrolment?.status !== 'active' || enrolment.type !== s.type || enrolment.owner !== d.part.id)
     throw refuse('key.refused', 'enrolment')

@@ -1,13 +1,16 @@
 /** The records of txn/v1: `tx/<id>` with the encoded bytes and, once decided, what proves it; `tx` where a picture waits for its user. */
-import { concat, fromUtf8, hex, u8, u64, utf8 } from '@postern/core/bytes'
+import { concat, hex, u8, u16, u64, utf8 } from '@postern/core/bytes'
+import { type CborMap, readCbor } from '@postern/core/cbor'
 import type { CryptoPort } from '@postern/core/cryptoPort'
 import { PosternError } from '@postern/core/errors'
 import { lp } from '@postern/core/tuple'
+import type { Transaction } from '../transaction/encoding.js'
 import type { Evidence } from '../transaction/evidence.js'
 import { type ByteReader, byteReader } from './reader.js'
 
 const STATES = ['pending', 'approved', 'denied', 'reported', 'cancelled', 'redeemed'] as const
 const CAUSES = ['user', 'mismatch', 'client', 'replaced'] as const
+const NOTHING = new Uint8Array(0)
 const OPENINGS = ['ask', 'scan'] as const
 
 /** Expiry is no state: it is judged from key 11. */
@@ -39,6 +42,21 @@ export interface WaitingRecord {
   readonly claim: { readonly device: string; readonly enrolment: string; readonly part: string } | null
 }
 
+/** What the server needs of a transaction that it encoded itself. */
+export interface Stored extends Pick<Transaction, 'issuer' | 'client' | 'app' | 'id' | 'created' | 'match'> {
+  /** ms */
+  readonly expiresAt: number
+}
+
+/** Reads own bytes, whose content was judged when they were encoded; whoever gets them from elsewhere uses `decodeTransaction`. */
+export function readStored(bytes: Uint8Array): Stored {
+  const m = readCbor(bytes) as CborMap
+  const text = (key: number) => m.get(key) as string
+  const number = (key: number) => m.get(key) as number
+  const [issuer, client, app, created] = [text(1), text(3), text(4), number(10)]
+  return { issuer, client, app, id: m.get(5) as Uint8Array, created, expiresAt: number(11) * 1000, match: number(13) as 0 | 1 }
+}
+
 export const waitingKey = 'tx'
 
 /** The key of a transaction; `id` is 32 lower-case hex digits. */
@@ -61,15 +79,23 @@ export async function openKey(crypto: CryptoPort, opened: TransactionRecord['ope
   return opened === 'ask' ? `open/${name}` : `openqr/${name}`
 }
 
-/** `u8 1 ‖ u8 state ‖ u8 opened ‖ lp(bytes)`, then `u8 cause ‖ u64 at ‖ lp(amr)`, then `lp(statement) ‖ lp(signed) ‖ lp(signature) ‖ lp(jkt)`. */
+/**
+ * `u8 1 ‖ u8 state ‖ u8 opened ‖ lp(bytes)`, then `u8 cause ‖ u64 at ‖ lp(amr)`, then `lp(statement) ‖ lp(signed) ‖ lp(signature) ‖ lp(jkt)`;
+ * `signed` is empty where it is the statement.
+ */
 export function encodeRecord({ state, opened, bytes, ending }: TransactionRecord): Uint8Array {
-  const head = concat(u8(1), u8(STATES.indexOf(state)), u8(OPENINGS.indexOf(opened)), lp(bytes))
-  if (ending === null) return head
+  const head = [Uint8Array.of(1, STATES.indexOf(state), OPENINGS.indexOf(opened)), ...sized(bytes)]
+  if (ending === null) return concat(...head)
   const { cause, at, amr, evidence } = ending
-  const end = concat(u8(CAUSES.indexOf(cause)), u64(at), lp(amr.join(' ')))
-  if (evidence === null) return concat(head, end)
+  const end = [u8(CAUSES.indexOf(cause)), u64(at), ...sized(utf8(amr.join(' ')))]
+  if (evidence === null) return concat(...head, ...end)
   const { statement, signed, signature, jkt } = evidence
-  return concat(head, end, lp(statement), lp(signed), lp(signature), lp(jkt))
+  return concat(...head, ...end, ...sized(statement, signed === statement ? NOTHING : signed, signature, utf8(jkt)))
+}
+
+/** lp of each field in parts: what is written at every decision is copied once. */
+function sized(...fields: readonly Uint8Array[]): readonly Uint8Array[] {
+  return fields.flatMap((field) => [u16(field.length), field])
 }
 
 /** @throws PosternError `store.schema_unknown` | `store.corrupt` */
@@ -102,8 +128,8 @@ function readEnding(r: ByteReader): Ending {
   const at = r.unsigned(8)
   const amr = r.text().split(' ').filter(Boolean)
   if (cause !== 'user') return { cause, at, amr, evidence: null }
-  const evidence = { statement: r.lp(), signed: r.lp(), signature: r.lp(), jkt: fromUtf8(r.lp()) ?? '' }
-  return { cause, at, amr, evidence }
+  const [statement, signed, signature, jkt] = [r.lp(), r.lp(), r.lp(), r.text()]
+  return { cause, at, amr, evidence: { statement, signed: signed.length === 0 ? statement : signed, signature, jkt } }
 }
 
 function reading<T>(value: Uint8Array, read: (r: ByteReader) => T): T {

@@ -2,7 +2,6 @@
 import { equal, hex } from '@postern/core/bytes'
 import type { Op, Rec } from '@postern/store'
 import type { Refusal } from '../authenticator.js'
-import { decodeTransaction } from '../transaction/encoding.js'
 import { scanStatement } from '../transaction/evidence.js'
 import { openQr } from '../transaction/qr.js'
 import { signedByDevice } from './deviceSignature.js'
@@ -10,7 +9,7 @@ import { readMembers } from './members.js'
 import { refusal, refuse } from './refusal.js'
 import { idOf, waitingOf } from './transactionCreate.js'
 import type { Place, Plan, Read, TransactionPorts } from './transactionPlan.js'
-import { decodeWaiting, encodeWaiting, type WaitingRecord, waitingKey } from './transactionRecord.js'
+import { decodeWaiting, encodeWaiting, readStored, type WaitingRecord, waitingKey } from './transactionRecord.js'
 
 /** Who scans: a known device (`null` for an unknown one), for the user whose partition is named. */
 export interface Scanner extends Omit<Place, 'part'> {
@@ -61,9 +60,9 @@ export async function claim(
   const [tx] = await read([waitingKey])
   const waiting = waitingOf(tx ?? null)
   if (waiting === null) throw refuse('transaction.qr_refused', 'unknown')
-  const { app, issuer, client, expires } = decodeTransaction(waiting.bytes)
+  const { app, issuer, client, expiresAt } = readStored(waiting.bytes)
   if (app !== s.app || issuer !== place.issuer) throw refuse('transaction.qr_refused', 'for another app')
-  if (expires * 1000 <= ports.clock()) throw refuse('transaction.qr_refused', 'expired')
+  if (expiresAt <= ports.clock()) throw refuse('transaction.qr_refused', 'expired')
   const id = hex(scan.id)
   const there: Plan<Claimed> = {
     ok: true,

@@ -22,6 +22,7 @@ import {
   type Read,
   type TransactionAsk,
   type TransactionPorts,
+  thumbprints,
 } from '../internal/transactionPlan.js'
 import type { Decider } from '../internal/transactionProof.js'
 import { type Claimed, claim, readScan, type Scan, type Scanner } from '../internal/transactionScan.js'
@@ -99,6 +100,7 @@ export function createTransactions(o: TransactionOptions): Transactions {
     random,
     crypto,
     keys: keyCache(crypto),
+    thumbprint: thumbprints(crypto),
     numberKey: derived('postern:txn/v1:number'),
     qrKey: derived('postern:txn/v1:qr'),
     keepMs: keepDays === undefined ? null : keepDays * 86_400_000,
