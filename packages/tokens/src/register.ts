@@ -15,7 +15,7 @@ import { endpoint, urlOf } from './internal/endpoint.js'
 import { eventOf, ship } from './internal/events.js'
 import { empty, json, readJsonText } from './internal/http.js'
 import { kitOf } from './internal/kit.js'
-import { authorizeManagement, type Managed, registrationToken } from './internal/registrationToken.js'
+import { authorizeManagement, registrationToken } from './internal/registrationToken.js'
 import { clientMembers } from './internal/sharedMetadata.js'
 import { isSecret, readShared, sharedCall, spendStatement } from './internal/sharedRegistration.js'
 import type { Handler, IssuerContext } from './issuer.js'
@@ -85,7 +85,7 @@ async function registerShared(
 
 /** RFC 7592 §2: authorized by the registration access token, and for a client with a key by its proof. */
 async function manage(request: Request, id: string, port: ClientPort, context: IssuerContext): Promise<Response> {
-  const { client, token } = await authorizeManagement(request, id, context)
+  const { client, serial: newest, token } = await authorizeManagement(request, id, context)
   if (request.method === 'GET') {
     await consume(await proveManaged(request, client, token, context, 'required'), client, context)
     return reply(200, client, null, context)
@@ -99,7 +99,7 @@ async function manage(request: Request, id: string, port: ClientPort, context: I
   const metadata = await readMetadata(request)
   if (metadata.client_id !== undefined && metadata.client_id !== id) throw new PosternError('metadata.refused')
   // The token before the current one was presented: its owner never saw the newer, so that one stays the newest.
-  const serial = token.serial === client.serial - 1 ? client.serial : token.serial + 1
+  const serial = token.serial === newest - 1 ? newest : token.serial + 1
   if (client.kind === 'shared') return updateShared(request, metadata, client, { port, serial }, context)
   const checked = checkMetadata(metadata)
   const proof = await proveManaged(request, client, token, context, port.nonce === 'port' ? 'caller' : 'required')
@@ -113,7 +113,7 @@ async function manage(request: Request, id: string, port: ClientPort, context: I
 async function updateShared(
   request: Request,
   metadata: JsonObject,
-  client: Managed,
+  client: Client,
   { port, serial }: { readonly port: ClientPort; readonly serial: number },
   context: IssuerContext,
 ): Promise<Response> {

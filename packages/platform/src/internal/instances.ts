@@ -203,8 +203,7 @@ export function createInstances(o: InstanceOptions): Instances {
       return admission(client.id, value, 'device.updated', about)
     },
     async remove(client) {
-      const found = devices.get(client)
-      if (found !== undefined) await this.end(found, {})
+      await this.end(this.deviceOf(client), {})
     },
     async end(found, { operator }) {
       // Users first, and again afterwards, for an enrolment that was under way.

@@ -14,19 +14,20 @@ export interface RegistrationToken {
   readonly epoch?: string
 }
 
-/** A client whose registration is managed. */
-export type Managed = Client & { readonly serial: number }
+/** A client whose registration is managed, as its port gave it: ports know their clients by these very objects. */
+interface Managed {
+  readonly client: Client
+  /** Of its newest token; 0 for a client without any. */
+  readonly serial: number
+  readonly token: RegistrationToken & { readonly text: string }
+}
 
 /**
  * The current token, or the one before it: the reply with the current one may have been lost. The one before ends with the next PUT that
  * presents the current one; neither GET nor DELETE ends it, and a PUT that presents the one before leaves both as they are. A token of an
  * earlier restore epoch may be ahead of its record, which the restore took back.
  */
-export async function authorizeManagement(
-  request: Request,
-  id: string,
-  context: IssuerContext,
-): Promise<{ readonly client: Managed; readonly token: RegistrationToken & { readonly text: string } }> {
+export async function authorizeManagement(request: Request, id: string, context: IssuerContext): Promise<Managed> {
   const [, scheme, text] = /^(dpop|bearer) +([A-Za-z0-9._~-]+)$/i.exec(request.headers.get('authorization') ?? '') ?? []
   const opened = text === undefined ? null : await openHandle<RegistrationToken>(kitOf(context), 'registration', text)
   const named = opened !== null && equal(utf8(opened.clientId), utf8(id))
@@ -35,7 +36,7 @@ export async function authorizeManagement(
     throw new PosternError('token.invalid', { reason: 'register.token' })
   if (client.jkt !== undefined && scheme!.toLowerCase() !== 'dpop')
     throw new PosternError('token.invalid', { reason: 'register.scheme' })
-  return { client: { ...client, serial: client.serial ?? 0 }, token: { ...opened, text: text! } }
+  return { client, serial: client.serial ?? 0, token: { ...opened, text: text! } }
 }
 
 function isCurrent({ serial, epoch = '0' }: RegistrationToken, client: Client, { restoreEpoch = '0' }: IssuerContext): boolean {
