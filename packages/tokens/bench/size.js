@@ -1,22 +1,34 @@
 // What a host ships: each subpath by itself, minified and compressed, with all it needs of the suite; jose is counted where it is loaded.
-import { readFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
-import { build } from 'esbuild'
+import { build } from 'tsup'
 import { line } from './report.js'
 
 const { exports } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
+// Inside node_modules, where the suite is found by its public names.
+const folder = fileURLToPath(new URL(`../../../node_modules/.cache/postern-size-${process.pid}/`, import.meta.url))
 
 async function gz(source) {
-  const { outputFiles } = await build({
-    stdin: { contents: source, resolveDir: import.meta.dirname, loader: 'js' },
-    bundle: true,
-    minify: true,
-    write: false,
-    format: 'esm',
-    platform: 'node',
-    logLevel: 'silent',
-  })
-  return gzipSync(outputFiles[0].contents).length
+  mkdirSync(folder, { recursive: true })
+  try {
+    writeFileSync(`${folder}host.js`, source)
+    await build({
+      entry: [`${folder}host.js`],
+      outDir: `${folder}out`,
+      format: 'esm',
+      platform: 'node',
+      target: 'node20',
+      minify: true,
+      splitting: false,
+      noExternal: [/./],
+      config: false,
+      silent: true,
+    })
+    return gzipSync(readFileSync(`${folder}out/host.js`)).length
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
 }
 
 const host = (more) => `

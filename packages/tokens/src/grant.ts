@@ -1,6 +1,7 @@
 /** What a grant type is: it parses, judges and returns data. It cannot issue: the token endpoint commits, then issues. */
 import type { PosternError } from '@postern/core/errors'
 import type { PosternEvent } from '@postern/core/events'
+import type { JsonObject } from '@postern/core/json'
 import type { Op, Part, Rec } from '@postern/store'
 import type { Client } from './clients.js'
 import type { Proof } from './dpop.js'
@@ -52,6 +53,8 @@ export interface GrantType {
   readonly grantType: string
   /** Whether this issuer has it; default yes. Where it has not, it is unknown and not announced. */
   offered?(context: IssuerContext): boolean
+  /** Its members of the metadata document, besides its name. */
+  announce?(context: IssuerContext): JsonObject
   /** Whether it is for a request like this, where several have one `grantType`; default yes. */
   takes?(form: ReadonlyMap<string, string>): boolean
   /** The instance that a handle in the form vouches for, so that it is not looked up. */

@@ -17,7 +17,8 @@ export interface Offered {
 /** The metadata document of an issuer. */
 export function metadata(context: IssuerContext, { grants, endpoints }: Offered): JsonObject {
   const { issuer, config, keys, runtime, interaction, challenge, jar, jarm, jwe, details } = context
-  const grantTypes = [...new Set(grants.filter((one) => one.offered?.(context) ?? true).map(({ grantType }) => grantType))]
+  const granted = grants.filter((one) => one.offered?.(context) ?? true)
+  const grantTypes = [...new Set(granted.map(({ grantType }) => grantType))]
   const authMethods = authMethodNames(context)
   const confidential = authMethods.filter((method) => method !== 'none')
   const assertionAlgs = authMethods.includes('client_secret_jwt') ? [...config.algs, 'HS256'] : config.algs
@@ -58,7 +59,7 @@ export function metadata(context: IssuerContext, { grants, endpoints }: Offered)
       introspection_encryption_enc_values_supported: jwe.encs,
     }),
     ...Object.assign({}, ...authMethodsOf(context).map(({ announce }) => announce?.(context) ?? {})),
-    ...Object.assign({}, ...offered.map(({ announce }) => announce?.(context) ?? {})),
+    ...Object.assign({}, ...[...granted, ...offered].map(({ announce }) => announce?.(context) ?? {})),
   }
 }
 

@@ -31,6 +31,7 @@ const AS_SSO: RedeemAs = { at: 'exchange', event: 'token.exchanged', members: { 
 export const nativeSso: GrantType = {
   grantType: TOKEN_EXCHANGE,
   offered: ({ exchange }) => exchange !== undefined,
+  announce: () => ({ native_sso_supported: true }), //                                     §5
   takes: (form) => form.get('actor_token_type') === DEVICE_SECRET,
   async evaluate(form, call) {
     const { client, proof, x5t, now, context } = call

@@ -1,3 +1,4 @@
+import { usePermission } from '@postern/tokens/permission'
 import { places } from '@postern/tokens/places'
 import { revoke } from '@postern/tokens/revoke'
 import { describe, expect, it } from 'vitest'
@@ -226,6 +227,19 @@ describe('token exchange', () => {
     expect((await seenBy(w, 'api', access_token!)).act).toBeUndefined()
     const { body } = await exchangeAs(w, 'api', access_token!, { resource: LEDGER })
     expect((await seenBy(w, 'ledger', body.access_token)).act).toEqual({ sub: 'api' })
+  })
+
+  it('F68 what comes of a client’s own token goes on with its count', async () => {
+    const w = await exchangingWorld({ config: { limitedUse: { accounts: 1 } } })
+    const own = { grant_type: 'client_credentials', scope: 'accounts', resource: LEDGER }
+    const first = (await w.post('/token', own, { headers: { authorization: basic('api', SECRET) } })).body.access_token
+    const second = (await exchangeAs(w, 'api', first, { resource: LEDGER })).body.access_token
+    const third = (await exchangeAs(w, 'api', second, { resource: LEDGER })).body.access_token
+    expect(await usePermission({ token: third, permission: 'accounts' }, w.contexts[0]!)).toEqual({ used: 1, limit: 1 })
+    for (const token of [first, second, third])
+      await expect(usePermission({ token, permission: 'accounts' }, w.contexts[0]!)).rejects.toMatchObject({
+        code: 'permission.spent',
+      })
   })
 
   it('may_act is heeded', async () => {

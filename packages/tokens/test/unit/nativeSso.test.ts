@@ -218,7 +218,14 @@ describe('Native SSO', () => {
   })
 
   it('is announced with the grant, and absent without the port', async () => {
+    const document = async (w: World) =>
+      (await (await w.nodes[0]!.fetch(new Request(`${ISSUER}/.well-known/openid-configuration`))).json()) as Record<
+        string,
+        unknown
+      >
+    expect(await document(await setup())).toMatchObject({ native_sso_supported: true })
     const w = await setup({ context: () => ({ exchange: undefined as never }) })
     expect((await sso(w, 'news', { id_token: 'x', device_secret: 'x' })).body.error).toBe('unsupported_grant_type')
+    expect((await document(w)).native_sso_supported).toBeUndefined()
   })
 })
