@@ -338,3 +338,42 @@ describe('the gate of the one use that MACs have', () => {
     expect(why(text.slice(0, -3))).toBe('signature.length')
   })
 })
+
+describe('headers that are known', () => {
+  it('are read once, say the same, and let nothing else of the text pass unread', async () => {
+    const known = new Map()
+    const fresh = readJws(good, rules)
+    expect([readJws(good, { ...rules, known }), readJws(good, { ...rules, known })]).toEqual([fresh, fresh])
+    expect([...known.keys()]).toEqual([goodHead])
+    for (const bad of [
+      `${goodHead}.${goodPayload}=.${goodSignature}`,
+      `${goodHead}.${goodPayload}.${goodSignature.slice(0, -2)}`,
+      `${goodHead} .${goodPayload}.${goodSignature}`,
+      `${goodHead}.${goodPayload}`,
+    ])
+      expect(reason(bad, { ...rules, known })).toBe(reason(bad))
+    const altered = readJws(`${goodHead}.${part({ sub: 'b' })}.${goodSignature}`, { ...rules, known })
+    expect(await refusalOf(verifyJws(crypto, altered, verifier))).toMatchObject({ reason: 'signature' })
+  })
+
+  it('pass no algorithm that is not one any more, and a header that was refused is not kept', () => {
+    const known = new Map()
+    readJws(good, { ...rules, known })
+    expect(reason(good, { ...rules, algs: ['Ed25519'], known })).toBe('alg')
+    expect(reason(withHeader({ alg: 'none', typ: 'at+jwt' }), { ...rules, known })).toBe('alg')
+    expect(reason(withHeader({ alg: 'ES256', typ: 'at+jwt', jku: 'https://evil.example' }), { ...rules, known })).toBe(
+      'header.member',
+    )
+    expect(known.size).toBe(1)
+  })
+
+  it('of a signer are written once, and differ by type and key id', async () => {
+    const of = async (typ: string, kid?: string) =>
+      (await signJws(signer, { typ, ...(kid !== undefined && { kid }) }, { a: 1, b: undefined })).split('.')
+    expect((await of('x', 'k'))[0]).toBe(part({ alg: 'ES256', typ: 'x', kid: 'k' }))
+    expect((await of('x', 'k'))[0]).toBe(part({ alg: 'ES256', typ: 'x', kid: 'k' }))
+    expect((await of('x'))[0]).toBe(part({ alg: 'ES256', typ: 'x' }))
+    expect((await of('y', 'k'))[0]).toBe(part({ alg: 'ES256', typ: 'y', kid: 'k' }))
+    expect((await of('x', 'k'))[1]).toBe(part({ a: 1 }))
+  })
+})
