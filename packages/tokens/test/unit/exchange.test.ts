@@ -66,7 +66,9 @@ describe('token exchange', () => {
     })
     // T45 a forged act: another's token is no name of one's own.
     const { access_token: users } = await portalTokens(w)
-    for (const actor_token of [users!, 'x'])
+    const others = (await w.post('/token', { ...own, resource: API }, { headers: { authorization: basic('archive', SECRET) } }))
+      .body.access_token
+    for (const actor_token of [users!, others, 'x'])
       expect(wire(await exchangeAs(w, 'api', access_token!, { ...named, actor_token }))).toEqual([400, 'invalid_request'])
     expect(wire(await exchangeAs(w, 'api', access_token!, { actor_token: actor, resource: LEDGER }))).toEqual([
       400,
