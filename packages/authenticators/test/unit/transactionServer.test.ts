@@ -10,8 +10,10 @@ import { decodeStatement, type Evidence, verifyEvidence } from '@postern/authent
 import { createTransactions, type Place, runTransaction, type Scanner } from '@postern/authenticators/transaction/server'
 import { encodeBase32 } from '@postern/core/base32'
 import { encodeBase64url } from '@postern/core/base64url'
-import { concat, hex, u8, utf8 } from '@postern/core/bytes'
+import { concat, hex, u8, u32, utf8 } from '@postern/core/bytes'
 import { decodeEvent } from '@postern/core/events'
+import { thumbprint } from '@postern/core/jwk'
+import { tuple } from '@postern/core/tuple'
 import { newRev, type Op } from '@postern/store'
 import { memoryStore } from '@postern/store/memory'
 import { countingStore } from '@postern/testkit/counting'
@@ -193,6 +195,20 @@ describe('asking', () => {
       state: 'cancelled',
       cause: 'replaced',
     })
+  })
+
+  it('A15 a refusal between the look and the commit holds the next prompt back', async () => {
+    const b = await createBank()
+    const other = await b.asked({ client: 'other' })
+    let first = true
+    const done = await b.run(async (read) => {
+      const plan = await b.t.create(b.place, payment, read)
+      if (first) await b.decide(b.d, await b.answer(b.d, other, { decision: 'deny' }))
+      first = false
+      return plan
+    })
+    expect(done).toMatchObject({ code: 'transaction.cooling_down' })
+    expect(await b.read('open/portal')).toEqual([null])
   })
 
   it('a client whose name fits no store key has a place of its own', async () => {
@@ -684,6 +700,49 @@ describe('evidence', () => {
     expect(await verifyEvidence(crypto, evidence, { kty: 'EC', crv: 'P-256', x: 'AA', y: 'AA' })).toBeNull()
     const both = flipped(evidence.statement, evidence.statement.length - 3)
     expect(await verifyEvidence(crypto, { ...evidence, statement: both, signed: both }, b.d.jwk)).toBeNull()
+  })
+})
+
+describe('evidence of a PIN', () => {
+  it('I2 each member of CONTEXT counts: another protocol, place, device, enrolment, purpose or bind is no evidence; nor is a plain signature', async () => {
+    const b = await createBank()
+    const transaction = (await b.asked()).transaction
+    const enrolment = 'ab'.repeat(16)
+    const choice = { device: 'd1', enrolment, type: 'pin', decision: 'approve', number: '' } as const
+    const { statement, bind } = await prepareDecision(await b.open({ transaction }), choice, crypto)
+    const jkt = await thumbprint(crypto, b.d.jwk)
+    const holds = async (signed: Uint8Array, stated = statement) => {
+      const evidence = { transaction, statement: stated, signed, signature: await b.d.signer.sign(signed), jkt }
+      return (await verifyEvidence(crypto, evidence, b.d.jwk)) !== null
+    }
+    const fields = ['pin/v1', issuer, 'bank', 'retail', 'd1', enrolment, u32(1), 'confirm', bind] as const
+    const m3 = (context: readonly (string | Uint8Array)[], label = 'postern:pin/v1:ke3') =>
+      tuple(label, tuple('postern:context/v1', ...context), random(32), random(32), random(64))
+    expect(await holds(m3(fields))).toBe(true)
+    for (const [at, other] of [
+      [0, 'key/v1'],
+      [1, 'https://other.example'],
+      [2, 'two'],
+      [3, 'other'],
+      [4, 'd2'],
+      [5, 'cd'.repeat(16)],
+      [7, 'login'],
+      [8, random(32)],
+      [8, ''],
+    ] as const)
+      expect(await holds(m3(fields.map((field, i) => (i === at ? other : field)))), `${at}`).toBe(false)
+    expect(await holds(m3(fields, 'postern:pin/v1:ke1'))).toBe(false)
+    expect(await holds(m3(fields.slice(0, 8)))).toBe(false)
+    // No PIN was proved here.
+    expect(await holds(statement)).toBe(false)
+    for (const change of [{ type: 'device', enrolment: '' }, { decision: 'deny' }] as const) {
+      const { statement: other, bind: bound } = await prepareDecision(
+        await b.open({ transaction }),
+        { ...choice, ...change },
+        crypto,
+      )
+      expect(await holds(m3([...fields.slice(0, 8), bound]), other)).toBe(false)
+    }
   })
 })
 
