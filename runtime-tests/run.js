@@ -3,6 +3,7 @@
 import { bundle, execute, folder, ready, report, unstarted } from './tools.js'
 
 ready()
+const stopServers = await startServers()
 const bin = `${folder}node_modules`
 const module = `${folder}runners/module.js`
 const [major = 20] = process.versions.node.split('.').map(Number)
@@ -16,7 +17,31 @@ failed += report('Bun', await execute(`${bin}/.bin/bun`, ['--bun', module, 'bun'
 failed += report('workerd', await workerd())
 const native = ['--conditions=react-native', `${folder}runners/reactNative.js`]
 failed += report('React Native (Node without WebCrypto)', await execute(process.execPath, native))
+await stopServers()
 process.exit(failed === 0 ? 0 : 1)
+
+/** Databases for the runtimes that have sockets, by their ports in the environment. @returns {Promise<() => Promise<void>>} */
+async function startServers() {
+  const { present, startPostgres, startRedis } = await import('@postern/testkit/servers')
+  /** @type {(() => Promise<void>)[]} */
+  const stops = []
+  for (const [name, there, start] of /** @type {const} */ ([
+    // What is asked here is what runtimes do, not what disks do.
+    ['POSTGRES', present.postgres, () => startPostgres({ settings: { fsync: 'off', synchronous_commit: 'off' } })],
+    ['REDIS', present.redis, startRedis],
+  ])) {
+    if (!there && process.env['POSTERN_REQUIRE'] === 'all') throw new Error(`${name} is required here and not installed`)
+    if (!there) process.stdout.write(`runtime tests without ${name}: it is not installed\n`)
+    else {
+      const server = await start()
+      process.env[`POSTERN_TEST_${name}`] = String(server.port)
+      stops.push(() => server.stop())
+    }
+  }
+  return async () => {
+    for (const stop of stops) await stop()
+  }
+}
 
 /** @returns {Promise<import('./suite.js').Result>} */
 async function workerd() {

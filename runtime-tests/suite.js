@@ -7,6 +7,7 @@ import { cases as insight } from './cases/insight.js'
 import { cases as payload } from './cases/payload.js'
 import { cases as platform } from './cases/platform.js'
 import { cases as policy } from './cases/policy.js'
+import { cases as servers } from './cases/servers.js'
 import { cases as sqlite } from './cases/sqlite.js'
 import { cases as store } from './cases/store.js'
 import { cases as tokens } from './cases/tokens.js'
@@ -20,6 +21,7 @@ export const suite = [
   ...core,
   ...store,
   ...sqlite,
+  ...servers,
   ...tokens,
   ...authenticators,
   ...policy,

@@ -61,7 +61,10 @@ export async function bundle(entry, conditions) {
 const withoutNode = {
   name: 'without-node',
   setup(build) {
-    build.onResolve({ filter: /^(?:libsql$|node:|bun:)/ }, ({ path }) => ({ path, namespace: 'absent' }))
+    build.onResolve({ filter: /^(?:libsql$|pg$|postgres$|ioredis$|redis$|node:|bun:)/ }, ({ path }) => ({
+      path,
+      namespace: 'absent',
+    }))
     build.onLoad({ filter: /.*/, namespace: 'absent' }, ({ path }) => ({ contents: `throw new Error('no ${path} here')` }))
   },
 }
@@ -69,7 +72,7 @@ const withoutNode = {
 /** Runs a command whose last line is the result. @param {string} command @param {string[]} args @returns {Promise<Result>} */
 export function execute(command, args) {
   return new Promise((resolve) => {
-    const child = spawn(command, args, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'], timeout: 60_000 })
+    const child = spawn(command, args, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'], timeout: 180_000 })
     let out = ''
     let err = ''
     child.stdout.on('data', (chunk) => {

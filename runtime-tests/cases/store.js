@@ -123,11 +123,11 @@ export const cases = [
 /**
  * The conformance kit over one driver, without the suites that need a rig.
  * @param {string} driver @param {Parameters<typeof storeConformance>[0]} make
- * @param {{ only?: readonly import('../suite.js').Runtime[], without?: readonly string[] }} [o]
+ * @param {{ only?: readonly import('../suite.js').Runtime[], without?: readonly string[], skip?: readonly import('@postern/testkit/conformance').Capability[] }} [o]
  * @returns {import('../suite.js').Case[]}
  */
-export function conformance(driver, make, { without = [], ...o } = {}) {
-  return storeConformance(make, { scale: 0.25 })
+export function conformance(driver, make, { without = [], skip = [], ...o } = {}) {
+  return storeConformance(make, { scale: 0.25, skip })
     .filter(({ name, leftOut }) => !leftOut && !without.includes(name))
     .map(({ name, run }) => [`store/${driver}: ${name}`, run, o])
 }
