@@ -9,7 +9,9 @@ describe.skipIf((!present.strace || !present.postgres) && !all)('PostgreSQL, as 
     ['on', 'each of five inserts is answered after the journal was synced for it'],
     ['off', 'the witness sees that answers do not wait for the journal'],
   ])('synchronous_commit %s: %s', async (setting) => {
-    const server = await startPostgres({ settings: { synchronous_commit: setting, autovacuum: 'off' } })
+    // Nobody else syncs the journal in the meantime, however slow the machine is.
+    const quiet = { autovacuum: 'off', wal_writer_delay: '10s' }
+    const server = await startPostgres({ settings: { synchronous_commit: setting, ...quiet } })
     onTestFinished(server.stop)
     await server.psql('create table t (n int); checkpoint')
     const during = async () => {
