@@ -52,7 +52,7 @@ describe.skipIf(no('strace'))('SQLite, as strace sees it', () => {
 
 describe.skipIf(no('strace') || no('postgres'))('PostgreSQL, as strace sees it', () => {
   const postgres = async (synchronous_commit: string) => {
-    const server = await startPostgres({ settings: { synchronous_commit, autovacuum: 'off' } })
+    const server = await startPostgres({ settings: { synchronous_commit, autovacuum: 'off', wal_writer_delay: '10s' } })
     onTestFinished(server.stop)
     return witness(await openPostgres(server.url), server.pid!, /\/pg_wal\//)
   }
