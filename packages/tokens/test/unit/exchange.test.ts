@@ -13,7 +13,7 @@ import {
   portalTokens,
   seenBy,
 } from '../exchanging.js'
-import { API, basic, SECRET, world } from '../world.js'
+import { API, basic, REDIRECT, SECRET, VERIFIER, world } from '../world.js'
 
 const wire = ({ status, body }: { status: number; body: { error?: string } }) => [status, body.error]
 
@@ -192,6 +192,18 @@ describe('token exchange', () => {
     expect(await seenBy(w, 'api', narrow.body.access_token)).toMatchObject({ active: true, cnf: { jkt: device.jkt } })
     expect(wire(await w.token(thief, form))).toEqual([400, 'invalid_request'])
     expect((await exchangeAs(w, 'api', access_token, { resource: LEDGER })).status).toBe(200)
+    // A confidential client's bound token needs it, too: its secret alone is not the key.
+    const key = await w.device({ register: false })
+    const code = await w.code('portal', { redirectUri: REDIRECT, scope: ['accounts'] })
+    const redeem = { grant_type: 'authorization_code', code, code_verifier: VERIFIER, redirect_uri: REDIRECT }
+    const authorization = basic('portal', SECRET)
+    const proved = async () => ({ authorization, dpop: await key.proof('https://id.example.com/t1/token') })
+    const bound = (await w.post('/token', redeem, { headers: await proved() })).body.access_token
+    const ofPortal = { ...form, subject_token: bound }
+    expect(wire(await w.post('/token', ofPortal, { headers: { authorization } }))).toEqual([400, 'invalid_dpop_proof'])
+    const strangers = { authorization, dpop: await thief.proof('https://id.example.com/t1/token') }
+    expect(wire(await w.post('/token', ofPortal, { headers: strangers }))).toEqual([400, 'invalid_dpop_proof'])
+    expect((await w.post('/token', ofPortal, { headers: await proved() })).status).toBe(200)
     // The proof is spent by it.
     const dpop = await device.proof('https://id.example.com/t1/token')
     const again = () => w.post('/token', { ...form, client_id: device.id }, { headers: { dpop } })
@@ -200,13 +212,16 @@ describe('token exchange', () => {
 
   it('the host may take away and never give', async () => {
     let narrow: object = { scope: ['accounts', 'admin'], lifetimeSec: 60, acr: 'level1', kind: 'implicit' }
-    const w = await exchangingWorld({ context: () => ({ exchange: async () => ({ ok: true, narrow }) }) })
+    const w = await exchangingWorld({
+      config: { resources: { [API]: {}, [LEDGER]: { accessSec: 100 } } },
+      context: () => ({ exchange: async () => ({ ok: true, narrow }) }),
+    })
     const { access_token } = await portalTokens(w)
     const { body } = await exchangeAs(w, 'api', access_token!, { resource: LEDGER })
     expect([body.scope, body.expires_in]).toEqual(['accounts', 60])
     expect(await seenBy(w, 'ledger', body.access_token)).toMatchObject({ acr: 'level1', kind: 'implicit' })
     narrow = { lifetimeSec: 1e6 }
-    expect((await exchangeAs(w, 'api', access_token!, { resource: LEDGER })).body.expires_in).toBe(300)
+    expect((await exchangeAs(w, 'api', access_token!, { resource: LEDGER })).body.expires_in).toBe(100)
     for (narrow of [{ acr: 'level3' }, { acr: 'gold' }])
       expect(wire(await exchangeAs(w, 'api', access_token!, { resource: LEDGER }))).toEqual([500, 'server_error'])
   })
