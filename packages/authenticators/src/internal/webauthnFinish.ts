@@ -49,7 +49,7 @@ export async function finishAssertion(c: Ceremony, input: unknown, ports: Webaut
   if (name === undefined) throw refuse('webauthn.malformed', 'message')
   const { value } = c.enrolment?.id === name ? c.enrolment : { value: null }
   // A user who was known has his own credentials; of one who named himself nobody knows more than that.
-  if (value?.credential === undefined || value.owner !== c.part.id)
+  if (c.user === undefined || value?.credential === undefined || value.owner !== c.part.id)
     throw refuse(policy.partition === '' ? 'webauthn.credential_unknown' : 'webauthn.not_owner', 'credential')
   if (policy.allowed.length > 0 && !policy.allowed.includes(name)) throw refuse('webauthn.credential_unknown', 'not asked for')
   const expected = {
@@ -117,7 +117,7 @@ export async function enrolPasskey(c: Ceremony, input: unknown, ports: WebauthnP
   const { policy } = challenge
   const { claim } = c
   if (claim === undefined || claim.until <= clock()) throw refuse('enrolment.expired', 'claim')
-  if (claim.owner !== c.part.id) throw refuse('webauthn.not_owner', 'claim')
+  if (c.user === undefined || claim.owner !== c.part.id) throw refuse('webauthn.not_owner', 'claim')
   const bytes = await challengeBytes(crypto, contextFor(c, challenge), challenge.nonce)
   const expected = { ...policy, challenge: bytes }
   const o = { crypto, now: clock(), trust: ports.trust() }
@@ -158,7 +158,7 @@ export async function enrolPasskey(c: Ceremony, input: unknown, ports: WebauthnP
 /** Type, tenant, issuer, purpose; then whom, what device and what it was for. */
 async function open(c: Ceremony, ports: WebauthnPorts): Promise<WebauthnChallenge> {
   const h = await openHandle(ports.seal, c, handleType, c.purpose, readWebauthnChallenge)
-  if (h === null || c.user === undefined || userOf(c) === '') throw refuse('webauthn.challenge', 'handle')
+  if (h === null || userOf(c) === '') throw refuse('webauthn.challenge', 'handle')
   const bound = h.bind === null || c.bind === null ? h.bind === c.bind : equal(h.bind, c.bind)
   const mine = (h.policy.partition === '' || h.policy.partition === c.part.id) && h.device === (c.device?.id ?? '')
   if (!bound || !mine || h.purpose !== c.purpose) throw refuse('webauthn.challenge', 'of another ceremony')

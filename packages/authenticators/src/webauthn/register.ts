@@ -63,27 +63,32 @@ export async function registerPasskey(
   return refusal('authenticator.superseded', 'activation', { next: 'again' })
 }
 
-/** @returns the claim's `rev` */
+/**
+ * Claims the id. A claim of the same user's for the same credential is shared, not taken over: of two answers sent at once one registers.
+ * @returns the claim's `rev`
+ */
 async function holdClaim(part: Part, claim: PasskeyClaim, o: RegisterOptions): Promise<RunResult<string>> {
   let rev: string | null = null
   for (let round = 0; round < MAX_ROUNDS; round++) {
     const done = await commit(o, part, [putClaim(claim, rev)])
     if (done.ok) return { ok: true, value: done.recs[0]!.rev }
-    rev = done.current?.rev ?? null
-    if (done.current !== null && !(await isVoid(part, readClaim(done.current.value), claim, o)))
-      return refusal('webauthn.credential_taken', 'claimed')
+    const { current } = done
+    const held = current === null ? null : readClaim(current.value)
+    if (held !== null && !held.confirmed && held.owner === claim.owner && held.name === claim.name)
+      return { ok: true, value: current!.rev }
+    if (held !== null && !(await isVoid(part, held, o))) return refusal('webauthn.credential_taken', 'claimed')
+    rev = current?.rev ?? null
   }
   throw new PosternError('store.overloaded', { reason: 'a claim changed four times' })
 }
 
 /**
- * Whether a claim may be taken over: an unconfirmed one by its own user, who tries again; a confirmed one by anybody when no credential
- * stands behind it past both expiries and the grace, so that an activation which is merely late finds its pending record gone.
+ * Whether a claim may be taken over: a confirmed one when no credential stands behind it past both expiries and the grace, so that an activation
+ * which is merely late finds its pending record gone.
  */
-async function isVoid(part: Part, held: PasskeyClaim, mine: PasskeyClaim, o: RegisterOptions): Promise<boolean> {
-  if (!held.confirmed) return held.owner === mine.owner && held.name === mine.name
+async function isVoid(part: Part, held: PasskeyClaim, o: RegisterOptions): Promise<boolean> {
   const { clock, store } = o.runtime
-  if (clock() <= held.until + (o.graceMs ?? 60_000)) return false
+  if (!held.confirmed || clock() <= held.until + (o.graceMs ?? 60_000)) return false
   const [rec] = await store.read({ tenant: part.tenant, id: held.owner }, [enrolmentKey(held.name, 'webauthn')], { now: clock() })
   return rec == null || decodeEnrolment(rec.value).status === 'removed'
 }

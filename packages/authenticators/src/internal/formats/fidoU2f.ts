@@ -11,6 +11,8 @@ export const fidoU2f: Format = async (s, { crypto }) => {
   const stmt = membersOf(s, ['sig', 'x5c'])
   const chain = chainIn(stmt)
   if (chain.length !== 1 || publicKeyOf(chain[0].spki).crv !== 'P-256') throw invalid('not one certificate for P-256')
+  // U2F signs no flags, and its keys know of neither: what they cannot say nobody else says for them.
+  if (authData.userVerified || authData.backupEligible || authData.backedUp) throw invalid('flags that U2F does not have')
   const { crv, x, y } = authData.key.jwk
   if (crv !== 'P-256') throw invalid('a credential that is not for P-256')
   const point = concat(Uint8Array.of(4), decodeBase64url(x!)!, decodeBase64url(y!)!)
