@@ -1,6 +1,6 @@
 /** The records of txn/v1: `tx/<id>` with the encoded bytes and, once decided, what proves it; `tx` where a picture waits for its user. */
-import { concat, hex, u8, u16, u64, utf8 } from '@postern/core/bytes'
-import { type CborMap, readCbor } from '@postern/core/cbor'
+import { concat, hex, toUnsigned, u8, u16, u64, utf8 } from '@postern/core/bytes'
+import { type CborValue, readCborItem } from '@postern/core/cbor'
 import type { CryptoPort } from '@postern/core/cryptoPort'
 import { PosternError } from '@postern/core/errors'
 import { lp } from '@postern/core/tuple'
@@ -48,13 +48,42 @@ export interface Stored extends Pick<Transaction, 'issuer' | 'client' | 'app' | 
   readonly expiresAt: number
 }
 
-/** Reads own bytes, whose content was judged when they were encoded; whoever gets them from elsewhere uses `decodeTransaction`. */
+/** Keys 1, 3, 4, 5, 10, 11, 13: what {@link Stored} is made of. */
+const NEEDED: ReadonlySet<number> = /* @__PURE__ */ new Set([1, 3, 4, 5, 10, 11, 13])
+
+/**
+ * Reads own bytes, whose content was judged when they were encoded; whoever gets them from elsewhere uses `decodeTransaction`. What is shown
+ * is stepped over: decoding text is the dearest part of a decision but for the signature.
+ * @throws PosternError `store.corrupt`
+ */
 export function readStored(bytes: Uint8Array): Stored {
-  const m = readCbor(bytes) as CborMap
-  const text = (key: number) => m.get(key) as string
-  const number = (key: number) => m.get(key) as number
-  const [issuer, client, app, created] = [text(1), text(3), text(4), number(10)]
-  return { issuer, client, app, id: m.get(5) as Uint8Array, created, expiresAt: number(11) * 1000, match: number(13) as 0 | 1 }
+  const m: CborValue[] = []
+  let at = 1
+  for (let left = bytes[0]! & 0x1f; left > 0; left--) {
+    const key = bytes[at++]!
+    if (!NEEDED.has(key)) at = endOf(bytes, at)
+    else {
+      const { value, end } = readCborItem(bytes, at)
+      m[key] = value
+      at = end
+    }
+  }
+  const [issuer, client, app] = [m[1], m[3], m[4]] as [string, string, string]
+  const [created, expires, match] = [m[10], m[11], m[13]] as [number, number, 0 | 1]
+  return { issuer, client, app, id: m[5] as Uint8Array, created, expiresAt: expires * 1000, match }
+}
+
+/** Where an item ends that `encodeTransaction` wrote: an integer, bytes, text, or an array of these. */
+function endOf(bytes: Uint8Array, start: number): number {
+  if (start >= bytes.length) throw new PosternError('store.corrupt', { reason: 'transaction' })
+  const [major, info] = [bytes[start]! >> 5, bytes[start]! & 0x1f]
+  const width = info < 24 ? 0 : 1 << (info - 24)
+  const head = start + 1 + width
+  const n = width === 0 ? info : toUnsigned(bytes.subarray(start + 1, head))
+  if (major < 4) return major < 2 ? head : head + n
+  let at = head
+  for (let left = n; left > 0; left--) at = endOf(bytes, at)
+  return at
 }
 
 export const waitingKey = 'tx'

@@ -11,7 +11,7 @@ import { faultyStore } from '@postern/testkit/faulty'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { isDisplayText } from '../../src/internal/displayText.js'
-import { decodeRecord, type TransactionState } from '../../src/internal/transactionRecord.js'
+import { decodeRecord, readStored, type TransactionState } from '../../src/internal/transactionRecord.js'
 import { type Bank, createBank } from '../transactionWorld.js'
 import type { Device } from '../world.js'
 
@@ -57,6 +57,8 @@ describe('the codec', () => {
       fc.property(transactions, fc.nat(), fc.nat({ max: 255 }), (t, at, byte) => {
         const bytes = encodeTransaction(t)
         expect(decodeTransaction(bytes)).toEqual(t)
+        const { issuer, client, app, id, created, expires, match } = t
+        expect(readStored(bytes)).toEqual({ issuer, client, app, id, created, expiresAt: expires * 1000, match })
         const changed = bytes.slice()
         changed[at % bytes.length] = byte
         const accepted = attempt(changed)
