@@ -206,6 +206,8 @@ describe('a feed of revocations', () => {
 })
 
 describe('opaque tokens at a resource server', () => {
+  const active = { active: true, aud: API, sub: 'user-1', client_id: 'portal', kind: 'user', exp: 4_000_000_000 }
+
   async function asking(believeMs = 0, o: WorldOptions = {}) {
     const w = await world({ config: { resources: { [API]: { format: 'opaque' } } }, ...o })
     let asked = 0
@@ -280,7 +282,8 @@ describe('opaque tokens at a resource server', () => {
 
   it.each([
     ['a redirect', () => new Response(null, { status: 302, headers: { location: 'https://evil.example' } })],
-    ['an error', () => new Response('{}', { status: 500 })],
+    ['an error that looks like one', () => Response.json(active, { status: 500 })],
+    ['another success', () => Response.json(active, { status: 203 })],
     ['no JSON', () => new Response('active')],
     ['a duplicate member', () => new Response('{"active":true,"active":true}')],
     ['too much', () => new Response(`{"active":true,"x":"${'y'.repeat(70_000)}"}`)],
