@@ -5,7 +5,7 @@ import type { Rec } from '@postern/store'
 import type { Ceremony, Reply, Step, Verdict } from '../authenticator.js'
 import { newEnrolmentId, planEnrol } from '../enrolment.js'
 import { formatOtpauth } from '../otp/uri.js'
-import { burn, encodeChallenge, markerKey, newChallenge, readChallenge, sealHandle } from './challenge.js'
+import { encodeChallenge, newChallenge, readChallenge, sealHandle } from './challenge.js'
 import { readCode } from './members.js'
 import { hashOf, type OtpPorts, questionOf, stepOf } from './otpPorts.js'
 import { encodeOtpRecord, formatParams, type OtpParams, otpKey, parseParams, secretScope } from './otpRecord.js'
@@ -39,7 +39,7 @@ function shown(c: Ceremony, ports: OtpPorts, secret: Uint8Array, nonce: Uint8Arr
 
 /** The first code: it shows that the secret arrived, and is used up. */
 export async function enrolOtp(c: Ceremony, input: unknown, ports: OtpPorts): Promise<Verdict> {
-  const { clock, crypto } = ports.runtime
+  const { clock } = ports.runtime
   const code = readCode(input)
   if (code === null) throw refuse('otp.refused', 'message')
   const wanted = { seal: ports.seal, clock, type: 'otp.enrol', refused: 'otp.refused', expired: 'otp.expired' } as const
@@ -58,12 +58,7 @@ export async function enrolOtp(c: Ceremony, input: unknown, ports: OtpPorts): Pr
   })
   return {
     ok: true,
-    ops: [
-      ...own,
-      burn(await markerKey(crypto, nonce), new Uint8Array(0), handle.expiresAt),
-      planEnrol(enrolment, value, c.claim.until),
-      { op: 'put', key: otpKey(enrolment), value: record, rev: null },
-    ],
+    ops: [...own, planEnrol(enrolment, value, c.claim.until), { op: 'put', key: otpKey(enrolment), value: record, rev: null }],
     event: { type: 'authenticator.enrolled', outcome: 'success', authenticator: enrolment, reason: 'otp' },
     amr: [],
     facts: factsOf(c, ports, enrolment, 0),

@@ -232,6 +232,8 @@ describe('a custom authenticator', () => {
       code: 'custom.failed',
       reason: 'attempts',
     })
+    const [counter] = await w.store.list(usr.part, 'cus/', { now: w.clock(), limit: 9 })
+    expect(counter).toMatchObject({ n: 3, expiresAt: w.clock() + 86_400_000 })
     const fatal = { ...definition, enrol: async () => ({ outcome: 'fatal', reply: 'out' }) as const }
     const b = answersOf(w, createCustom(fatal, { seal: w.seal, atRest: w.seal, timer, runtime: w.runtime }), usr)
     expect(await b.begin(null, null, { at: 'enrol' })).toMatchObject({

@@ -1,5 +1,5 @@
 /// <reference types="node" />
-import { runBegin, runFinish } from '@postern/authenticators/authenticator'
+import { commitRefusal, runBegin, runFinish } from '@postern/authenticators/authenticator'
 import { hotp } from '@postern/authenticators/otp/hotp'
 import { createOtp, importOtp, type OtpKind, type OtpOptions } from '@postern/authenticators/otp/server'
 import { totp } from '@postern/authenticators/otp/totp'
@@ -118,7 +118,33 @@ describe('attacks on OTP', () => {
     expect(otp.locked(await a.record(`otp/${unknown}`))).toBe(false)
   })
 
-  it('A07 the same TOTP 50 times in parallel: one success', async () => {
+  it('A06 the code of the secret that stands in for one that does not exist is refused all the same', async () => {
+    const { w, a } = await bank()
+    const zeros = totp(new Uint8Array(20), { now: w.clock() })
+    expect(await a.begin('0'.repeat(32), { code: zeros })).toMatchObject({ code: 'otp.refused' })
+  })
+
+  it('A01 the lock of the last wrong guess loses to a right code that was accepted meanwhile', async () => {
+    const { w, a, id, otp, code, wrong } = await bank({ maxAttempts: 2 })
+    const right = await a.begin(id, { code: code() })
+    if (!right.ok) throw new Error(right.code)
+    const c = await a.ceremony('login', id)
+    const step = await otp.begin(c, { code: wrong() })
+    if (!step.ok) throw new Error(step.code)
+    const done = await w.store.commit(usr.part, step.ops, { now: w.clock(), rev: newRev(random) })
+    if (!done.ok) throw new Error('lost')
+    const refusal = await step.reply(done.recs)
+    if (!('ok' in refusal)) throw new Error('accepted')
+    expect(refusal.code).toBe('authenticator.locked')
+    expect(await a.finish(id, null, { handle: right.value.handle })).toMatchObject({ ok: true })
+    expect(await commitRefusal(c, refusal, { runtime: w.runtime })).toMatchObject({
+      code: 'authenticator.superseded',
+      next: 'again',
+    })
+    expect((await a.enrolled(id)).value.status).toBe('active')
+  })
+
+  it('A07 the same TOTP ten times in parallel: one success', async () => {
     const { a, id, code } = await bank({ maxAttempts: 10 })
     const all = await Promise.all(Array.from({ length: 10 }, () => a.answer(id, { code: code() })))
     expect(count(all)['ok']).toBe(1)

@@ -182,6 +182,24 @@ describe.skipIf(noOpenssl)('Web Push', () => {
     expect(peer.received.length).toBe(before)
   })
 
+  it('an answer without end is not read to its end', async () => {
+    let read = 0
+    const endless: Fetch = async () =>
+      new Response(
+        new ReadableStream({
+          pull(controller) {
+            read++
+            controller.enqueue(new Uint8Array(4096))
+          },
+        }),
+        { status: 201 },
+      )
+    const signer = await crypto.signer('ES256', await crypto.generateKey('ES256', random))
+    const o = { signer, subject: 'mailto:a@b.example', hosts: browserServices, timer, runtime: runtimeOf(endless) }
+    expect(await webPush(o).send(browser().endpoint, 'x', options)).toBe('sent')
+    expect(read).toBeLessThan(10)
+  })
+
   it('options that cannot be are refused at once', async () => {
     const signer = await crypto.signer('ES256', await crypto.generateKey('ES256', random))
     const good = { signer, subject: 'mailto:a@b.example', hosts: ['a.example'], timer, runtime: runtimeOf(peer.fetch) }

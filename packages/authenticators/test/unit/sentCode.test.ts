@@ -268,6 +268,11 @@ describe('codes that the host delivers', () => {
     for (let i = 0; i < 2; i++) got(await a.begin(null, null, { at: 'enrol' }))
     // 2^32 - 2^32 mod 10^6 = 4,294,000,000: it and what lies above are drawn again.
     expect(drawn).toEqual(['999999', '000007'])
+    // The same code twice does not show in the store.
+    words.push(7)
+    got(await a.begin(null, null, { at: 'enrol' }))
+    const kept = (await w.store.list(usr.part, 'sc/', { now: w.clock(), limit: 64 })).map((r) => hex(r.value))
+    expect([drawn.at(-1), new Set(kept).size]).toEqual(['000007', 3])
   })
 })
 
