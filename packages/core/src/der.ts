@@ -164,15 +164,26 @@ export function derOctets(element: Der | undefined): Uint8Array {
 export function derTime(element: Der | undefined): number {
   const utc = element !== undefined && isDer(element, 'utcTime')
   const { content } = utc ? element : expected(element, 'generalizedTime')
-  const digits = String.fromCharCode(...content.subarray(0, 16))
-  const text = utc ? (digits < '5' ? '20' : '19') + digits : digits
-  const [whole, year, month, day, hour, minute, second] = /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/.exec(text) ?? []
-  if (whole === undefined) throw malformed('a time that is not of seconds in Z')
-  const iso = `${year}-${month}-${day}T${hour}:${minute}:${second}`
-  const ms = Date.parse(`${iso}Z`)
-  // A day that the calendar does not have is carried over by some engines, and no number in others.
-  if (Number.isNaN(ms) || new Date(ms).toISOString().slice(0, 19) !== iso)
-    throw malformed('a time that the calendar does not have')
+  const start = utc ? 2 : 4
+  const two = (at: number): number => {
+    const [tens, ones] = [content[at]! - 0x30, content[at + 1]! - 0x30]
+    return tens >= 0 && tens <= 9 && ones >= 0 && ones <= 9 ? 10 * tens + ones : Number.NaN
+  }
+  const year = utc ? two(0) + (two(0) < 50 ? 2000 : 1900) : 100 * two(0) + two(2)
+  const [month, day, hour, minute, second] = [0, 2, 4, 6, 8].map((at) => two(start + at)) as [
+    number,
+    number,
+    number,
+    number,
+    number,
+  ]
+  const ms = Date.UTC(year, month - 1, day, hour, minute, second)
+  if (content.length !== start + 11 || content[start + 10] !== 0x5a || Number.isNaN(ms))
+    throw malformed('a time that is not of seconds in Z')
+  const date = new Date(ms)
+  // What the calendar does not have is carried over; `Date.UTC` takes the first hundred years for the last century.
+  const carried = date.getUTCFullYear() !== year || date.getUTCMonth() !== month - 1 || date.getUTCDate() !== day
+  if (carried || hour > 23 || minute > 59 || second > 59) throw malformed('a time that the calendar does not have')
   return ms
 }
 

@@ -9,7 +9,7 @@ import {
   createPublicKey,
   createSecretKey,
   diffieHellman,
-  type ECDH,
+  ECDH,
   getCiphers,
   hash,
   type JsonWebKeyInput,
@@ -81,6 +81,7 @@ export function createCrypto(): CryptoPort {
   // Bun has WebCrypto's ciphers alone.
   const chacha = getCiphers().includes(AEADS.C20P.name)
   const pairs = new WeakMap<DhKeyPair, KeyObject | ECDH>()
+  const checksPoints = hasPointCheck()
   return {
     name: 'node',
     digest,
@@ -120,8 +121,11 @@ export function createCrypto(): CryptoPort {
       const rare = rareJwk(alg, publicJwk)
       if (rare !== null) return { alg, key: rareKey(rare) } as NodeVerifyKey
       const key = checkPublicJwk(alg, publicJwk)
+      const ec = ecAlg(alg)
       try {
-        return { alg, key: publicKey(key) } as NodeVerifyKey
+        if (ec === null || !checksPoints) return { alg, key: importKey(key) } as NodeVerifyKey
+        checkPoint(ec, concat(Uint8Array.of(4), decodeBase64url(key.x!)!, decodeBase64url(key.y!)!))
+        return lazyKey(alg, key)
       } catch (cause) {
         throw invalidKey('no point of the curve', cause)
       }
@@ -130,8 +134,19 @@ export function createCrypto(): CryptoPort {
   }
 }
 
+/** As a string of its bytes: a fresh buffer for so few of them costs more than the hash, and the collector besides. */
+function hashed(alg: DigestAlg, data: Uint8Array): string {
+  return hash(NAMES[alg], data, 'binary')
+}
+
+function putBytes(text: string, out: Uint8Array, at: number): Uint8Array {
+  for (let i = 0; i < text.length; i++) out[at + i] = text.charCodeAt(i)
+  return out
+}
+
 function digest(alg: DigestAlg, data: Uint8Array): Uint8Array {
-  return new Uint8Array(hash(NAMES[alg], data, 'buffer'))
+  const bytes = hashed(alg, data)
+  return putBytes(bytes, new Uint8Array(bytes.length), 0)
 }
 
 /** The two padded blocks of RFC 2104 §2, laid out once: a MAC is then two one-shot hashes. */
@@ -154,8 +169,7 @@ function hmac(key: HmacKey, data: Uint8Array): Uint8Array {
   first.set(inner)
   first.set(data, inner.length)
   // Synchronous, so the one buffer per key is never seen half written.
-  outer.set(hash(NAMES[alg], first, 'buffer'), inner.length)
-  return new Uint8Array(hash(NAMES[alg], outer, 'buffer'))
+  return digest(alg, putBytes(hashed(alg, first), outer, inner.length))
 }
 
 function seal(key: AeadKey, nonce: Uint8Array, aad: Uint8Array, plaintext: Uint8Array): Uint8Array {
@@ -233,11 +247,43 @@ const SPKI_HEADS: Readonly<Record<string, string>> = {
   'P-521': '30819b301006072a8648ce3d020106052b810400230381860004',
 }
 
-function publicKey(jwk: JsonWebKey): KeyObject {
+function importKey(jwk: JsonWebKey): KeyObject {
   const head = SPKI_HEADS[jwk.crv ?? '']
   if (head === undefined) return createPublicKey(jwkInput(jwk))
   const key = Buffer.from(concat(fromHex(head)!, decodeBase64url(jwk.x!)!, decodeBase64url(jwk.y!)!))
   return createPublicKey({ key, format: 'der', type: 'spki' })
+}
+
+/** @throws Error for a point off the curve */
+function checkPoint(ec: EcAlg, point: Uint8Array): void {
+  ECDH.convertKey(point, ec.openssl, undefined, undefined, 'compressed')
+}
+
+/** Whether this runtime's ECDH can tell a point from none: the generator of P-256, and the same with a bit turned (FIPS 186-5, SP 800-186 §3.2.1.3). */
+function hasPointCheck(): boolean {
+  const x = '6b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296'
+  const y = '4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f'
+  const tried = (last: string): boolean => {
+    try {
+      checkPoint(ecAlg('ES256')!, fromHex(`04${x}${y}${last}`)!)
+      return true
+    } catch {
+      return false
+    }
+  }
+  return tried('5') && !tried('4')
+}
+
+/** A key whose point was checked, imported when it is first verified with: many are only registered, at a quarter of the price. */
+function lazyKey(alg: VerifyAlg, jwk: JsonWebKey): NodeVerifyKey {
+  let key: KeyObject | undefined
+  return {
+    alg,
+    get key() {
+      key ??= importKey(jwk)
+      return key
+    },
+  }
 }
 
 function rareKey(jwk: JsonWebKey): KeyObject {
