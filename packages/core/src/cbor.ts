@@ -38,7 +38,7 @@ interface Cursor {
  */
 export function readCbor(bytes: Uint8Array, rules: CborRules = {}): CborValue {
   const { value, end } = readCborItem(bytes, 0, rules)
-  if (end !== bytes.length) throw malformed('bytes behind the item')
+  if (end !== bytes.length) throw malformed('trailing')
   return value
 }
 
@@ -51,7 +51,7 @@ export function readCborItem(
   start: number,
   { canonical = true }: CborRules = {},
 ): { readonly value: CborValue; readonly end: number } {
-  if (bytes.length > MAX_BYTES) throw malformed('more than 64 KiB')
+  if (bytes.length > MAX_BYTES) throw malformed('size')
   const cursor: Cursor = { bytes, canonical, at: start }
   const value = readItem(cursor, 1)
   return { value, end: cursor.at }
@@ -65,7 +65,7 @@ export function isCborMap(value: CborValue | undefined): value is CborMap {
 /** @param depth - of the item itself, were it an array or map */
 function readItem(c: Cursor, depth: number): CborValue {
   const head = c.bytes[c.at++]
-  if (head === undefined) throw malformed('an item that ends too early')
+  if (head === undefined) throw malformed('truncated')
   if (head >> 5 > 5) return simple(head)
   const n = argument(c, head & 0x1f)
   switch (head >> 5) {
@@ -88,41 +88,41 @@ function readItem(c: Cursor, depth: number): CborValue {
 function simple(head: number): boolean | null {
   if (head === 0xf4 || head === 0xf5) return head === 0xf5
   if (head === 0xf6) return null
-  throw malformed('a tag, a float or another simple value')
+  throw malformed('type')
 }
 
 /** The number behind an initial byte. @see RFC 8949 §3 */
 function argument(c: Cursor, info: number): number {
   if (info < 24) return info
   // 28 to 30 have no meaning, 31 is an indefinite length.
-  if (info > 27) throw malformed('an indefinite length')
+  if (info > 27) throw malformed('indefinite')
   const width = 1 << (info - 24)
   let n = 0
   for (const end = c.at + width; c.at < end; ) {
     const byte = c.bytes[c.at++]
-    if (byte === undefined) throw malformed('an item that ends too early')
+    if (byte === undefined) throw malformed('truncated')
     n = n * 256 + byte
   }
-  if (n > Number.MAX_SAFE_INTEGER) throw malformed('an integer beyond 2^53 - 1')
-  if (c.canonical && n < (width === 1 ? 24 : 256 ** (width / 2))) throw malformed('a head that is not the shortest')
+  if (n > Number.MAX_SAFE_INTEGER) throw malformed('integer')
+  if (c.canonical && n < (width === 1 ? 24 : 256 ** (width / 2))) throw malformed('head')
   return n
 }
 
 function negative(n: number): number {
-  if (n === Number.MAX_SAFE_INTEGER) throw malformed('an integer beyond 2^53 - 1')
+  if (n === Number.MAX_SAFE_INTEGER) throw malformed('integer')
   return -1 - n
 }
 
 function take(c: Cursor, length: number): Uint8Array {
   const end = c.at + length
-  if (end > c.bytes.length) throw malformed('an item that ends too early')
+  if (end > c.bytes.length) throw malformed('truncated')
   return c.bytes.subarray(c.at, (c.at = end))
 }
 
 function text(bytes: Uint8Array): string {
   const short = bytes.length <= SHORT ? ascii(bytes) : null
   const out = short ?? fromUtf8(bytes)
-  if (out === null) throw malformed('a text that is not UTF-8') //                                  RFC 8949 §3.1, major type 3
+  if (out === null) throw malformed('utf8') // RFC 8949 §3.1, major type 3
   return out
 }
 
@@ -137,8 +137,8 @@ function ascii(bytes: Uint8Array): string | null {
 
 /** Each element takes a byte at least: a count beyond what is left is refused before anything is made for it. */
 function within(c: Cursor, least: number, depth: number): void {
-  if (depth > MAX_DEPTH) throw malformed('nested too deeply')
-  if (least > c.bytes.length - c.at) throw malformed('an item that ends too early')
+  if (depth > MAX_DEPTH) throw malformed('depth')
+  if (least > c.bytes.length - c.at) throw malformed('truncated')
 }
 
 function array(c: Cursor, count: number, depth: number): readonly CborValue[] {
@@ -155,9 +155,9 @@ function map(c: Cursor, count: number, depth: number): CborMap {
   for (let i = 0; i < count; i++) {
     const start = c.at
     const key = readItem(c, depth + 1)
-    if (typeof key !== 'number' && typeof key !== 'string') throw malformed('a key that is no integer or text')
-    if (members.has(key)) throw malformed('a key that is there twice')
-    if (c.canonical && i > 0 && !ascends(c.bytes, before, start, c.at)) throw malformed('keys that are not in order')
+    if (typeof key !== 'number' && typeof key !== 'string') throw malformed('key')
+    if (members.has(key)) throw malformed('duplicate')
+    if (c.canonical && i > 0 && !ascends(c.bytes, before, start, c.at)) throw malformed('order')
     before = start
     members.set(key, readItem(c, depth + 1))
   }
@@ -187,7 +187,7 @@ function write(value: CborValue, depth: number): Uint8Array {
     const bytes = utf8(value)
     return concat(head(3, bytes.length), bytes)
   }
-  if (depth > MAX_DEPTH) throw new RangeError('nested too deeply')
+  if (depth > MAX_DEPTH) throw new RangeError('depth')
   if (!isCborMap(value)) {
     const items = value as readonly CborValue[]
     return concat(head(4, items.length), ...items.map((item) => write(item, depth + 1)))

@@ -91,45 +91,44 @@ export function verifyAlgOf(alg: number, kty: string | undefined, crv?: string):
  */
 export function readCoseKey(key: CborMap | Uint8Array): CoseKey {
   const map: CborValue = key instanceof Uint8Array ? readCbor(key) : key
-  if (!isCborMap(map)) throw malformed('no map')
+  if (!isCborMap(map)) throw malformed('map')
   const [kind, alg] = [map.get(1), map.get(3)]
   const kty = typeof kind === 'number' ? KTY[kind] : undefined
-  if (kty === undefined || typeof alg !== 'number') throw malformed('no key type that is known, or no algorithm')
+  if (kty === undefined || typeof alg !== 'number') throw malformed('kty')
   const members = MEMBERS[kty]
-  if (map.size !== members.length || members.some((name) => !map.has(name))) throw malformed('a member too many or too few')
-  const jwk = jwkOf(kty, map, alg)
+  if (map.size !== members.length || members.some((name) => !map.has(name))) throw malformed('members')
+  const jwk = jwkOf(kty, map)
   const verifyAlg = verifyAlgOf(alg, kty, jwk.crv)
-  if (verifyAlg === null) throw unfit('an algorithm that is unknown, or of another kind of key')
+  if (verifyAlg === null) throw unfit('alg')
   return { alg, verifyAlg, jwk: kty === AKP ? akp(verifyAlg, bytesAt(map, -1)) : jwk }
 }
 
-function jwkOf(kty: CoseAlg['kty'], map: CborMap, alg: number): CoseKey['jwk'] {
+function jwkOf(kty: CoseAlg['kty'], map: CborMap): CoseKey['jwk'] {
   if (kty === AKP) return { kty }
   if (kty === RSA) return { kty, n: unsigned(map, -1, 256, 512), e: exponent(map) }
   const number = map.get(-1)
   const curve = typeof number === 'number' ? CURVES[number] : undefined
-  if (curve === undefined) throw unfit(`a curve that is unknown, with algorithm ${alg}`)
+  if (curve === undefined) throw unfit('crv')
   const { crv, size } = curve
   return { kty, crv, x: coordinate(map, -2, size), ...(kty === EC && { y: coordinate(map, -3, size) }) }
 }
 
 function akp(alg: VerifyAlg, pub: Uint8Array): CoseKey['jwk'] {
-  if (pub.length !== AKP_BYTES[alg]) throw malformed('a public key of another length')
+  if (pub.length !== AKP_BYTES[alg]) throw malformed('pub')
   return { kty: AKP, alg, pub: encodeBase64url(pub) }
 }
 
 function coordinate(map: CborMap, name: number, size: number): string {
   const bytes = bytesAt(map, name)
   // A compressed point's y is a boolean, which ends in `bytesAt`.
-  if (bytes.length !== size) throw malformed('a coordinate of another length')
+  if (bytes.length !== size) throw malformed('coordinate')
   return encodeBase64url(bytes)
 }
 
 /** RFC 8230 §4: unsigned, without leading zeros. */
 function unsigned(map: CborMap, name: number, min: number, max: number): string {
   const bytes = bytesAt(map, name)
-  if (bytes.length < min || bytes.length > max || bytes[0] === 0)
-    throw malformed('an RSA integer that is too short, long or padded')
+  if (bytes.length < min || bytes.length > max || bytes[0] === 0) throw malformed('rsa.size')
   return encodeBase64url(bytes)
 }
 
@@ -137,13 +136,13 @@ function unsigned(map: CborMap, name: number, min: number, max: number): string 
 function exponent(map: CborMap): string {
   const bytes = bytesAt(map, -2)
   const last = bytes.at(-1) ?? 0
-  if (last % 2 === 0 || (bytes.length === 1 && last < 3)) throw malformed('an RSA exponent that is not odd and from 3 up')
+  if (last % 2 === 0 || (bytes.length === 1 && last < 3)) throw malformed('rsa.e')
   return unsigned(map, -2, 1, 4)
 }
 
 function bytesAt(map: CborMap, name: number): Uint8Array {
   const value = map.get(name)
-  if (!(value instanceof Uint8Array)) throw malformed('a member that is no byte string')
+  if (!(value instanceof Uint8Array)) throw malformed('bytes')
   return value
 }
 

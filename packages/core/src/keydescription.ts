@@ -91,11 +91,11 @@ const BOOT_STATES = ['verified', 'self-signed', 'unverified', 'failed'] as const
 const integer = (value: Der): number => derInteger(value)
 const octets = (value: Der): Uint8Array => derOctets(value)
 const integers = (value: Der): readonly number[] => {
-  if (!isDer(value, 'set')) throw refuse('no set')
+  if (!isDer(value, 'set')) throw refuse('set')
   return derItems(value).map((one) => derInteger(one))
 }
 const flag = (value: Der): true => {
-  if (!isDer(value, 'null') || value.content.length > 0) throw refuse('no null')
+  if (!isDer(value, 'null') || value.content.length > 0) throw refuse('null')
   return true
 }
 
@@ -150,7 +150,7 @@ export function keyDescriptionOf({ extensions }: Certificate): KeyDescription | 
 /** Reads the extension's value. @throws PosternError `keydescription.refused` | `der.malformed` */
 export function readKeyDescription(bytes: Uint8Array): KeyDescription {
   const items = derSequence(readDer(bytes))
-  if (items.length !== 8) throw refuse('a description that has not eight members')
+  if (items.length !== 8) throw refuse('members')
   const [version, level, keymintVersion, keymintLevel, challenge, uniqueId, software, hardware] = items
   return {
     attestationVersion: derInteger(version),
@@ -170,14 +170,14 @@ function authorizations(list: Der | undefined): AuthorizationList {
   let last = 0
   for (const entry of derSequence(list)) {
     const { cls, tag } = entry
-    if (cls !== 'context' || seen.has(tag)) throw refuse('a tag that is there twice, or none')
+    if (cls !== 'context' || seen.has(tag)) throw refuse('tag')
     seen.add(tag)
     if (tag < last) found.ordered = false
     last = tag
     const known = TAGS.get(tag)
     if (known === undefined) continue
     const [value, ...more] = derItems(entry)
-    if (value === undefined || more.length > 0) throw refuse('a tag without one value')
+    if (value === undefined || more.length > 0) throw refuse('value')
     found[known[0]] = known[1](value)
   }
   return found as AuthorizationList
@@ -185,7 +185,7 @@ function authorizations(list: Der | undefined): AuthorizationList {
 
 function rootOfTrust(value: Der): RootOfTrust {
   const [key, locked, state, hash, ...more] = derSequence(value)
-  if (more.length > 0) throw refuse('a root of trust with more members than are known')
+  if (more.length > 0) throw refuse('rootOfTrust')
   return {
     verifiedBootKey: derOctets(key),
     locked: derBoolean(locked),
@@ -196,7 +196,7 @@ function rootOfTrust(value: Der): RootOfTrust {
 
 function enumerated<T>(value: Der | undefined, names: readonly T[]): T {
   const name = names[derInteger(value, 'enumerated')]
-  if (name === undefined) throw refuse('a number that means nothing')
+  if (name === undefined) throw refuse('enumerated')
   return name
 }
 

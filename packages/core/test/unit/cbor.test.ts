@@ -10,52 +10,51 @@ const reason = async (text: string, canonical?: boolean) => (await refusalOf(rea
 
 describe('a CBOR reader', () => {
   it.each([
-    ['1700', 'bytes behind the item'],
-    ['', 'an item that ends too early'],
-    ['18', 'an item that ends too early'],
-    ['43aabb', 'an item that ends too early'],
-    ['9bffffffffffffffff', 'an integer beyond 2^53 - 1'],
-    ['9affffffff', 'an item that ends too early'],
-    ['ba7fffffff00', 'an item that ends too early'],
-    ['a201000100', 'a key that is there twice'],
-    ['62c328', 'a text that is not UTF-8'],
-    ['63eda080', 'a text that is not UTF-8'],
-    ['a14100f6', 'a key that is no integer or text'],
-    ['a1f5f6', 'a key that is no integer or text'],
-    ['1c', 'an indefinite length'],
-    ['3b001fffffffffffff', 'an integer beyond 2^53 - 1'],
-    ['ff', 'a tag, a float or another simple value'],
+    ['1700', 'trailing'],
+    ['', 'truncated'],
+    ['18', 'truncated'],
+    ['43aabb', 'truncated'],
+    ['9bffffffffffffffff', 'integer'],
+    ['9affffffff', 'truncated'],
+    ['ba7fffffff00', 'truncated'],
+    ['a201000100', 'duplicate'],
+    ['62c328', 'utf8'],
+    ['63eda080', 'utf8'],
+    ['a14100f6', 'key'],
+    ['a1f5f6', 'key'],
+    ['1c', 'indefinite'],
+    ['3b001fffffffffffff', 'integer'],
+    ['ff', 'type'],
   ] as const)('A13 refuses %s', async (text, expected) => {
     expect(await reason(text)).toBe(expected)
   })
 
   it('A13 takes 8 levels and 64 KiB, no more', async () => {
     expect(await reason(`${'81'.repeat(8)}00`)).toBe(null)
-    expect(await reason(`${'81'.repeat(9)}00`)).toBe('nested too deeply')
-    expect(await reason(`${'a100'.repeat(9)}00`)).toBe('nested too deeply')
-    expect(await reason(`${'81'.repeat(65_536)}`)).toBe('nested too deeply')
+    expect(await reason(`${'81'.repeat(9)}00`)).toBe('depth')
+    expect(await reason(`${'a100'.repeat(9)}00`)).toBe('depth')
+    expect(await reason(`${'81'.repeat(65_536)}`)).toBe('depth')
     expect(await reason(`59fffd${'00'.repeat(65_533)}`)).toBe(null)
-    expect(await reason(`59fffe${'00'.repeat(65_534)}`)).toBe('more than 64 KiB')
+    expect(await reason(`59fffe${'00'.repeat(65_534)}`)).toBe('size')
   })
 
   it.each([
-    ['1817', 'a head that is not the shortest'],
-    ['190018', 'a head that is not the shortest'],
-    ['1a0000ffff', 'a head that is not the shortest'],
-    ['1b00000000ffffffff', 'a head that is not the shortest'],
-    ['5800', 'a head that is not the shortest'],
-    ['a202000100', 'keys that are not in order'],
-    ['a2200001f6', 'keys that are not in order'],
-    ['a2616200616100', 'keys that are not in order'],
-    ['a262616100616200', 'keys that are not in order'],
+    ['1817', 'head'],
+    ['190018', 'head'],
+    ['1a0000ffff', 'head'],
+    ['1b00000000ffffffff', 'head'],
+    ['5800', 'head'],
+    ['a202000100', 'order'],
+    ['a2200001f6', 'order'],
+    ['a2616200616100', 'order'],
+    ['a262616100616200', 'order'],
   ])('A13 refuses %s as another spelling, and takes it where that is asked for', async (text, expected) => {
     expect(await reason(text)).toBe(expected)
     expect(await reason(text, false)).toBe(null)
   })
 
   it('A13 a key that is there twice is refused however it is spelt', async () => {
-    for (const text of ['a201001801f6', 'a2616100616101', 'a3010002000100'])
-      expect(await reason(text, false)).toBe('a key that is there twice')
+    for (const text of ['a201001801f6', 'a2616100616101', 'a3010002000100']) expect(await reason(text, false)).toBe('duplicate')
   })
 
   it('hands out views, not copies', () => {

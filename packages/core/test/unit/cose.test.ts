@@ -199,6 +199,11 @@ describe('COSE keys', () => {
       Uint8Array.of(0x30, signature.length - 2, 2, 0, ...signature.subarray(4)),
     ]
     for (const bad of respelt) expect(await verifier.verify(data, bad)).toBe(false)
+    // The zero before a byte that would read as negative is not left out.
+    let padded = es256.sign()
+    while (padded[3] !== 33) padded = es256.sign()
+    expect(await verifier.verify(data, padded)).toBe(true)
+    expect(await verifier.verify(data, Uint8Array.of(0x30, padded[1]! - 1, 2, 32, ...padded.subarray(5)))).toBe(false)
     expect(await verifier.verify(data, signature)).toBe(true)
   })
 })

@@ -210,8 +210,9 @@ describe.skipIf(!hasOpenssl() && !required)('chains that openssl makes', () => {
     expect(await refusalOf(late)).toEqual({ code: 'x509.refused', reason: 'expired' })
     // Remembered under the key that signed it, under no other.
     const other = issue('other2', 'other2', CA)
-    const foreign = verifyChain([leaf, middle], { ...rules, anchors: [{ subject: root.subject, spki: other.spki }] })
-    expect(await refusalOf(foreign)).toEqual({ code: 'x509.refused', reason: 'chain.anchor' })
+    const foreign = () => verifyChain([leaf, middle], { ...rules, anchors: [{ subject: root.subject, spki: other.spki }] })
+    for (const _ of ['once', 'and again'])
+      expect(await refusalOf(foreign())).toEqual({ code: 'x509.refused', reason: 'chain.anchor' })
     for (let i = 0; i < 300; i++)
       await refusalOf(verifyChain([leaf, { ...middle, der: concat(middle.der, Uint8Array.of(i >> 8, i)) }], rules))
     expect(remember.links.size).toBe(256)
