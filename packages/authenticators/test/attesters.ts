@@ -139,6 +139,8 @@ function issueFor(by: Holder, key: KeyObject, extensions: readonly Extension[]):
 
 export interface AndroidDescription {
   readonly level?: number
+  /** @defaultValue level */
+  readonly keymintLevel?: number
   readonly challenge?: Uint8Array
   readonly software?: readonly Uint8Array[]
   readonly hardware?: readonly Uint8Array[]
@@ -168,12 +170,12 @@ export const attestAndroid =
   ): Attest =>
   ({ authData, clientDataHash, key }) => {
     const { level = 1, challenge = clientDataHash, software = [], hardware = soundHardware } = o
-    const enumerated = der(10, Uint8Array.of(level))
+    const [attested, kept] = [level, o.keymintLevel ?? level].map((n) => der(10, Uint8Array.of(n))) as [Uint8Array, Uint8Array]
     const value = seq(
       int(300),
-      enumerated,
+      attested,
       int(300),
-      enumerated,
+      kept,
       octets(challenge),
       octets(new Uint8Array(0)),
       seq(...software),

@@ -40,7 +40,7 @@ const ED = 0x80
 /** Authenticator data of an assertion, which carries no credential. @throws PosternError `webauthn.malformed` */
 export function readAssertionData(raw: Uint8Array): AuthData {
   const flags = flagsOf(raw)
-  if ((flags & AT) !== 0) throw malformed('attested data in an assertion')
+  if ((flags & AT) !== 0) throw malformed('authData.at')
   return headOf(raw, flags, extensionsAt(raw, HEAD, flags))
 }
 
@@ -48,11 +48,11 @@ export function readAssertionData(raw: Uint8Array): AuthData {
 export function readAttestedData(raw: Uint8Array): AttestedData {
   const flags = flagsOf(raw)
   const idAt = HEAD + 18
-  if ((flags & AT) === 0 || raw.length < idAt) throw malformed('no attested data')
+  if ((flags & AT) === 0 || raw.length < idAt) throw malformed('authData.at')
   const keyAt = idAt + toUnsigned(raw.subarray(idAt - 2, idAt))
   const credentialId = raw.subarray(idAt, keyAt)
-  if (credentialId.length === 0 || keyAt > raw.length || credentialId.length > MAX_CREDENTIAL_ID)
-    throw malformed('a credential id that is empty or too long') //                                        §7.1 step 25
+  // §7.1 step 25
+  if (credentialId.length === 0 || keyAt > raw.length || credentialId.length > MAX_CREDENTIAL_ID) throw malformed('authData.id')
   const { key, end } = keyFrom(raw, keyAt)
   return {
     ...headOf(raw, flags, extensionsAt(raw, end, flags)),
@@ -70,7 +70,7 @@ export function checkFlags({ userVerified, backupEligible, backedUp }: AuthData,
 }
 
 function flagsOf(raw: Uint8Array): number {
-  if (raw.length < HEAD) throw malformed('authenticator data that is too short')
+  if (raw.length < HEAD) throw malformed('authData.size')
   return raw[32]!
 }
 
@@ -90,7 +90,7 @@ function headOf(raw: Uint8Array, flags: number, extensions: CborMap | null): Aut
 function keyFrom(raw: Uint8Array, start: number): { readonly key: CoseKey; readonly end: number } {
   try {
     const { value, end } = readCborItem(raw, start)
-    if (!isCborMap(value)) throw malformed('a key that is no map')
+    if (!isCborMap(value)) throw malformed('authData.key')
     return { key: readCoseKey(value), end }
   } catch (error) {
     if (isPosternError(error, 'cose.algorithm')) throw refuse('webauthn.algorithm', error.reason ?? '')
@@ -101,7 +101,7 @@ function keyFrom(raw: Uint8Array, start: number): { readonly key: CoseKey; reado
 
 function extensionsAt(raw: Uint8Array, start: number, flags: number): CborMap | null {
   if ((flags & ED) === 0) {
-    if (start !== raw.length) throw malformed('bytes behind the authenticator data')
+    if (start !== raw.length) throw malformed('authData.trailing')
     return null
   }
   try {
@@ -110,7 +110,7 @@ function extensionsAt(raw: Uint8Array, start: number, flags: number): CborMap | 
   } catch (error) {
     if (!isPosternError(error, 'cbor.malformed')) throw error
   }
-  throw malformed('extensions that are no map, or bytes behind them')
+  throw malformed('authData.extensions')
 }
 
 function malformed(reason: string): Error {

@@ -27,7 +27,6 @@ type Members = Readonly<Record<string, unknown>>
 
 const MAX_BYTES = 65_536
 const MAX_TEXT: number = Math.ceil((MAX_BYTES * 4) / 3)
-const MAX_CREDENTIAL_TEXT = 1364
 const MAX_HANDLE_TEXT = 86
 const TRANSPORT = /^[a-z-]{1,32}$/
 const MAX_TRANSPORTS = 8
@@ -62,13 +61,13 @@ export function readAssertionBytes(input: unknown): AssertionBytes {
 }
 
 function members(value: unknown): Members {
-  if (typeof value !== 'object' || value === null) throw malformed('an object is missing')
+  if (typeof value !== 'object' || value === null) throw malformed('response')
   return value as Members
 }
 
 function credentialIdOf({ id, type }: Members, rawId: unknown): Uint8Array {
-  if (type !== 'public-key' || id !== rawId) throw malformed('type, or an id in two versions')
-  return decoded(rawId, MAX_CREDENTIAL_TEXT, 'id')
+  if (type !== 'public-key' || id !== rawId) throw malformed('id')
+  return decoded(rawId, MAX_TEXT, 'id')
 }
 
 function bytes(from: Members, name: string): Uint8Array {
@@ -77,7 +76,7 @@ function bytes(from: Members, name: string): Uint8Array {
 
 function decoded(text: unknown, maxText: number, name: string): Uint8Array {
   const value = typeof text === 'string' && text.length <= maxText ? decodeBase64url(text) : null
-  if (value === null) throw malformed(`${name} is no base64url of an allowed length`)
+  if (value === null) throw malformed(name)
   return value
 }
 

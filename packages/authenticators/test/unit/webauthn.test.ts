@@ -6,6 +6,7 @@ import { decodeEvent } from '@postern/core/events'
 import { newRev } from '@postern/store'
 import { memoryStore } from '@postern/store/memory'
 import { describe, expect, it } from 'vitest'
+import { anchorOf, attestPacked, authority, issue } from '../attesters.js'
 import { attestSelf, codeOf, createBank, flag, origin, passkey, rpId } from '../passkey.js'
 import { issuer, random } from '../world.js'
 
@@ -146,7 +147,8 @@ describe('passkeys in the registry', () => {
     await change((e) => planRemove(e, 'user', bank.webauthn.remove(name)))
     expect((await judged()).facts['authenticator.enrolled']).toEqual([])
     expect(await tried()).toBe('authenticator.removed')
-    // The same credential may be enrolled again: its tombstone and its claim give way.
+    // The same credential may be enrolled again, once nobody can still be activating it: its tombstone and its claim give way.
+    await expect(bank.enrolled('ada', p)).rejects.toThrow('webauthn.credential_taken')
     bank.time.now += 300_000
     await bank.enrolled('ada', p)
     expect(await tried()).toBe('ok')
@@ -166,6 +168,34 @@ describe('passkeys in the registry', () => {
       { reason: 'signature', authenticator: name, device: 'd1' },
     ])
     expect(codeOf(await bank.login('ada', answer, handle, { device }))).toBe('ok')
+    // Where no device proved itself nothing is written: it would be a stranger's to write.
+    const other = await bank.ask('ada')
+    const before = (await bank.store.outbox!({ now: bank.time.now, limit: 100 })).length
+    const forged = {
+      ...p.get(other.options),
+      response: { ...p.get(other.options).response, signature: wrong.response.signature },
+    }
+    expect(codeOf(await bank.login('ada', forged, other.handle))).toBe('webauthn.signature')
+    expect((await bank.store.outbox!({ now: bank.time.now, limit: 100 })).length).toBe(before)
+  })
+
+  it('are kept in hardware where somebody trusted says so and they cannot be copied', async () => {
+    const root = authority()
+    const trust = { anchors: { packed: [anchorOf(root)] } }
+    const bank = createBank({ trust, attestation: { conveyance: 'direct', trusted: true } })
+    await bank.user('ada')
+    for (const [flags, level, amr] of [
+      [flag.up | flag.uv, 'hardware', 'hwk'],
+      [flag.up | flag.uv | flag.be, 'software', 'swk'],
+    ] as const) {
+      const { options, handle } = await bank.offer('ada')
+      const p = passkey({ flags })
+      const done = await bank.register('ada', p.create(options, { attest: attestPacked(issue(root)) }), handle)
+      expect(done).toMatchObject({ ok: true, value: { facts: { keyLevel: level, credential: { attested: true } } } })
+      const asked = await bank.ask('ada')
+      const login = await bank.login('ada', p.get(asked.options), asked.handle)
+      expect(login).toMatchObject({ ok: true, value: { amr: ['pop', 'user', amr, 'mfa'], facts: { keyLevel: level } } })
+    }
   })
 
   it('say once, in the event, that their backup state changed', async () => {
@@ -239,12 +269,12 @@ describe('passkeys in the registry', () => {
     const trusting = createBank({ store: bank.store, attestation: { conveyance: 'direct', trusted: true } })
     await bank.user('ada')
     const first = await bank.offer('ada')
-    const done = await bank.register('ada', passkey().create(first.options, { attest: attestSelf } as never), first.handle)
+    const done = await bank.register('ada', passkey().create(first.options, { attest: attestSelf }), first.handle)
     expect(done).toMatchObject({ ok: true, value: { facts: { keyLevel: 'software', credential: { attested: false } } } })
     const second = await trusting.offer('ada')
     // The demand is in the handle: another node, configured otherwise, judges by what was asked.
-    expect(
-      codeOf(await bank.register('ada', passkey().create(second.options, { attest: attestSelf } as never), second.handle)),
-    ).toBe('webauthn.attestation_untrusted')
+    expect(codeOf(await bank.register('ada', passkey().create(second.options, { attest: attestSelf }), second.handle))).toBe(
+      'webauthn.attestation_untrusted',
+    )
   })
 })

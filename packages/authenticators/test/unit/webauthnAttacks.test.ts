@@ -1,12 +1,13 @@
 /// <reference types="node" />
 /** Attack rows A07 and A09 to A13 on passkeys, by id. */
-import { generateKeyPairSync } from 'node:crypto'
+import { generateKeyPairSync, sign } from 'node:crypto'
+import { credentialKeys, verifyAuthentication } from '@postern/authenticators/webauthn/authentication'
 import { concat, utf8 } from '@postern/core/bytes'
 import { decodeEvent } from '@postern/core/events'
 import { newRev } from '@postern/store'
 import { describe, expect, it } from 'vitest'
-import { type Bank, type Bend, cbor, codeOf, createBank, flag, origin, type Passkey, passkey } from '../passkey.js'
-import { random } from '../world.js'
+import { type Bank, type Bend, cbor, codeOf, createBank, flag, origin, type Passkey, passkey, rpId } from '../passkey.js'
+import { crypto, random } from '../world.js'
 
 const b64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64url')
 
@@ -149,6 +150,16 @@ describe('A09 where an answer comes from', () => {
     expect(codeOf(await enrol(bank, 'ada', passkey(), create))).toBe(code)
   })
 
+  it('a page that is listed frames, and only frames', async () => {
+    const bank = createBank({ topOrigins: ['https://portal.example'] })
+    const { passkey: p } = await bank.enrolled('ada')
+    const framed = (crossOrigin: boolean, topOrigin: string) => signIn(bank, 'ada', p, { clientData: { crossOrigin, topOrigin } })
+    expect(codeOf(await framed(true, 'https://portal.example'))).toBe('ok')
+    expect(codeOf(await framed(false, 'https://portal.example'))).toBe('webauthn.cross_origin')
+    expect(codeOf(await framed(true, 'https://portal.example.evil.example'))).toBe('webauthn.cross_origin')
+    expect(codeOf(await signIn(bank, 'ada', p, { clientData: { crossOrigin: true } }))).toBe('webauthn.cross_origin')
+  })
+
   it('a challenge that stands in the body alone proves nothing', async () => {
     const bank = createBank()
     const { passkey: p } = await bank.enrolled('ada')
@@ -285,16 +296,41 @@ describe('A12 whose credential it is', () => {
       now: bank.time.now,
       rev: newRev(random),
     })
-    expect(codeOf(await signIn(bank, 'ada', third))).toBe('webauthn.not_owner')
+    expect(codeOf(await signIn(bank, 'ada', third, { userHandle: null }))).toBe('webauthn.not_owner')
   })
 
-  it('a discoverable login without a user handle names nobody', async () => {
+  it('judged alone, an answer is of the credential it names, and of whom it names where nobody else does', async () => {
     const bank = createBank()
     const { passkey: p } = await bank.enrolled('ada')
-    const { options, handle } = await bank.ask(null)
-    const answer = p.get(options, { userHandle: null })
-    const done = await bank.login(null, answer, handle, { part: bank.part('ada') })
-    expect(codeOf(done)).not.toBe('ok')
+    const { options } = await bank.ask('ada')
+    const answer = p.get(options)
+    const challenge = new Uint8Array(Buffer.from(options.challenge, 'base64url'))
+    const expected = { challenge, rpId, origins: [origin], userVerification: 'preferred', userHandle: utf8('usr:ada') } as const
+    const credential = { id: p.id, publicKey: p.coseKey, counter: 0, backupEligible: false, backedUp: false }
+    const judged = (change: object, more: object = {}, body: object = answer) =>
+      verifyAuthentication(body as never, { ...credential, ...change }, { ...expected, ...more }, { crypto }).then(
+        () => 'ok',
+        (error) => (error as { code: string }).code,
+      )
+    expect(await judged({})).toBe('ok')
+    expect(await judged({ id: random(32) })).toBe('webauthn.credential_unknown')
+    expect(await judged({}, { userHandle: utf8('usr:eve') })).toBe('webauthn.not_owner')
+    const nameless = { ...answer, response: { ...answer.response, userHandle: null } }
+    expect(await judged({}, {}, nameless)).toBe('ok')
+    expect(await judged({}, { discoverable: true }, nameless)).toBe('webauthn.not_owner')
+    expect(await judged({}, { discoverable: true })).toBe('ok')
+  })
+
+  it('a prepared key serves the credential that it was prepared for, not another that came to have its id', async () => {
+    const [first, second] = [passkey(), passkey()]
+    const keys = credentialKeys(crypto, 2)
+    const data = utf8('data')
+    const signature = new Uint8Array(sign('sha256', data, second.key))
+    const verifies = async (id: string, key: Uint8Array) => (await keys.verifier(id, key)).verify(data, signature)
+    expect(await verifies('a', first.coseKey)).toBe(false)
+    expect(await verifies('a', second.coseKey)).toBe(true)
+    expect(await verifies('a', first.coseKey)).toBe(false)
+    for (const id of ['b', 'c', 'd']) expect(await verifies(id, second.coseKey)).toBe(true)
   })
 
   it('one that was not asked for is refused, one that is pending or unknown too', async () => {
@@ -458,6 +494,18 @@ describe('A13 what an authenticator encodes', () => {
         ),
     ],
   ] as const)('authenticator data with %s is refused', async (_, bend) => expect(await register(bend)).toBe('webauthn.malformed'))
+
+  it('an id has up to 1,023 bytes', async () => {
+    for (const [length, code] of [
+      [1, 'ok'],
+      [1023, 'ok'],
+      [1024, 'webauthn.malformed'],
+    ] as const) {
+      const bank = createBank()
+      await bank.user('ada')
+      expect([length, codeOf(await enrol(bank, 'ada', passkey({ id: random(length) })))]).toEqual([length, code])
+    }
+  })
 
   it('extensions that are announced and canonical are read', async () => {
     const bits = (b: Uint8Array) => b.map((byte, i) => (i === 32 ? byte | flag.ed : byte))

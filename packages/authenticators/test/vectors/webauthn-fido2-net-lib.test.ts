@@ -70,7 +70,7 @@ const found = [
   // U2F keys have no model and are found by their certificate's key.
   ['attestationOptionsU2F', 'attestationResultsU2F', 'fido-u2f', 'certified', null, 'Security Key by Yubico'],
   ['options1', 'json1', 'fido-u2f', 'certified', null, 'Security Key by Yubico'],
-  ['attestationAndroidKeyOptions', 'attestationAndroidKeyResponse', 'android-key', 'certified', 'a key in software', null],
+  ['attestationAndroidKeyOptions', 'attestationAndroidKeyResponse', 'android-key', 'certified', 'android.software', null],
   ['attestationTPMSHA256Options', 'attestationTPMSHA256Response', 'tpm', 'certified', 'chain.anchor', null],
 ] as const
 

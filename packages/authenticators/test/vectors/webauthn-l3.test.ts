@@ -42,7 +42,7 @@ const says: Readonly<Record<string, readonly [string, string, string | null]>> =
   'packed-ed448': ['packed', 'certified', null],
   'tpm-es256': ['tpm', 'certified', null],
   // Its lists are empty and its levels software: an emulator's, not a phone's.
-  'android-key-es256': ['android-key', 'certified', 'a key in software'],
+  'android-key-es256': ['android-key', 'certified', 'android.software'],
   'apple-es256': ['apple', 'certified', null],
   'fido-u2f-es256': ['fido-u2f', 'certified', null],
 }

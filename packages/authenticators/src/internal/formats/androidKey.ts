@@ -11,33 +11,33 @@ export const androidKey: Format = async (s, o) => {
   const stmt = membersOf(s, ['alg', 'sig', 'x5c'])
   const chain = chainIn(stmt)
   await checkSignature(chain[0], algIn(stmt), signedBytes(s), bytesIn(stmt, 'sig'), o.crypto)
-  if (!isFor(chain[0], s.authData)) throw invalid('a certificate for another key')
+  if (!isFor(chain[0], s.authData)) throw invalid('android.key')
   const description = keyDescriptionOf(chain[0])
-  if (description === null) throw invalid('no key description')
-  if (!equal(description.challenge, s.clientDataHash)) throw invalid('a key description of another registration')
+  if (description === null) throw invalid('android.description')
+  if (!equal(description.challenge, s.clientDataHash)) throw invalid('android.challenge')
   // Of two with an extension the one nearer the root counts: an attested key signed the other.
-  if (chain.slice(1).some((one) => keyDescriptionOf(one) !== null)) throw invalid('a chain that an attested key has lengthened')
+  if (chain.slice(1).some((one) => keyDescriptionOf(one) !== null)) throw invalid('android.chain')
   const { software, hardware } = description
   for (const list of [software, hardware]) checkList(list)
   const stated = [software, hardware].some(({ origin }) => origin !== undefined)
   const purposed = [software, hardware].some(({ purpose }) => purpose !== undefined)
-  if (o.unstated === 'refuse' && !(stated && purposed)) throw invalid('neither origin nor purpose is stated')
+  if (o.unstated === 'refuse' && !(stated && purposed)) throw invalid('android.unstated')
   return { type: 'certified', chain, doubt: doubtOf(description) }
 }
 
 /** What is stated must fit, on either side. */
 function checkList({ allApplications, origin, purpose }: AuthorizationList): void {
-  if (allApplications !== undefined) throw invalid('a key that every app may use')
-  if (origin !== undefined && origin !== ORIGIN_GENERATED) throw invalid('a key that was not generated there')
+  if (allApplications !== undefined) throw invalid('android.applications')
+  if (origin !== undefined && origin !== ORIGIN_GENERATED) throw invalid('android.origin')
   if (purpose === undefined) return
   if (!purpose.includes(PURPOSE_SIGN) || purpose.some((one) => one !== PURPOSE_SIGN && one !== PURPOSE_VERIFY))
-    throw invalid('a key that is not for signing alone')
+    throw invalid('android.purpose')
 }
 
 /** The root of trust counts where the hardware states it; without it nobody knows what system asked for the key. */
 function doubtOf({ attestationLevel, keymintLevel, hardware }: KeyDescription): string | null {
-  if (attestationLevel === 'software' || keymintLevel === 'software') return 'a key in software'
+  if (attestationLevel === 'software' || keymintLevel === 'software') return 'android.software'
   const root = hardware.rootOfTrust
-  if (hardware.origin === undefined || root === undefined) return 'the hardware states neither origin nor root of trust'
-  return root.locked && root.bootState === 'verified' ? null : 'a phone that boots anything'
+  if (hardware.origin === undefined || root === undefined) return 'android.root'
+  return root.locked && root.bootState === 'verified' ? null : 'android.boot'
 }

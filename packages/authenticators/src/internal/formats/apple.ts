@@ -9,11 +9,11 @@ export const apple: Format = async (s, { crypto }) => {
   // `alg` was written by the first versions and says nothing.
   const chain = chainIn(membersOf(s, ['x5c'], ['alg']))
   const extension = chain[0].extensions.get(NONCE)
-  if (extension === undefined) throw invalid('no nonce')
+  if (extension === undefined) throw invalid('apple.nonce')
   const [tagged, ...more] = derSequence(readDer(extension.value))
-  if (tagged?.cls !== 'context' || tagged.tag !== 1 || more.length > 0) throw invalid('nonce')
+  if (tagged?.cls !== 'context' || tagged.tag !== 1 || more.length > 0) throw invalid('apple.nonce')
   const nonce = derOctets(derItems(tagged)[0])
-  if (!equal(nonce, await crypto.digest('SHA-256', signedBytes(s)))) throw invalid('nonce of another registration')
-  if (!isFor(chain[0], s.authData)) throw invalid('a certificate for another key')
+  if (!equal(nonce, await crypto.digest('SHA-256', signedBytes(s)))) throw invalid('apple.nonce')
+  if (!isFor(chain[0], s.authData)) throw invalid('apple.key')
   return { type: 'certified', chain, doubt: null }
 }

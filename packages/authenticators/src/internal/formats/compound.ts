@@ -10,10 +10,10 @@ export interface InnerStatement {
 
 /** 2 to 8 statements, none of them compound. */
 export function compoundStatements(attStmt: CborValue): readonly InnerStatement[] {
-  if (!Array.isArray(attStmt) || attStmt.length < 2 || attStmt.length > 8) throw invalid('a compound statement of 2 to 8')
+  if (!Array.isArray(attStmt) || attStmt.length < 2 || attStmt.length > 8) throw invalid('compound.size')
   return attStmt.map((one: CborValue) => {
     const [fmt, inner] = isCborMap(one) && one.size === 2 ? [one.get('fmt'), one.get('attStmt')] : []
-    if (typeof fmt !== 'string' || fmt === 'compound' || inner === undefined) throw invalid('a statement in a compound one')
+    if (typeof fmt !== 'string' || fmt === 'compound' || inner === undefined) throw invalid('compound.statement')
     return { fmt, attStmt: inner }
   })
 }

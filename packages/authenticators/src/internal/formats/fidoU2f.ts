@@ -10,11 +10,11 @@ export const fidoU2f: Format = async (s, { crypto }) => {
   const { authData, clientDataHash } = s
   const stmt = membersOf(s, ['sig', 'x5c'])
   const chain = chainIn(stmt)
-  if (chain.length !== 1 || publicKeyOf(chain[0].spki).crv !== 'P-256') throw invalid('not one certificate for P-256')
+  if (chain.length !== 1 || publicKeyOf(chain[0].spki).crv !== 'P-256') throw invalid('u2f.certificate')
   // U2F signs no flags, and its keys know of neither: what they cannot say nobody else says for them.
-  if (authData.userVerified || authData.backupEligible || authData.backedUp) throw invalid('flags that U2F does not have')
+  if (authData.userVerified || authData.backupEligible || authData.backedUp) throw invalid('u2f.flags')
   const { crv, x, y } = authData.key.jwk
-  if (crv !== 'P-256') throw invalid('a credential that is not for P-256')
+  if (crv !== 'P-256') throw invalid('u2f.key')
   const point = concat(Uint8Array.of(4), decodeBase64url(x!)!, decodeBase64url(y!)!)
   const signed = concat(Uint8Array.of(0), authData.rpIdHash, clientDataHash, authData.credentialId, point)
   await checkSignature(chain[0], ES256, signed, bytesIn(stmt, 'sig'), crypto)

@@ -23,7 +23,7 @@ export const packed: Format = async (s, { crypto }) => {
   const [alg, signature, signed] = [algIn(stmt), bytesIn(stmt, 'sig'), signedBytes(s)]
   if (!stmt.has('x5c')) {
     // Self attestation: the algorithm is the credential's, and so is the key.
-    if (alg !== s.authData.key.alg || !(await s.verifier.verify(signed, signature))) throw invalid('self')
+    if (alg !== s.authData.key.alg || !(await s.verifier.verify(signed, signature))) throw invalid('packed.self')
     return { type: 'self', chain: [], doubt: null }
   }
   const chain = chainIn(stmt)
@@ -36,7 +36,7 @@ export const packed: Format = async (s, { crypto }) => {
 /** §8.2.1 */
 function checkSubject(certificate: Certificate): void {
   const subject = subjectOf(certificate)
-  if (subject.get(UNIT) !== 'Authenticator Attestation') throw invalid('a certificate that is not for attestation')
+  if (subject.get(UNIT) !== 'Authenticator Attestation') throw invalid('packed.subject')
   if (subject.get(COUNTRY)?.length !== 2 || !subject.has(ORGANISATION) || !subject.has(COMMON_NAME))
-    throw invalid('a certificate without country, organisation or name')
+    throw invalid('packed.subject')
 }

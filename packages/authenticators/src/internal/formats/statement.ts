@@ -50,30 +50,30 @@ export function signedBytes({ authData, clientDataHash }: Statement): Uint8Array
 
 /** The statement's members: these and no others; `optional` may be missing. */
 export function membersOf({ attStmt }: Statement, required: readonly string[], optional: readonly string[] = []): CborMap {
-  if (!isCborMap(attStmt) || required.some((name) => !attStmt.has(name))) throw invalid('a member of the statement is missing')
+  if (!isCborMap(attStmt) || required.some((name) => !attStmt.has(name))) throw invalid('member')
   const known: readonly CborKey[] = [...required, ...optional]
-  for (const name of attStmt.keys()) if (!known.includes(name)) throw invalid('an unknown member of the statement')
+  for (const name of attStmt.keys()) if (!known.includes(name)) throw invalid('member')
   return attStmt
 }
 
 export function bytesIn(stmt: CborMap, name: string): Uint8Array {
   const value = stmt.get(name)
-  if (!(value instanceof Uint8Array)) throw invalid(`${name} is no byte string`)
+  if (!(value instanceof Uint8Array)) throw invalid(name)
   return value
 }
 
 export function algIn(stmt: CborMap): number {
   const alg = stmt.get('alg')
-  if (typeof alg !== 'number') throw invalid('alg is no number')
+  if (typeof alg !== 'number') throw invalid('alg')
   return alg
 }
 
 /** The certificates of `x5c`, 1 to 8. */
 export function chainIn(stmt: CborMap): readonly [Certificate, ...Certificate[]] {
   const x5c = stmt.get('x5c')
-  if (!Array.isArray(x5c) || x5c.length === 0 || x5c.length > MAX_CHAIN) throw invalid('x5c is no list of 1 to 8 certificates')
+  if (!Array.isArray(x5c) || x5c.length === 0 || x5c.length > MAX_CHAIN) throw invalid('x5c')
   const chain = x5c.map((der: CborValue) => {
-    if (!(der instanceof Uint8Array)) throw invalid('x5c holds something else than certificates')
+    if (!(der instanceof Uint8Array)) throw invalid('x5c')
     return parseCertificate(der)
   })
   return chain as [Certificate, ...Certificate[]]
@@ -89,7 +89,7 @@ export async function checkSignature(
 ): Promise<void> {
   const jwk = publicKeyOf(spki)
   const verifyAlg = verifyAlgOf(alg, jwk.kty, jwk.crv)
-  if (verifyAlg === null) throw invalid('an algorithm that is unknown, or not one of the certificate')
+  if (verifyAlg === null) throw invalid('alg')
   if (!(await (await coseVerifier(crypto, { verifyAlg, jwk })).verify(data, signature))) throw invalid('signature')
 }
 
@@ -103,12 +103,12 @@ export function isFor({ spki }: Certificate, { key }: AttestedData): boolean {
 /** Version 3, no authority, and of this model where it names one (§8.2.1, §8.3.1). */
 export function checkAttestationCertificate(certificate: Certificate, aaguid: Uint8Array): void {
   const constraints = certificate.extensions.get(extensionOid.basicConstraints)
-  if (constraints === undefined) throw invalid('a certificate without basic constraints')
+  if (constraints === undefined) throw invalid('certificate.ca')
   const [ca] = derSequence(readDer(constraints.value))
-  if (ca !== undefined && derBoolean(ca)) throw invalid('a certificate of an authority')
+  if (ca !== undefined && derBoolean(ca)) throw invalid('certificate.ca')
   const named = certificate.extensions.get(ID_FIDO_AAGUID)
   if (named === undefined) return
-  if (named.critical || !equal(derOctets(readDer(named.value)), aaguid)) throw invalid('a certificate of another model')
+  if (named.critical || !equal(derOctets(readDer(named.value)), aaguid)) throw invalid('certificate.model')
 }
 
 /** The attributes of a subject by type; of several the first counts. */

@@ -33,14 +33,14 @@ const VERSION = '2.23.133.2.3'
 
 export const tpm: Format = async (s, o) => {
   const stmt = membersOf(s, ['ver', 'alg', 'x5c', 'sig', 'certInfo', 'pubArea'])
-  if (stmt.get('ver') !== '2.0') throw invalid('version')
+  if (stmt.get('ver') !== '2.0') throw invalid('tpm.version')
   const [alg, certInfo, pubArea, chain] = [algIn(stmt), bytesIn(stmt, 'certInfo'), bytesIn(stmt, 'pubArea'), chainIn(stmt)]
   const { key, attest } = structures(pubArea, certInfo)
-  if (!key.isFor(s.authData.key)) throw invalid('a public area of another key')
+  if (!key.isFor(s.authData.key)) throw invalid('tpm.key')
   const extraData = await digest(hashOf(alg, chain[0]), signedBytes(s), o)
-  if (!equal(attest.extraData, extraData)) throw invalid('a statement of another registration')
+  if (!equal(attest.extraData, extraData)) throw invalid('tpm.extraData')
   const name = concat(u16(key.nameAlg), await digest(HASHES[key.nameAlg], pubArea, o))
-  if (!equal(attest.name, name)) throw invalid('a statement about another key')
+  if (!equal(attest.name, name)) throw invalid('tpm.name')
   const signature = bytesIn(stmt, 'sig')
   if (alg === RS1) await checkRs1(chain[0], certInfo, signature, o.crypto)
   else await checkSignature(chain[0], alg, certInfo, signature, o.crypto)
@@ -53,7 +53,7 @@ function structures(pubArea: Uint8Array, certInfo: Uint8Array): { readonly key: 
   try {
     return { key: readPublic(pubArea), attest: readCertify(certInfo) }
   } catch (error) {
-    if (error instanceof RangeError) throw invalid(`a structure of the TPM: ${error.message}`)
+    if (error instanceof RangeError) throw invalid('tpm.structure')
     throw error
   }
 }
@@ -68,7 +68,7 @@ function hashOf(alg: number, { spki }: Certificate): Hash | undefined {
 }
 
 async function digest(hash: Hash | undefined, data: Uint8Array, { crypto, sha1 }: FormatOptions): Promise<Uint8Array> {
-  if (hash === undefined || (hash === 'SHA-1' && !sha1)) throw invalid('a hash that is unknown, or SHA-1')
+  if (hash === undefined || (hash === 'SHA-1' && !sha1)) throw invalid('tpm.hash')
   if (hash !== 'SHA-1') return crypto.digest(hash, data)
   const legacy = await import('@noble/hashes/legacy.js')
   return legacy.sha1(data)
@@ -80,14 +80,13 @@ async function checkRs1({ spki }: Certificate, data: Uint8Array, signature: Uint
 
 /** §8.3.1: no subject, the chip in the alternative name, and the one use of attesting. */
 function checkAik(certificate: Certificate, { tpmVendors }: FormatOptions): void {
-  if (derSequence(readDer(certificate.subject)).length > 0) throw invalid('a subject')
-  if (extendedUsages(certificate)?.includes(AIK_CERTIFICATE) !== true) throw invalid('a certificate of another use')
+  if (derSequence(readDer(certificate.subject)).length > 0) throw invalid('aik.subject')
+  if (extendedUsages(certificate)?.includes(AIK_CERTIFICATE) !== true) throw invalid('aik.usage')
   const names = directoryName(certificate)
   const maker = names.get(MANUFACTURER)
-  if (maker === undefined || maker === null || !names.has(MODEL) || !names.has(VERSION))
-    throw invalid('a certificate that names no chip')
+  if (maker === undefined || maker === null || !names.has(MODEL) || !names.has(VERSION)) throw invalid('aik.chip')
   const known = tpmVendors === 'any' || tpmVendors.has(`id:${maker.slice(3).toUpperCase()}`)
-  if (!maker.startsWith('id:') || !known) throw invalid('a maker that is not known')
+  if (!maker.startsWith('id:') || !known) throw invalid('aik.maker')
 }
 
 /** The attributes of the first directory name among the alternative ones (RFC 5280 §4.2.1.6). */
