@@ -14,13 +14,18 @@ export function bankPolicy(schema) {
     id: 'main',
     schema,
     zone: 'Europe/Amsterdam',
-    levels: { pin: 2, biometric: 2, 'device-key': 3 },
+    levels: { pin: 2, biometric: 2, 'device-key': 3, 'custom:memorable-word': 2 },
     login: 2,
     confirm: 2,
     acceptUnchecked: ['other'],
   })
   return {
     ...start,
+    // Who does not remember his word may show who he is by his PIN.
+    fallback: [
+      ...start.fallback,
+      { from: 'custom:memorable-word', to: ['pin'], on: ['unavailable', 'cancelled', 'failed', 'user-choice'] },
+    ],
     rules: [
       ...start.rules,
       {

@@ -4,14 +4,17 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { factsWithoutResolver } from '@postern/anomaly/config'
 import { riskModel } from '@postern/anomaly/risk'
+import { createCustom } from '@postern/authenticators/custom'
 import { createCrypto } from '@postern/core/crypto'
 import { createKeyRingDocument, openKeyRing, sealKeyRingDocument, unsealKeyRingDocument } from '@postern/core/keyRing'
+import { createSealer } from '@postern/core/sealed'
 import { systemPorts } from '@postern/core/systemRuntime'
 import { createPlatform } from '@postern/platform'
 import { toNode } from '@postern/platform/node'
 import { sqliteStore } from '@postern/store/sqlite'
 import Database from 'libsql'
 import { checkPassword } from './bank.js'
+import { memorableWord } from './memorableWord.js'
 import { bankPolicy } from './policy.js'
 
 /** Levels on the wire, weakest first; policy counts them from 1. */
@@ -20,10 +23,13 @@ export const acr = ['basic', 'pin', 'strong']
 /**
  * Mounts Postern into the bank's Express application.
  * @param {ReturnType<import('./bank.js')['createBank']>} bank
- * @param {{ origin: string, api: string, folder: string, operatorKey: JsonWebKey, apiKey?: JsonWebKey, store?: import('@postern/store').Store }} settings
- * `apiKey`: the public key of an API that asks about tokens instead of verifying them itself (RFC 7662)
+ * @param {{ origin: string, api: string, folder: string, operatorKey: JsonWebKey, apiKey?: JsonWebKey, store?: import('@postern/store').Store, word?: import('@postern/authenticators/custom').CustomAuthenticator }} settings
+ * `apiKey`: the public key of an API that asks about tokens instead of verifying them itself (RFC 7662); `word`: the bank's own authenticator
  */
-export async function mountPostern(bank, { origin, api, folder, operatorKey, apiKey, store = openStore(folder) }) {
+export async function mountPostern(
+  bank,
+  { origin, api, folder, operatorKey, apiKey, store = openStore(folder), word = memorableWord },
+) {
   const runtime = { ...systemPorts(), store }
   const issuer = `${origin}/postern`
   const keys = await keysIn(folder, runtime)
@@ -41,6 +47,7 @@ export async function mountPostern(bank, { origin, api, folder, operatorKey, api
     identity: loginPage(bank, origin),
     registrars: { letter: { complete: async ({ data }) => registered(data) } },
     pin: { maxAttempts: 3, onExhausted: 'lock' },
+    authenticators: (own) => [...own, createCustom(word, { ...sealers(keys, runtime), timer: later, runtime })],
     policy: bankPolicy,
     risk: riskModel({ key: (await keys.secret('bank:risk')).slice(0, 16), facts: factsWithoutResolver }),
     operators: { audience: `${issuer}/admin`, issuers: [{ issuer: 'https://operators.bank.example', keys: [operatorKey] }] },
@@ -73,6 +80,17 @@ export async function mountPostern(bank, { origin, api, folder, operatorKey, api
 export function openStore(folder) {
   mkdirSync(folder, { recursive: true, mode: 0o700 })
   return sqliteStore(new Database(join(folder, 'postern.db')))
+}
+
+/** Handles under keys of an hour, what is kept under keys of a year. @param {import('@postern/core/keyRing').KeyRing} keys @param {import('@postern/core/runtime').Ports} ports */
+function sealers(keys, ports) {
+  return { seal: createSealer({ ring: keys.short, ...ports }), atRest: createSealer({ ring: keys.long, ...ports }) }
+}
+
+/** @type {import('@postern/authenticators/custom').Timer} */
+function later(task, ms) {
+  const timer = setTimeout(task, ms)
+  return () => clearTimeout(timer)
 }
 
 /** The tenant's keys, sealed under a master key that a real bank would fetch from its KMS. @param {string} folder @param {import('@postern/core/runtime').Ports} ports */

@@ -19,6 +19,8 @@ export interface Answer {
 export interface Caller {
   readonly clientId: string
   readonly publicJwk: JsonWebKey
+  /** ES256 by the caller's key. */
+  sign: Signer['sign']
   proof(method: string, url: string, o?: { token?: string; nonce?: string }): Promise<string>
   /** POSTs with a proof; asks once more where the nonce was missing or old. */
   post(path: string, body: Record<string, string> | { json: object }, token?: string): Promise<Answer>
@@ -40,6 +42,7 @@ export async function createCaller(issuer: string, clientId: string, jwk?: JsonW
   const caller: Caller = {
     clientId,
     publicJwk: signer.publicJwk,
+    sign: (data) => signer.sign(data),
     async proof(method, url, { token, nonce = known } = {}) {
       return signJws(
         signer,

@@ -5,6 +5,7 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { CustomAuthenticator } from '@postern/authenticators/custom'
 import { createCrypto } from '@postern/core/crypto'
 import type { CryptoPort } from '@postern/core/cryptoPort'
 import type { Store } from '@postern/store'
@@ -37,11 +38,13 @@ export interface WorldOptions {
   /** Round trip of each call of the store. */
   readonly storeMs?: number
   readonly apiKey?: JsonWebKey
+  /** The bank's own authenticator, or a broken one in its place. */
+  readonly word?: CustomAuthenticator
   /** What the bank has ahead of the mount. */
   readonly before?: (bank: ReturnType<typeof createBank>) => void
 }
 
-export async function startWorld({ api = API, storeMs = 0, apiKey, before }: WorldOptions = {}): Promise<World> {
+export async function startWorld({ api = API, storeMs = 0, apiKey, word, before }: WorldOptions = {}): Promise<World> {
   const folder = mkdtempSync(join(tmpdir(), 'postern-test-'))
   const bank = createBank()
   before?.(bank)
@@ -57,6 +60,7 @@ export async function startWorld({ api = API, storeMs = 0, apiKey, before }: Wor
     operatorKey: operator.key,
     store,
     ...(apiKey === undefined ? {} : { apiKey }),
+    ...(word === undefined ? {} : { word }),
   })
   await registerApp(operator.admin)
   return {

@@ -206,7 +206,7 @@ export function createEnrolments(o: EnrolmentOptions) {
       const known = await mine(c)
       const preferred = !known.some(({ value }) => value.status === 'active')
       // One of a type, whoever else enrols at the same moment: the record names the one, and two cannot both write it.
-      const key = `one/${c.user.id.slice(4)}.${type}`
+      const key = `one/${c.user.id.slice(4)}.${type.replace(':', '~')}`
       const [one] = await store.read(c.part, [key], { now: clock() })
       const taken = known.some(
         ({ id, value }) =>
