@@ -6,6 +6,7 @@ import { createKeyRingDocument, openKeyRing } from '@postern/core/keyRing'
 import { partsOf } from '@postern/core/reply'
 import { systemPorts } from '@postern/core/systemRuntime'
 import { memoryStore } from '@postern/store/memory'
+import { shipOutbox } from '@postern/store/outbox'
 import { createAuthorizationServer } from '@postern/tokens'
 import { hashSecret } from '@postern/tokens/auth/secret'
 import { issueCode } from '@postern/tokens/challenge'
@@ -114,4 +115,6 @@ const paths = {
   metadata: '/.well-known/openid-configuration',
   jwks: '/jwks',
 }
+// Events leave the outbox as they do at a host: in batches, beside the requests.
+setInterval(() => void shipOutbox(context.runtime.store, () => undefined, { now: Date.now() }), 200).unref()
 http.listen(0, '127.0.0.1', () => process.send({ port: http.address().port, paths }))
