@@ -33,7 +33,7 @@ export interface Guards {
   lost(at: number, current: Rec | null): Refusal
 }
 
-/** The device record, where the partition is that device's, and the enrolment. */
+/** The record that owns the partition, and the enrolment. */
 export function guardsOf(c: Ceremony, code: VerdictCode): Guards {
   const own: readonly Op[] = deviceCheck(c)
   const { id, rev } = c.enrolment!
@@ -43,7 +43,7 @@ export function guardsOf(c: Ceremony, code: VerdictCode): Guards {
   }
 }
 
-/** The device record alone, for an enrolment that is still being made. */
+/** The record that owns the partition alone, for an enrolment that is still being made. */
 export function ownGuards(c: Ceremony, code: VerdictCode): Guards {
   return { ops: deviceCheck(c), lost: (_, current) => lostDevice(current, code) }
 }
@@ -67,14 +67,15 @@ export async function openFresh<T extends Challenge>(
   return handle
 }
 
-/** `check d`, or nothing in a user's partition. */
+/** `check d`; in a user's partition `check u`, where whoever judged its status has read it. So nobody goes on who was removed or blocked. */
 export function deviceCheck(c: Ceremony): readonly Op[] {
-  return c.device === null || deviceOf(c) === null ? [] : [{ op: 'check', key: 'd', rev: c.device.rev }]
+  if (deviceOf(c) === null) return c.user === undefined ? [] : [{ op: 'check', key: 'u', rev: c.user.rev }]
+  return c.device === null ? [] : [{ op: 'check', key: 'd', rev: c.device.rev }]
 }
 
-/** What it means that `d` is not what the ceremony saw. */
+/** What it means that `d` or `u` is not what the ceremony saw. */
 export function lostDevice(current: Rec | null, code: VerdictCode): Refusal {
-  return current === null ? refusal('device.removed', 'd') : refusal(code, 'd', { next: 'again' })
+  return current === null ? refusal('device.removed', 'owner') : refusal(code, 'owner', { next: 'again' })
 }
 
 /**
