@@ -7,7 +7,8 @@ import type { PosternError } from '@postern/core/errors'
 import { checkControl, checkFields, checkGrowth, type FieldLine, tooLarge } from './internal/fieldRules.js'
 import { paddedLength } from './internal/padme.js'
 import { malformed, type Reader, readerOf } from './internal/reader.js'
-import { sectionLength, textLength, varintLength, type Writer, writerOf } from './internal/writer.js'
+import { varintLength } from './internal/varint.js'
+import { sectionLength, textLength, type Writer, writerOf } from './internal/writer.js'
 
 export type { FieldLine } from './internal/fieldRules.js'
 

@@ -15,3 +15,16 @@ export function orElse<T>(value: () => Now<T>, caught: (error: unknown) => Now<T
     return caught(error)
   }
 }
+
+/** `step` of 0 to `count - 1`, each after the one before; a loop while nothing has to be waited for. */
+export function inTurn(count: number, step: (i: number) => Now<unknown>): Now<void> {
+  for (let i = 0; i < count; i++) {
+    const done = step(i)
+    if (done instanceof Promise) return theRest(done, i + 1, count, step)
+  }
+}
+
+async function theRest(done: Promise<unknown>, from: number, count: number, step: (i: number) => Now<unknown>): Promise<void> {
+  await done
+  for (let i = from; i < count; i++) await step(i)
+}

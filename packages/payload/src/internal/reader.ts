@@ -1,5 +1,6 @@
 /** A cursor over bytes. Every way of running past the end is `bhttp.malformed`, before anything is allocated. */
 import { PosternError } from '@postern/core/errors'
+import { lengthFrom, varintAt } from './varint.js'
 
 export interface Reader {
   readonly ended: boolean
@@ -30,10 +31,9 @@ export function readerOf(source: Uint8Array): Reader {
     varint() {
       const first = source[at]
       if (first === undefined) throw malformed('cut short')
-      const length = 1 << (first >> 6)
+      const length = lengthFrom(first)
       if (length > source.length - at) throw malformed('cut short')
-      let value = first & 63
-      for (let i = 1; i < length; i++) value = value * 256 + source[at + i]!
+      const value = varintAt(source, at, length)
       if (value > Number.MAX_SAFE_INTEGER) throw malformed('an integer above 2^53 - 1')
       at += length
       return value

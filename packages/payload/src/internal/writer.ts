@@ -1,5 +1,6 @@
 /** Grows a message. The last step lays it into an array of exactly the padded length, zero behind it. */
 import type { FieldLine } from './fieldRules.js'
+import { putVarint, varintLength } from './varint.js'
 
 export interface Writer {
   varint(value: number): void
@@ -10,10 +11,6 @@ export interface Writer {
   /** A known-length field section. */
   fields(lines: readonly FieldLine[]): void
   finish(padded: (length: number) => number): Uint8Array
-}
-
-export function varintLength(value: number): number {
-  return value < 64 ? 1 : value < 16_384 ? 2 : value < 1_073_741_824 ? 4 : 8
 }
 
 /** Bytes of the lines of a section, its own length prefix left out. */
@@ -46,15 +43,8 @@ export function writerOf(capacity: number = 1024): Writer {
       out[at++] = value
       return
     }
-    const length = varintLength(value)
-    room(length)
-    let rest = value
-    for (let i = length - 1; i >= 0; i--) {
-      out[at + i] = rest % 256
-      rest = Math.floor(rest / 256)
-    }
-    out[at]! |= length === 2 ? 0x40 : length === 4 ? 0x80 : 0xc0
-    at += length
+    room(varintLength(value))
+    at += putVarint(out, at, value)
   }
 
   function latin1(text: string): void {

@@ -11,7 +11,8 @@ import {
   encodeResponse,
 } from '../../src/bhttp.js'
 import { paddedLength, padme } from '../../src/internal/padme.js'
-import { varintLength, writerOf } from '../../src/internal/writer.js'
+import { varintLength } from '../../src/internal/varint.js'
+import { writerOf } from '../../src/internal/writer.js'
 import { createKemRing, openKemRing, verifyKeyDocument } from '../../src/keys.js'
 import { decodeKeyConfigs, openRequest, openResponse, sealRequest, sealResponse } from '../../src/ohttp.js'
 import { backends } from '../backends.js'

@@ -1,0 +1,75 @@
+/** A stream read by the byte: what is wanted now, nothing ahead of it. */
+import { lengthFrom, varintAt } from './varint.js'
+
+export interface Source {
+  /** Bytes that are here and not taken yet. */
+  readonly held: number
+  /** Waits for the next piece. @returns false at the end of the stream */
+  more(): Promise<boolean>
+  /** A variable-length integer, or `null` while it is not here whole. */
+  varint(): number | null
+  /** The next bytes, a view where one piece holds them. `length` is at most {@link held}. */
+  take(length: number): Uint8Array
+  /** Up to `most` of what is here, without joining pieces; empty when nothing is. */
+  some(most: number): Uint8Array
+  cancel(reason?: unknown): Promise<void>
+}
+
+/** @param lost - the error that stands for one of the stream itself */
+export function sourceOf(stream: ReadableStream<Uint8Array>, lost: (cause: unknown) => unknown = (cause) => cause): Source {
+  const reader = stream.getReader()
+  let pieces: Uint8Array[] = []
+  let held = 0
+
+  function some(most: number): Uint8Array {
+    const first = pieces[0]
+    if (first === undefined) return new Uint8Array(0)
+    const length = Math.min(first.length, most)
+    if (length === first.length) pieces.shift()
+    else pieces[0] = first.subarray(length)
+    held -= length
+    return length === first.length ? first : first.subarray(0, length)
+  }
+
+  function take(length: number): Uint8Array {
+    if (length === 0) return new Uint8Array(0)
+    if (pieces[0]!.length >= length) return some(length)
+    const out = new Uint8Array(length)
+    for (let at = 0; at < length; ) {
+      const part = some(length - at)
+      out.set(part, at)
+      at += part.length
+    }
+    return out
+  }
+
+  return {
+    get held() {
+      return held
+    },
+    async more() {
+      for (;;) {
+        const { done, value } = await reader.read().catch((cause: unknown) => {
+          throw lost(cause)
+        })
+        if (done) return false
+        if (value.length === 0) continue
+        pieces.push(value)
+        held += value.length
+        return true
+      }
+    },
+    varint() {
+      if (held === 0) return null
+      const length = lengthFrom(pieces[0]![0]!)
+      return held < length ? null : varintAt(take(length), 0, length)
+    },
+    take,
+    some,
+    async cancel(reason) {
+      pieces = []
+      held = 0
+      await reader.cancel(reason).catch(() => undefined)
+    },
+  }
+}
