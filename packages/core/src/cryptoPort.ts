@@ -56,6 +56,12 @@ export interface DhKeyPair {
 
 export type DhGroup = 'X25519' | 'P-256'
 
+/** A key pair of ML-KEM-768: the seed d ‖ z (64 bytes) and the encapsulation key (1,184 bytes). */
+export interface MlKemKeyPair {
+  readonly seed: Uint8Array
+  readonly publicKey: Uint8Array
+}
+
 export interface CryptoPort {
   readonly name: 'node' | 'web' | 'noble'
 
@@ -79,6 +85,21 @@ export interface CryptoPort {
   dhKeyPair(group: DhGroup, privateKey: Uint8Array): Now<DhKeyPair>
   /** The shared secret (x coordinate for P-256), or `null` for a point off the curve, of low order or of the wrong length (RFC 7748 §6.1). */
   dh(group: DhGroup, pair: DhKeyPair, publicKey: Uint8Array): Now<Uint8Array | null>
+
+  /** `length` bytes of SHAKE256 (FIPS 202). */
+  shake256(data: Uint8Array, length: number): Now<Uint8Array>
+  /** The ML-KEM-768 pair of a seed d ‖ z, 64 bytes (FIPS 203 §7.1). @throws PosternError `crypto.invalid_key` for another length */
+  mlKemPair(seed: Uint8Array): Now<MlKemKeyPair>
+  /**
+   * A secret (32 bytes) for the holder of a key, and its ciphertext (1,088 bytes), from 32 fresh random bytes, so that one seed repeats a whole run.
+   * `null` for a key of the wrong length or that is not reduced (FIPS 203 §7.2).
+   */
+  mlKemEncap(
+    publicKey: Uint8Array,
+    randomness: Uint8Array,
+  ): Now<{ readonly ciphertext: Uint8Array; readonly secret: Uint8Array } | null>
+  /** The secret of a ciphertext, `null` for one of the wrong length. One that was never made gives a secret that nobody knows (FIPS 203 §6.3). */
+  mlKemDecap(pair: MlKemKeyPair, ciphertext: Uint8Array): Now<Uint8Array | null>
 
   /**
    * A signer around a private JWK.

@@ -11,6 +11,7 @@ import { concat, equal } from '../bytes.js'
 import type { AeadKey, CryptoPort, DhKeyPair, HmacKey, SignAlg, Signer, VerifyKey } from '../cryptoPort.js'
 import { PosternError } from '../errors.js'
 import { drawScalar } from '../internal/drawScalar.js'
+import { mlKemDecap, mlKemEncap, mlKemPair, shake256 } from '../internal/mlKem.js'
 import { type RsaKey, verifyPkcs1, verifyPss } from '../internal/rsa.js'
 import {
   checkPrivateJwk,
@@ -92,6 +93,10 @@ export function createCrypto(): CryptoPort {
         return null
       }
     },
+    shake256,
+    mlKemPair,
+    mlKemEncap,
+    mlKemDecap,
     signer,
     generateKey(alg, random) {
       const ec = ecAlg(alg)

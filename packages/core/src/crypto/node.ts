@@ -1,6 +1,6 @@
 /// <reference types="node" />
 /** The crypto port on `node:crypto`, synchronous throughout: nothing waits for a thread. */
-import {
+import nodeCrypto, {
   createCipheriv,
   createDecipheriv,
   createECDH,
@@ -28,6 +28,7 @@ import type {
   DigestAlg,
   HmacAlg,
   HmacKey,
+  MlKemKeyPair,
   SignAlg,
   Signer,
   VerifyAlg,
@@ -35,6 +36,7 @@ import type {
 } from '../cryptoPort.js'
 import { PosternError } from '../errors.js'
 import { drawScalar } from '../internal/drawScalar.js'
+import { CIPHERTEXT_BYTES, mlKemDecap, mlKemEncap, mlKemPair, shake256 } from '../internal/mlKem.js'
 import {
   checkPrivateJwk,
   checkPublicJwk,
@@ -74,6 +76,9 @@ const RSA_PSS_PADDING = 6
 /** Above this the copy that a one-shot HMAC makes costs more than a streaming one. */
 const ONE_SHOT_BYTES = 16_384
 
+/** From Node 24.7 on, where OpenSSL knows the algorithm: six times as fast as JavaScript. */
+const decapsulate = (nodeCrypto as { decapsulate?: (key: KeyObject, ciphertext: Uint8Array) => Uint8Array }).decapsulate
+
 /** The port on `node:crypto`; also right for Bun and Deno. Every answer is a plain value, never a promise. */
 export function createCrypto(): CryptoPort {
   // From Node 22 on a KeyObject is four times as fast as raw bytes; on 20 it is slower.
@@ -82,6 +87,7 @@ export function createCrypto(): CryptoPort {
   const chacha = getCiphers().includes(AEADS.C20P.name)
   const pairs = new WeakMap<DhKeyPair, KeyObject | ECDH>()
   const checksPoints = hasPointCheck()
+  const kemKeys = new WeakMap<MlKemKeyPair, KeyObject | null>()
   return {
     name: 'node',
     digest,
@@ -106,6 +112,15 @@ export function createCrypto(): CryptoPort {
       if (publicKey.length !== (group === 'X25519' ? 32 : 65) || (group === 'P-256' && publicKey[0] !== 4)) return null
       const key = pairs.get(pair) ?? (group === 'X25519' ? x25519Private(pair.privateKey) : ecdh(pair.privateKey))
       return agree(key, publicKey)
+    },
+    shake256,
+    mlKemPair,
+    mlKemEncap,
+    mlKemDecap(pair, ciphertext) {
+      let key = kemKeys.get(pair)
+      if (key === undefined) kemKeys.set(pair, (key = mlKemPrivate(pair.seed)))
+      if (key === null || ciphertext.length !== CIPHERTEXT_BYTES) return mlKemDecap(pair, ciphertext)
+      return new Uint8Array(decapsulate!(key, ciphertext))
     },
     signer,
     generateKey(alg, random) {
@@ -222,6 +237,17 @@ function cipherName(alg: AeadAlg): 'aes-256-gcm' {
 function x25519Private(raw: Uint8Array): KeyObject {
   if (raw.length !== 32) throw invalidKey('a private key that is not 32 bytes')
   return createPrivateKey({ key: { kty: 'OKP', crv: 'X25519', d: encodeBase64url(raw), x: '' }, format: 'jwk' })
+}
+
+/** From PKCS #8 of the seed alone (RFC 9935 §6); `null` where the runtime or its OpenSSL lacks the algorithm. */
+function mlKemPrivate(seed: Uint8Array): KeyObject | null {
+  if (decapsulate === undefined || seed.length !== 64) return null
+  const key = Buffer.from(concat(fromHex('3054020100300b060960864801650304040204428040')!, seed))
+  try {
+    return createPrivateKey({ key, format: 'der', type: 'pkcs8' })
+  } catch {
+    return null
+  }
 }
 
 function x25519Public(raw: Uint8Array): KeyObject {

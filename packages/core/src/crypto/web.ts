@@ -111,6 +111,10 @@ export function createCrypto(): CryptoPort {
         return null
       }
     },
+    shake256: noble.shake256,
+    mlKemPair: noble.mlKemPair,
+    mlKemEncap: noble.mlKemEncap,
+    mlKemDecap: noble.mlKemDecap,
     signer: (alg, privateJwk) => signer(subtle, alg, privateJwk),
     generateKey: (alg, random) => noble.generateKey(alg, random),
     async verifyKey(alg, publicJwk) {
