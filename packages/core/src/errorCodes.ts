@@ -201,6 +201,22 @@ export const errorCodes = {
     retryable: false,
     message: 'The passkey says other things of itself than at its registration.',
   },
+  'webauthn.cancelled': { status: 400, retryable: true, message: 'No passkey was chosen, or the browser did not ask.' },
+  'webauthn.timed_out': { status: 400, retryable: true, message: 'Nobody answered in time; begin again.' },
+  'webauthn.aborted': { status: 400, retryable: true, message: 'The page called the request for a passkey off.' },
+  'webauthn.already_registered': {
+    status: 409,
+    retryable: false,
+    message: 'This device has a passkey for this account already.',
+  },
+  'webauthn.unsupported': { status: 400, retryable: false, message: 'This browser or device does not offer that for passkeys.' },
+  'webauthn.constraint': {
+    status: 400,
+    retryable: false,
+    message: 'The device can neither store such a passkey nor verify its user, as is needed here.',
+  },
+  'webauthn.busy': { status: 409, retryable: true, message: 'Another request for a passkey is open; close it first.' },
+  'webauthn.failed': { status: 400, retryable: true, message: 'The passkey could not be used; try again.' },
   'custom.failed': { status: 401, retryable: false, message: 'That was not accepted.' },
   'custom.timeout': { status: 401, retryable: false, message: 'That took too long and was not accepted.' },
   'custom.invalid_result': { status: 401, retryable: false, message: 'That was not accepted: the check gave no valid result.' },
@@ -236,7 +252,10 @@ export const errorCodes = {
   'policy.publish_refused': { status: 422, retryable: false, message: 'The policy did not pass the publication checks.' },
   'policy.head_conflict': { status: 412, retryable: false, message: 'Another version was published meanwhile; edit from it.' },
   'policy.version_unknown': { status: 404, retryable: false, message: 'There is no such policy version.' },
+  'policy.render_unsupported': { status: 422, retryable: false, message: 'A condition cannot be said in this language.' },
+  'policy.record_invalid': { status: 422, retryable: false, message: 'The decision record is not valid.' },
   'pin.policy_invalid': { status: 422, retryable: false, message: 'The PIN policy is not valid.' },
+  'pin.blocklist_mismatch': { status: 500, retryable: false, message: 'A PIN block list is not the one that the policy names.' },
   'pin.not_digits': { status: 400, retryable: false, message: 'A PIN is made of the digits 0 to 9.' },
 
   // payload
@@ -263,6 +282,7 @@ export const errorCodes = {
   'payload.failed': { status: 500, retryable: false, message: 'The request failed.' },
   'payload.transport': { status: 0, retryable: true, message: 'The answer is not a sealed reply.' },
   'payload.reply_refused': { status: 0, retryable: false, message: 'The sealed reply does not open.' },
+  'payload.truncated': { status: 400, retryable: false, message: 'The message ends before its end.' },
   'payload.keys_untrusted': {
     status: 0,
     retryable: false,
@@ -272,6 +292,20 @@ export const errorCodes = {
   'payload.keys_expired': { status: 0, retryable: true, message: 'The key document is not valid at this time.' },
   'payload.outcome_unknown': { status: 0, retryable: false, message: 'It is not known whether the request ran.' },
   'payload.body_too_large': { status: 0, retryable: false, message: 'The body is larger than can be sealed in memory.' },
+  'record.key_missing': {
+    status: 0,
+    retryable: false,
+    message: 'The key of the sealed record is gone; the record cannot be read again.',
+  },
+  'record.key_wrong': { status: 0, retryable: false, message: 'The sealed record is under another key than the one given.' },
+  'record.tampered': { status: 0, retryable: false, message: 'The sealed record was changed or is damaged.' },
+  'record.lost': { status: 0, retryable: false, message: 'The sealed record was written and its bytes are gone.' },
+  'record.stale': { status: 0, retryable: false, message: 'The sealed record is an older one that was put back.' },
+  'record.limit': {
+    status: 0,
+    retryable: false,
+    message: 'The store of sealed records holds no more names, or the name or value is too long.',
+  },
 
   // anomaly
   'anomaly.config_invalid': { status: 500, retryable: false, message: 'The configuration of the risk model is not valid.' },

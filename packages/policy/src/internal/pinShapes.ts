@@ -13,7 +13,9 @@ export function longestRun(d: Digits): number {
 }
 
 export function mostSame(d: Digits): number {
-  return Math.max(...d.map((digit) => d.filter((other) => other === digit).length))
+  const seen = new Uint8Array(10)
+  for (const digit of d) seen[digit]!++
+  return Math.max(...seen)
 }
 
 export function isSequence(d: Digits, { steps, wrap }: NonNullable<PinPolicy['sequences']>): boolean {
@@ -41,18 +43,15 @@ export function isDate(d: Digits, shape: PinPolicy['dates'][number], years: PinP
   return days !== undefined && day >= 1 && day <= days
 }
 
-/** Keys 1 2 3 / 4 5 6 / 7 8 9 / · 0 ·. */
+/** Whether two keys are neighbours, up, down, left or right, of 1 2 3 / 4 5 6 / 7 8 9 / · 0 ·. */
+export function besides(a: number, b: number): boolean {
+  const [from, to] = [a === 0 ? 11 : a, b === 0 ? 11 : b]
+  const [low, high] = from < to ? [from, to] : [to, from]
+  return high - low === 3 || (high - low === 1 && low % 3 !== 0)
+}
+
 export function isKeypadWalk(d: Digits): boolean {
-  const place = (digit: number): readonly [number, number] =>
-    digit === 0 ? [3, 1] : [Math.floor((digit - 1) / 3), (digit - 1) % 3]
-  return (
-    d.length >= 4 &&
-    d.every((digit, i) => {
-      if (i === 0) return true
-      const [[a, b], [x, y]] = [place(d[i - 1]!), place(digit)]
-      return Math.abs(a - x) + Math.abs(b - y) === 1
-    })
-  )
+  return d.length >= 4 && d.every((digit, i) => i === 0 || besides(d[i - 1]!, digit))
 }
 
 export function sharesDigits(d: Digits, datum: string): boolean {

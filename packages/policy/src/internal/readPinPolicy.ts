@@ -1,5 +1,4 @@
 /** A PIN policy, member by member. */
-
 import { canonicalJson } from '@postern/core/canonicalJson'
 import { isPosternError, PosternError } from '@postern/core/errors'
 import { type JsonValue, parseJson } from '@postern/core/json'
@@ -63,17 +62,30 @@ function read(value: JsonValue): PinPolicy {
   integer(years['to'], '/years/to', integer(years['from'], '/years/from', 0, 9999), 9999)
   boolean(p['keypad'], '/keypad')
   boolean(p['userData'], '/userData')
-  for (const [size, pins] of Object.entries(record(p['blocklists'], '/blocklists'))) {
+  for (const [size, listed] of Object.entries(record(p['blocklists'], '/blocklists'))) {
     const at = under('/blocklists', size)
     if (!/^(?:[4-9]|[12]\d|3[0-2])$/.test(size)) throw invalid(at, 'must be a length from 4 to 32')
-    list(pins, at, 100_000).forEach((pin, i) => {
-      if (typeof pin !== 'string' || pin.length !== Number(size) || !/^[0-9]+$/.test(pin))
-        throw invalid(under(at, i), `must be ${size} digits`)
-    })
+    if (Array.isArray(listed)) pins(listed, at, Number(size))
+    else reference(listed, at)
   }
   integer(p['attempts'], '/attempts', 1, 100)
   integer(p['cycles'], '/cycles', 1, 1000)
   return p as unknown as PinPolicy
+}
+
+function pins(value: JsonValue, at: string, length: number): void {
+  list(value, at, 100_000).forEach((pin, i) => {
+    if (typeof pin !== 'string' || pin.length !== length || !/^[0-9]+$/.test(pin))
+      throw invalid(under(at, i), `must be ${length} digits`)
+  })
+}
+
+function reference(value: JsonValue, at: string): void {
+  const { ref, count, hash } = object(value, at, ['ref', 'count', 'hash'])
+  text(ref, `${at}/ref`, 2048)
+  integer(count, `${at}/count`, 1, 1_000_000)
+  if (!/^sha256:[A-Za-z0-9_-]{43}$/.test(text(hash, `${at}/hash`)))
+    throw invalid(`${at}/hash`, 'must be sha256: and 43 characters')
 }
 
 function boolean(value: JsonValue | undefined, at: string): void {

@@ -29,16 +29,34 @@ export interface PinPolicy {
   readonly keypad: boolean
   /** Refuse a PIN inside a number of the user's, or around one of four digits or more. */
   readonly userData: boolean
-  /** Refused PINs, per length. */
-  readonly blocklists: Readonly<Record<string, readonly string[]>>
+  /** Refused PINs, per length: a few may stand in the policy itself, a list is named by its hash and loaded with `openBlockList`. */
+  readonly blocklists: Readonly<Record<string, readonly string[] | BlockListRef>>
   /** Wrong entries until the PIN locks. */
   readonly attempts: number
   /** How often an operator may unlock it. */
   readonly cycles: number
 }
-/** What is known about the user on the phone: digits that must not be in the PIN (birthday, telephone, account number). */
+/** A block list by name: where the host keeps it, how many PINs it holds, and `sha256:` + base64url of its coded bytes. */
+export interface BlockListRef {
+  readonly ref: string
+  readonly count: number
+  readonly hash: string
+}
+/** A list that fits its hash; made by `openBlockList` alone. */
+export interface BlockList {
+  readonly length: number
+  readonly count: number
+  readonly hash: string
+  readonly has: (pin: string) => boolean
+  readonly pins: () => Iterable<string>
+}
+/** Loaded block lists, by the length of their PINs. */
+export type BlockLists = Readonly<Record<string, BlockList>>
+
+/** What is known on the phone: the lists that the policy names, and digits that must not be in the PIN (birthday, telephone, account number). */
 export interface PinContext {
   readonly userData?: readonly string[]
+  readonly blocklists?: BlockLists
 }
 export interface PinVerdict {
   readonly ok: boolean
@@ -80,7 +98,7 @@ export function parsePinPolicy(input: string | Uint8Array | JsonValue | PinPolic
 /**
  * All violations of a PIN at once, so that a person is told everything in one go. Longer than 32 digits: `length`, and nothing else is computed.
  * @param pin - ASCII digits; the caller wipes them
- * @throws PosternError `pin.not_digits`
+ * @throws PosternError `pin.not_digits`; `pin.blocklist_mismatch` where the list that the policy names is not the one at hand: no PIN is made
  */
 export function checkPin(p: PinPolicy, pin: Uint8Array, ctx: PinContext = {}): PinVerdict {
   if (pin.length > 32) return { ok: false, violations: ['length'] }
@@ -95,6 +113,14 @@ export function checkPin(p: PinPolicy, pin: Uint8Array, ctx: PinContext = {}): P
   if (p.dates.some((shape) => isDate(d, shape, p.years))) violations.push('date')
   if (p.keypad && isKeypadWalk(d)) violations.push('keypad')
   if (p.userData && ctx.userData?.some((datum) => sharesDigits(d, datum))) violations.push('user_data')
-  if (p.blocklists[String(d.length)]?.includes(d.join(''))) violations.push('blocked')
+  if (isListed(d, p.blocklists[d.length], ctx.blocklists?.[d.length])) violations.push('blocked')
   return { ok: violations.length === 0, violations }
+}
+
+function isListed(d: readonly number[], wanted: PinPolicy['blocklists'][string] | undefined, list?: BlockList): boolean {
+  if (wanted === undefined) return false
+  if (!('ref' in wanted)) return wanted.includes(d.join(''))
+  if (list?.hash !== wanted.hash || list.count !== wanted.count || list.length !== d.length)
+    throw new PosternError('pin.blocklist_mismatch')
+  return list.has(d.join(''))
 }
