@@ -71,6 +71,11 @@ export const lanes = {
     },
   }),
   metadata: (_seed, { metadata }) => ({ request: () => ({ method: 'GET', path: metadata }), took: () => undefined }),
+  /** What node:http costs for a request and a reply of these lengths. */
+  bare: (_seed, _paths, { asked, replied }) => ({
+    request: () => form(`/${replied}`, { x: 'x'.repeat(asked - 2) }),
+    took: () => undefined,
+  }),
   jwks: (_seed, { jwks }) => ({ request: () => ({ method: 'GET', path: jwks }), took: () => undefined }),
 }
 
@@ -78,14 +83,17 @@ function encoded(value) {
   return Buffer.from(JSON.stringify(value)).toString('base64url')
 }
 
-/** CPU of the server process, µs a request, over `count` requests by `n` connections. */
-export async function round({ port, paths }, name, { n = 8, count }) {
+/** CPU of the server process, µs a request, over `count` requests by `n` connections; and how long a request and a reply were. */
+export async function round({ port, paths }, name, { n = 8, count, lengths }) {
   const agent = new Agent({ keepAlive: true, maxSockets: n })
   const seeds = JSON.parse((await send(agent, port, { method: 'GET', path: `/bench/seeds?case=${name}&n=${n}` })).text)
-  const all = seeds.map((seed) => lanes[name](seed, paths))
+  const all = seeds.map((seed) => lanes[name](seed, paths, lengths))
+  let said
   const cpu = async () => Number((await send(agent, port, { method: 'GET', path: '/bench/cpu' })).text)
   const step = async ({ request: make, took }) => {
-    const reply = await send(agent, port, make())
+    const asked = make()
+    const reply = await send(agent, port, asked)
+    said = { asked: (asked.body ?? '').length, replied: reply.text.length }
     const retry = took({ ...reply, body: reply.text.startsWith('{') ? JSON.parse(reply.text) : {} }) === false
     if (!retry && reply.status !== 200) throw new Error(`${name}: ${reply.status} ${reply.text}`)
     return !retry
@@ -101,7 +109,7 @@ export async function round({ port, paths }, name, { n = 8, count }) {
   )
   const after = await cpu()
   agent.destroy()
-  return (after - before) / count
+  return { us: (after - before) / count, ...said }
 }
 
 /** @param {string} token - for resource servers */

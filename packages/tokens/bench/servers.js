@@ -13,20 +13,35 @@ async function serve(file, ...args) {
   return { child, port, paths }
 }
 
-/** `target`: how many times the peer must cost what ours does. */
-async function beside(name, load, ours, theirs, peer, target) {
-  const took = { ours: [], theirs: [] }
-  for (const one of [ours, theirs]) await round(one, load, { count: 2 * COUNT })
+/**
+ * `target`: how many times the peer must cost what ours does. `bare`: node:http alone with requests and replies of these lengths, which both
+ * sides pay; `net_ratio` is what is left of each beside it.
+ */
+async function beside(name, load, ours, theirs, peer, target, bare) {
+  const took = { ours: [], theirs: [], bare: [] }
+  await round(theirs, load, { count: 2 * COUNT })
+  const lengths = await round(ours, load, { count: 2 * COUNT })
   for (let i = 0; i < ROUNDS; i++) {
     // Who goes first takes turns, too.
     const turns = [
-      async () => took.ours.push(await round(ours, load, { count: COUNT })),
-      async () => took.theirs.push(await round(theirs, load, { count: COUNT })),
+      async () => took.ours.push((await round(ours, load, { count: COUNT })).us),
+      async () => took.theirs.push((await round(theirs, load, { count: COUNT })).us),
     ]
+    if (bare !== null) turns.push(async () => took.bare.push((await round(bare, 'bare', { count: COUNT, lengths })).us))
     for (const turn of i % 2 ? turns.reverse() : turns) await turn()
   }
-  const [posternUs, peerUs] = [median(took.ours), median(took.theirs)]
-  line({ case: name, postern_us: posternUs, peer, peer_us: peerUs, ratio: peerUs / posternUs, limit_us: peerUs / target, target })
+  const [posternUs, peerUs, bareUs] = [median(took.ours), median(took.theirs), median(took.bare)]
+  const net = bare === null ? {} : { bare_us: bareUs, net_ratio: (peerUs - bareUs) / (posternUs - bareUs) }
+  line({
+    case: name,
+    postern_us: posternUs,
+    peer,
+    peer_us: peerUs,
+    ratio: peerUs / posternUs,
+    limit_us: peerUs / target,
+    target,
+    ...net,
+  })
 }
 
 /** @param {(name: string) => boolean} wanted */
@@ -44,7 +59,8 @@ export async function serverCases(wanted) {
     ['metadata.jwks', 'jwks', constant, 'node:http constant', 1 / 1.3],
   ]
   try {
-    for (const [name, load, theirs, peer, target] of cases) if (wanted(name)) await beside(name, load, ours, theirs, peer, target)
+    for (const [name, load, theirs, peer, target] of cases)
+      if (wanted(name)) await beside(name, load, ours, theirs, peer, target, theirs === constant ? null : constant)
   } finally {
     for (const { child } of [ours, provider, constant]) child.kill()
   }
