@@ -134,7 +134,7 @@ describe.skipIf(noJwcrypto())('python3-jwcrypto', () => {
         sid: 'session1',
         jti: null,
         ...about,
-      } as never)
+      })
       expect(ended.events).toEqual({ 'http://schemas.openid.net/event/backchannel-logout': {} })
       // What is changed it does not read, nor do we.
       const [head, body, signature] = (tokens.body.id_token as string).split('.') as [string, string, string]
