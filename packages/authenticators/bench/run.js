@@ -3,8 +3,9 @@
 import { randomBytes } from 'node:crypto'
 import { ristretto255 } from '@noble/curves/ed25519.js'
 import { createKe1, createRegistrationRequest, finalizeRegistration } from '@postern/authenticators/opaque/client'
+import { curve25519Over } from '@postern/authenticators/opaque/curve25519'
 import { createKe2, createRegistrationResponse, expandSeedOf } from '@postern/authenticators/opaque/server'
-import { curve25519Over, ristretto255Sha512 } from '@postern/authenticators/opaque/suite'
+import { ristretto255Sha512 } from '@postern/authenticators/opaque/suite'
 import { createCrypto } from '@postern/core/crypto'
 import { client, ready, server } from '@serenity-kit/opaque'
 

@@ -130,14 +130,18 @@ export function planLock(e: Enrolled, cause: EnrolmentCause): Op {
 }
 
 /**
- * Unlocks: `enr/<id>` active and the counters gone. An operator's audited act.
+ * Unlocks: `enr/<id>` active and the counters gone. An operator's act, to be audited in the same commit: event `authenticator.unlocked`.
  * @param counter - the record that counts its tries (`pin/<id>`, `otp/<id>`, `cus/<id>`), which keeps its value and counts anew
+ * @param epoch - the tenant's restore epoch, if it has one: without it a PIN that was locked by its one try after a restore has no other
+ * @throws PosternError `authenticator.removed` for a tombstone, whose secrets are gone
  */
 export function planUnlock(
   e: Enrolled,
   counter: { readonly key?: string; readonly value: Uint8Array; readonly rev: string } | null,
+  epoch: string = e.value.epoch,
 ): readonly Op[] {
-  const unlocked = rewrite(e, { status: 'active', cause: null })
+  if (e.value.status === 'removed') throw new PosternError('authenticator.removed')
+  const unlocked = rewrite(e, { status: 'active', cause: null, epoch })
   if (counter === null) return [unlocked]
   const { key = `pin/${e.id}`, value, rev } = counter
   const failed: readonly Op[] = key === `pin/${e.id}` ? [{ op: 'del', key: `${key}/failed` }] : []

@@ -1,12 +1,20 @@
 /** The app's half of key/v1: a key of the device's keystore signs, with or without biometrics in front of it. */
 import { decodeBase64url, encodeBase64url } from '@postern/core/base64url'
 import type { CryptoPort, Now } from '@postern/core/cryptoPort'
-import { PosternError } from '@postern/core/errors'
+import { isPosternError, PosternError } from '@postern/core/errors'
 import { publicJwk, thumbprint } from '@postern/core/jwk'
 import type { Purpose } from '../authenticator.js'
-import { type KeyAnswer, type KeyStep, keyContext, keyEnrolStatement, keyStatement } from './messages.js'
+import {
+  type KeyAnswer,
+  type KeyLoss,
+  type KeyStep,
+  keyContext,
+  keyEnrolStatement,
+  keyLostStatement,
+  keyStatement,
+} from './messages.js'
 
-export type { KeyAnswer, KeyStep } from './messages.js'
+export type { KeyAnswer, KeyLoss, KeyStep } from './messages.js'
 
 /** What both answers need. */
 export interface KeyClientOptions {
@@ -18,7 +26,10 @@ export interface KeyClientOptions {
   readonly crypto: CryptoPort
 }
 
-/** Signs bytes with ES256: 64 bytes r‖s. The platform asks for presence here, where the key demands it. */
+/**
+ * Signs bytes with ES256: 64 bytes r‖s. The platform asks for presence here, where the key demands it. A keystore that will never sign with
+ * this key again throws PosternError `key.os_lockout` or `key.invalidated`; see {@link keyLoss}.
+ */
 export type SignEs256 = (data: Uint8Array) => Now<Uint8Array>
 
 /**
@@ -44,7 +55,7 @@ export async function answerKeyEnrolment(
 
 /**
  * The answer that proves the key for a purpose, and for `bind` if given.
- * @throws PosternError `key.refused` for a step that is none | whatever the keystore throws
+ * @throws PosternError `key.refused` for a step that is none | `key.os_lockout` | `key.invalidated` | whatever else the keystore throws
  */
 export async function answerKey(
   step: unknown,
@@ -52,6 +63,31 @@ export async function answerKey(
 ): Promise<KeyAnswer> {
   const { context, nonce } = read(step, 'signature', o, o.purpose, o.bind ?? null)
   return { signature: encodeBase64url(await o.sign(keyStatement(context, nonce))) }
+}
+
+/** What the server is told of an error of the keystore; `null` for one that passes (cancelled, locked for a while). */
+export function keyLoss(error: unknown): KeyLoss | null {
+  if (isPosternError(error, 'key.os_lockout')) return 'os-lockout'
+  return isPosternError(error, 'key.invalidated') ? 'key-invalidated' : null
+}
+
+/**
+ * The answer to the same step where the key is lost: signed by the device key, it removes the enrolment at the server, which says
+ * `authenticator.removed`. The app then deletes what is left of the key; what comes in its place is policy's.
+ * @throws PosternError `key.refused` for a step that is none | whatever the keystore throws
+ */
+export async function answerLostKey(
+  step: unknown,
+  o: KeyClientOptions & {
+    readonly purpose: Exclude<Purpose, 'enrol'>
+    readonly bind?: Uint8Array
+    readonly cause: KeyLoss
+    readonly deviceSign: SignEs256
+  },
+): Promise<KeyAnswer> {
+  const { context, nonce } = read(step, 'signature', o, o.purpose, o.bind ?? null)
+  const signature = await o.deviceSign(keyLostStatement(context, nonce, o.cause))
+  return { lost: o.cause, deviceSignature: encodeBase64url(signature) }
 }
 
 function read(step: unknown, ask: KeyStep['ask'], o: KeyClientOptions, purpose: Purpose, bind: Uint8Array | null) {

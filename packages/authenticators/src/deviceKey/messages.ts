@@ -13,6 +13,13 @@ export type KeyAnswer =
       readonly deviceSignature: string
     }
   | { readonly signature: string }
+  | { readonly lost: KeyLoss; readonly deviceSignature: string }
+
+/**
+ * Why a keystore will never sign with a key again: too many wrong fingers (only the device's passcode helps, and the key stays locked), or
+ * the key is gone: biometrics changed, the screen lock removed, the backup of another device.
+ */
+export type KeyLoss = 'os-lockout' | 'key-invalidated'
 
 /** CONTEXT of key/v1; the generation is 0. */
 export function keyContext(c: Omit<Context, 'generation'>): Uint8Array {
@@ -22,6 +29,11 @@ export function keyContext(c: Omit<Context, 'generation'>): Uint8Array {
 /** What both keys sign at enrolment; `jkt` is the new key's thumbprint (RFC 7638). */
 export function keyEnrolStatement(context: Uint8Array, nonce: Uint8Array, jkt: string): Uint8Array {
   return tuple('postern:key/v1:enrol', context, nonce, jkt)
+}
+
+/** What the device key signs where the enrolment's own key can sign no more. */
+export function keyLostStatement(context: Uint8Array, nonce: Uint8Array, cause: KeyLoss): Uint8Array {
+  return tuple('postern:key/v1:lost', context, nonce, cause)
 }
 
 /** What the key signs at login. */

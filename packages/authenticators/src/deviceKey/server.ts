@@ -5,7 +5,15 @@ import { publicJwk, thumbprint } from '@postern/core/jwk'
 import type { Sealer } from '@postern/core/sealed'
 import type { Op, Rec, Runtime } from '@postern/store'
 import type { Authenticator, AuthFacts, Ceremony, Refusal, Reply, Step, Verdict } from '../authenticator.js'
-import { decodeEnrolment, type Enrolment, enrolmentKey, isEnrolmentId, newEnrolmentId, planEnrol } from '../enrolment.js'
+import {
+  decodeEnrolment,
+  type Enrolment,
+  enrolmentKey,
+  isEnrolmentId,
+  newEnrolmentId,
+  planEnrol,
+  planRemove,
+} from '../enrolment.js'
 import {
   belongs,
   burn,
@@ -20,9 +28,9 @@ import {
   sealHandle,
 } from '../internal/challenge.js'
 import { type KeyCache, keyCache, signedByDevice } from '../internal/deviceSignature.js'
-import { readMembers } from '../internal/members.js'
+import { has, readMembers } from '../internal/members.js'
 import { refusal, refuse, refusing } from '../internal/refusal.js'
-import { keyContext, keyEnrolStatement, keyStatement } from './messages.js'
+import { type KeyLoss, keyContext, keyEnrolStatement, keyLostStatement, keyStatement } from './messages.js'
 
 /** One of the two types that key/v1 carries. */
 export interface DeviceKeyOptions {
@@ -41,7 +49,8 @@ interface Ports {
 
 /**
  * The device key or biometric authenticator. `begin` takes `null`; `finish` takes `{signature}`, at enrolment
- * `{key, signature, deviceSignature}`. Evidence for a new key goes through `attestation`; its level arrives in `claim.keyLevel`.
+ * `{key, signature, deviceSignature}`; `{lost, deviceSignature}` where the keystore has locked or lost the key, which removes the enrolment.
+ * Evidence for a new key goes through `attestation`; its level arrives in `claim.keyLevel`.
  */
 export function createDeviceKey(o: DeviceKeyOptions): Authenticator {
   const ports: Ports = { type: o.type, seal: o.seal, runtime: o.runtime, keys: keyCache(o.runtime.crypto) }
@@ -49,7 +58,11 @@ export function createDeviceKey(o: DeviceKeyOptions): Authenticator {
     type: o.type,
     amr: o.type === 'biometric' ? ['user', 'pop', 'hwk', 'swk'] : ['pop', 'hwk', 'swk'],
     begin: (c, input) => refusing(() => challengeKey(c, input, ports)),
-    finish: (c, input) => refusing(() => (c.purpose === 'enrol' ? enrolKey(c, input, ports) : finishKey(c, input, ports))),
+    finish: (c, input) =>
+      refusing(() => {
+        if (c.purpose === 'enrol') return enrolKey(c, input, ports)
+        return has(input, 'lost') ? loseKey(c, input, ports) : finishKey(c, input, ports)
+      }),
     remove: () => [],
     watches: () => [],
     locked: () => false,
@@ -151,6 +164,30 @@ async function enrolKey(c: Ceremony, input: unknown, ports: Ports): Promise<Verd
     session: null,
     lost: (at, current) => (at === 0 ? lost(at, current) : refusal('authenticator.already_enrolled', 'enrolled')),
   }
+}
+
+const losses: readonly unknown[] = ['os-lockout', 'key-invalidated'] satisfies KeyLoss[]
+
+/** The keystore will never sign with this key again, says the device: the enrolment ends here as it did there. */
+async function loseKey(c: Ceremony, input: unknown, ports: Ports): Promise<Refusal> {
+  const { lost: named, ...rest } = input as { readonly lost: unknown }
+  const message = readMembers(rest, { deviceSignature: 64 })
+  if (message === null || !losses.includes(named)) throw refuse('key.refused', 'message')
+  const cause = named as KeyLoss
+  const challenge = await open(c, ports)
+  const signed = keyLostStatement(keyContext(contextMembers(c, challenge)), challenge.nonce, cause)
+  if (!(await signedByDevice(ports.keys, c.device, signed, message.deviceSignature)))
+    throw refuse('key.refused', 'device signature')
+  const { id, rev, value } = c.enrolment ?? { id: '', rev: null, value: null }
+  if (value === null || rev === null || value.type !== ports.type || value.status === 'pending')
+    throw refuse('key.refused', 'enrolment')
+  if (value.status === 'removed') throw refuse('authenticator.removed', value.cause ?? 'removed')
+  const removal = planRemove({ id, rev, value }, cause)
+  return refusal('authenticator.removed', cause, {
+    ops: [{ op: 'check', key: 'd', rev: c.device!.rev }, ...removal, await marker(ports, challenge)],
+    event: { type: 'authenticator.removed', outcome: 'success', authenticator: id, reason: cause },
+    lost,
+  })
 }
 
 /** An event for a device that proved nothing would be a stranger's to write; only a known one's failure is told, once a challenge. */

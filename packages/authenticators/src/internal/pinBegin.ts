@@ -16,7 +16,7 @@ import { encodeKe2Handle, encodePinChallenge, ke2Ms, type PinChallenge, readPinC
 import { failedKey, keysFor, nextKey, type PinPorts, pinKey } from './pinPorts.js'
 import { decodePinRecord, encodePinRecord, type PinRecord } from './pinRecord.js'
 import { pinSizes } from './pinSuites.js'
-import { refusal, refuse } from './refusal.js'
+import { refusal, refuse, refusing } from './refusal.js'
 
 /** How long the counters of a PIN that does not exist are kept: 24 h, in ms. */
 const ghostMs = 86_400_000
@@ -38,7 +38,7 @@ export async function challengePin(c: Ceremony, ports: PinPorts): Promise<Step> 
     bind: c.bind,
     nonce: ports.random(32),
     expiresAt: ports.clock() + challengeMs,
-    after: null,
+    next: null,
   }
   return freeStep(await challengeReply(c, ports, challenge, suite))
 }
@@ -73,11 +73,12 @@ export async function beginPin(c: Ceremony, input: unknown, ports: PinPorts): Pr
   if (value?.status === 'removed') throw refuse('authenticator.removed', 'tombstone')
   if (value?.status === 'locked') throw refuse('authenticator.locked', value.cause ?? 'locked')
   if (value?.status === 'pending') throw refuse('pin.refused', 'not confirmed')
-  await checkElements(ports, (value?.suite || ports.suites[0]) as PinSuite, message.ke1) // a broken KE1 costs no attempt
+  const suite = challenge.next?.suite ?? ((value?.suite || ports.suites[0]) as PinSuite)
+  await checkElements(ports, suite, message.ke1) // a broken KE1 costs no attempt
   const attempt = await planAttempt(c, ports, challenge)
   const m1Hash = await crypto.digest('SHA-256', m1)
   const marker = burn(await markerKey(crypto, challenge.nonce), m1Hash, challenge.expiresAt)
-  const made = { challenge, context, m1Hash, ke1: message.ke1, suite: (value?.suite || ports.suites[0]) as PinSuite }
+  const made = { challenge, context, m1Hash, ke1: message.ke1, suite }
   return attemptStep(c, ports, made, attempt, marker)
 }
 
@@ -110,7 +111,7 @@ async function planAttempt(c: Ceremony, ports: PinPorts, challenge: PinChallenge
   if (challenge.purpose === 'activate') {
     if (value === null || challenge.generation !== value.generation + 1) throw refuse('pin.refused', 'generation')
     const counter = nextKey(id)
-    const waits: Op = { op: 'check', key: pinKey(id), rev: challenge.after }
+    const waits: Op = { op: 'check', key: pinKey(id), rev: challenge.next!.after }
     return {
       kind: 'next',
       counter,
@@ -151,7 +152,8 @@ function attemptStep(c: Ceremony, ports: PinPorts, made: Made, attempt: Attempt,
     ops: [...checks, marker, ...adds],
     event,
     // R₁ is the marker's revision too; the counter may have moved on when an unknown outcome was settled.
-    reply: (recs) => ke2Reply(c, ports, made, attempt, recs[counterAt - 1]!.rev, recs[counterAt]!, recs[counterAt + 1] ?? null),
+    reply: (recs) =>
+      refusing(() => ke2Reply(c, ports, made, attempt, recs[counterAt - 1]!.rev, recs[counterAt]!, recs[counterAt + 1] ?? null)),
     lost(at, current) {
       if (at === 0) return current === null ? refusal('device.removed', 'd') : refusal('pin.refused', 'd', { next: 'again' })
       if (at === 1) return lostEnrolment(current)
@@ -176,7 +178,7 @@ function repeatStep(c: Ceremony, ports: PinPorts, made: Made, attempt: Attempt, 
     ok: true,
     ops: [...checks, ...stands.map((key): Op => ({ op: 'check', key, rev }))],
     event: null,
-    reply: (recs) => ke2Reply(c, ports, made, attempt, rev, recs[at + 1]!, recs[at + 2] ?? null),
+    reply: (recs) => refusing(() => ke2Reply(c, ports, made, attempt, rev, recs[at + 1]!, recs[at + 2] ?? null)),
     lost: () => refusal('pin.refused', 'challenge used'),
   }
 }

@@ -11,17 +11,18 @@ import { signedByDevice } from './deviceSignature.js'
 import { readMembers } from './members.js'
 import { challengeReply, freeStep, pendingMs } from './pinBegin.js'
 import { encodeRecordHandle, type RecordHandle, type RequestHandle, readRecordHandle, readRequestHandle } from './pinHandle.js'
-import { keysFor, nextKey, type PinPorts, pinKey } from './pinPorts.js'
+import { keysFor, nextKey, type PinPorts, pinKey, suiteFor } from './pinPorts.js'
 import { encodePinRecord } from './pinRecord.js'
 import { pinSizes } from './pinSuites.js'
 import { requestReply } from './pinTicket.js'
 import { refusal, refuse } from './refusal.js'
 
 /** Enrol, step 1: an enrolment id and a nonce. Nothing is stored. */
-export async function offerPin(c: Ceremony, ports: PinPorts): Promise<Step> {
+export async function offerPin(c: Ceremony, ports: PinPorts, suites: unknown): Promise<Step> {
   if (deviceOf(c) === null || c.device === null) throw refuse('pin.refused', 'device')
+  const suite = suiteFor(ports, suites)
   const enrolment = newEnrolmentId(ports.random)
-  return freeStep(await requestReply(c, ports, 'pin.enrol', { enrolment, generation: 1, after: '', purpose: 'enrol' }))
+  return freeStep(await requestReply(c, ports, 'pin.enrol', { enrolment, generation: 1, after: '', suite, purpose: 'enrol' }))
 }
 
 /**
@@ -109,7 +110,7 @@ export async function storeNext(c: Ceremony, input: unknown, ports: PinPorts): P
     { op: 'put', key: nextKey(id), value, expiresAt: clock() + pendingMs },
   ]
   const expiresAt = clock() + challengeMs
-  const challenge = { ...handle, purpose: 'activate' as const, nonce: random(32), expiresAt, after }
+  const challenge = { ...handle, purpose: 'activate' as const, nonce: random(32), expiresAt, next: { suite, after } }
   return once(check, marker, pending, () => challengeReply(c, ports, challenge, suite))
 }
 

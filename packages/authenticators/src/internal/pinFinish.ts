@@ -3,7 +3,7 @@ import { utf8 } from '@postern/core/bytes'
 import { hkdfExpand } from '@postern/core/hkdf'
 import type { Op, Rec } from '@postern/store'
 import { resetAttempts } from '../attempts.js'
-import type { AuthFacts, Ceremony, EventDraft, Refusal, Reply, Step, Success, Verdict } from '../authenticator.js'
+import type { AuthFacts, Ceremony, EventDraft, Purpose, Refusal, Reply, Step, Success, Verdict } from '../authenticator.js'
 import { type Enrolment, encodeEnrolment, enrolmentKey } from '../enrolment.js'
 import { ke3Statement, pinContext, sessionInfo, wrongStatement } from '../pin/messages.js'
 import { belongs, burn, contextMembers, markerKey, openHandle } from './challenge.js'
@@ -12,17 +12,21 @@ import { readMembers } from './members.js'
 import { restoredKey } from './pinBegin.js'
 import { exhausted } from './pinExhaustion.js'
 import { type Ke2Handle, readKe2Handle } from './pinHandle.js'
-import { failedKey, nextKey, type PinPorts, pinKey } from './pinPorts.js'
+import { failedKey, nextKey, type PinPorts, pinKey, suiteFor } from './pinPorts.js'
 import { decodePinRecord, encodePinRecord, type PinRecord } from './pinRecord.js'
 import { pinSizes } from './pinSuites.js'
 import { ticketReply } from './pinTicket.js'
 import { refusal, refuse } from './refusal.js'
 
-/** Step 5: a verdict. R₁ makes KE3 work once, and only for the newest begin. */
-export async function finishPin(c: Ceremony, input: unknown, ports: PinPorts): Promise<Verdict> {
+/** Step 5: a verdict. R₁ makes KE3 work once, and only for the newest begin. What ends a change is the proof of the new PIN. */
+export function finishPin(c: Ceremony, input: unknown, ports: PinPorts): Promise<Verdict> {
+  return verdictOn(c, input, ports, c.purpose === 'change' ? 'activate' : c.purpose)
+}
+
+async function verdictOn(c: Ceremony, input: unknown, ports: PinPorts, purpose: Purpose): Promise<Verdict> {
   const message = readMembers(input, { ke3: pinSizes.ke3, signature: 64 }) // sizes
   if (message === null) throw refuse('pin.refused', 'message')
-  const handle = await openKe2(c, ports) // type, tenant, purpose, expiry
+  const handle = await openKe2(c, ports, purpose) // type, tenant, purpose, expiry
   const context = pinContext(contextMembers(c, handle))
   const m3 = ke3Statement(context, handle.m1Hash, handle.ke2Hash, message.ke3)
   if (!(await signedByDevice(ports.devices, c.device, m3, message.signature))) throw refuse('pin.refused', 'signature')
@@ -52,10 +56,12 @@ export async function finishPin(c: Ceremony, input: unknown, ports: PinPorts): P
 
 /** The finish of a change's first half: the verdict, with a ticket for the second. */
 export async function finishOldPin(c: Ceremony, input: unknown, ports: PinPorts): Promise<Step | Refusal> {
-  const verdict = await finishPin(c, input, ports)
+  const { suites, ...proof } = input as { readonly suites?: unknown }
+  const suite = suiteFor(ports, suites)
+  const verdict = await verdictOn(c, proof, ports, 'change')
   if (!verdict.ok) return verdict
   const reply = (recs: readonly (Rec | null)[]): Promise<Reply> =>
-    ticketReply(c, ports, { enrolment: c.enrolment!.id, generation: verdict.facts.generation, after: recs[1]!.rev })
+    ticketReply(c, ports, { enrolment: c.enrolment!.id, generation: verdict.facts.generation, after: recs[1]!.rev, suite })
   const step = ({ ops, event, lost }: Success): Step => ({
     ok: true,
     ops,
@@ -73,7 +79,8 @@ export async function finishOldPin(c: Ceremony, input: unknown, ports: PinPorts)
 export async function wrongPin(c: Ceremony, input: unknown, ports: PinPorts): Promise<Refusal> {
   const message = readMembers(input, { wrong: 64 })
   if (message === null) throw refuse('pin.refused', 'message')
-  const handle = await openKe2(c, ports)
+  // In a change either of its two PINs may be the wrong one.
+  const handle = await openKe2(c, ports, c.purpose, ...(c.purpose === 'change' ? (['activate'] as const) : []))
   const statement = wrongStatement(pinContext(contextMembers(c, handle)), handle.m1Hash)
   if (!(await signedByDevice(ports.devices, c.device, statement, message.wrong))) throw refuse('pin.refused', 'signature')
   confirmed(c)
@@ -154,9 +161,9 @@ function assurance(c: Ceremony, ports: PinPorts, h: Ke2Handle): Pick<Success, 'a
   return { amr: ['pin', 'pop', 'mfa', keyLevel === 'hardware' ? 'hwk' : 'swk'], facts }
 }
 
-async function openKe2(c: Ceremony, ports: PinPorts): Promise<Ke2Handle> {
-  const own = await openHandle(ports.seal, c, 'pin.ke2', c.purpose, readKe2Handle)
-  const handle = own ?? (c.purpose === 'change' ? await openHandle(ports.seal, c, 'pin.ke2', 'activate', readKe2Handle) : null)
+async function openKe2(c: Ceremony, ports: PinPorts, ...purposes: readonly Purpose[]): Promise<Ke2Handle> {
+  let handle: Ke2Handle | null = null
+  for (const purpose of purposes) handle ??= await openHandle(ports.seal, c, 'pin.ke2', purpose, readKe2Handle)
   if (handle === null || !belongs(c, handle)) throw refuse('pin.refused', 'handle')
   if (handle.expiresAt <= ports.clock()) throw refuse('pin.expired', 'ke2')
   return handle

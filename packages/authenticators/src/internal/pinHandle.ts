@@ -12,18 +12,18 @@ import type { ByteReader } from './reader.js'
 /** How long KE2 may wait for KE3: 60 s, in ms. */
 export const ke2Ms = 60_000
 
-/** `pin.challenge`; for `activate` followed by lp(R₂), the revision that the pending PIN waits on. */
+/** `pin.challenge`; for `activate` followed by `u16 suite ‖ lp(R₂)`: of the pending PIN, and the revision that it waits on. */
 export interface PinChallenge extends Challenge {
-  readonly after: string | null
+  readonly next: { readonly suite: PinSuite; readonly after: string } | null
 }
 
 export function encodePinChallenge(c: PinChallenge): Uint8Array {
-  return c.after === null ? encodeChallenge(c) : encodeChallenge(c, lp(c.after))
+  return c.next === null ? encodeChallenge(c) : encodeChallenge(c, u16(suiteNumbers[c.next.suite]), lp(c.next.after))
 }
 
 export function readPinChallenge(r: ByteReader): PinChallenge {
   const challenge = readChallenge(r)
-  return { ...challenge, after: challenge.purpose === 'activate' ? r.text() : null }
+  return { ...challenge, next: challenge.purpose === 'activate' ? { suite: readSuite(r), after: r.text() } : null }
 }
 
 /** `pin.ke2`. */
@@ -85,10 +85,13 @@ export function encodeRequestHandle(h: RequestHandle): Uint8Array {
 }
 
 export function readRequestHandle(r: ByteReader): RequestHandle {
-  const challenge = readChallenge(r)
+  return { ...readChallenge(r), suite: readSuite(r), after: r.text() }
+}
+
+function readSuite(r: ByteReader): PinSuite {
   const suite = suiteOf(r.unsigned(2))
   if (suite === null) throw new RangeError('suite')
-  return { ...challenge, suite, after: r.text() }
+  return suite
 }
 
 /** `pin.record`: the request handle, then `lp(key version) ‖ SHA-256(request) ‖ SHA-256(response)`. */

@@ -17,11 +17,11 @@ export interface PinRecord {
 }
 
 /** Suite numbers as they are stored. */
-export const suiteNumbers: Readonly<Record<PinSuite, number>> = { '0001': 1, '0003': 3 }
+export const suiteNumbers: Readonly<Record<PinSuite, number>> = { '0001': 1, '0002': 2, '0003': 3 }
 
 /** The suite of a number, or `null`. */
 export function suiteOf(n: number): PinSuite | null {
-  return n === 1 ? '0001' : n === 3 ? '0003' : null
+  return n === 1 ? '0001' : n === 2 ? '0002' : n === 3 ? '0003' : null
 }
 
 /** Stored bytes. */

@@ -1,6 +1,7 @@
 /** The ticket between the halves of a PIN change: the old PIN proved itself at R₂, and nothing may happen to it until the new one does. */
 import { encodeBase64url } from '@postern/core/base64url'
 import type { Ceremony, Reply } from '../authenticator.js'
+import type { PinSuite } from '../pin/messages.js'
 import { challengeMs, deviceOf, sealHandle } from './challenge.js'
 import { encodeRequestHandle, type RequestHandle } from './pinHandle.js'
 import type { PinPorts } from './pinPorts.js'
@@ -9,7 +10,7 @@ import type { PinPorts } from './pinPorts.js'
 export function ticketReply(
   c: Ceremony,
   ports: PinPorts,
-  o: { readonly enrolment: string; readonly generation: number; readonly after: string },
+  o: { readonly enrolment: string; readonly generation: number; readonly after: string; readonly suite: PinSuite },
 ): Promise<Reply> {
   return requestReply(c, ports, 'pin.ticket', { ...o, generation: o.generation + 1, purpose: 'change' })
 }
@@ -19,19 +20,17 @@ export async function requestReply(
   c: Ceremony,
   ports: PinPorts,
   type: 'pin.enrol' | 'pin.ticket',
-  o: { readonly enrolment: string; readonly generation: number; readonly after: string; readonly purpose: 'enrol' | 'change' },
+  o: Pick<RequestHandle, 'enrolment' | 'generation' | 'after' | 'suite'> & { readonly purpose: 'enrol' | 'change' },
 ): Promise<Reply> {
-  const { random, clock, seal, suites } = ports
-  const suite = suites[0]!
+  const { random, clock, seal } = ports
   const handle: RequestHandle = {
     ...o,
-    suite,
     device: deviceOf(c)!,
     bind: c.bind,
     nonce: random(32),
     expiresAt: clock() + challengeMs,
   }
-  const { enrolment, generation, expiresAt, nonce } = handle
+  const { enrolment, generation, suite, expiresAt, nonce } = handle
   return {
     handle: await sealHandle(seal, c, type, o.purpose, encodeRequestHandle(handle)),
     expiresAt,

@@ -5,11 +5,11 @@
  * @see RFC 9807 §4, §7; RFC 9497 §3.2, §4
  */
 
-import { ristretto255, ristretto255_hasher, x25519 } from '@noble/curves/ed25519.js'
+import { ristretto255, ristretto255_hasher } from '@noble/curves/ed25519.js'
 import { sha512 } from '@noble/hashes/sha2.js'
-import type { CryptoPort, Now } from '@postern/core/cryptoPort'
+import type { Now } from '@postern/core/cryptoPort'
 import type { Random } from '@postern/core/runtime'
-import { type Hasher, opaqueRefused, opaqueSuite, primeOrder } from '../internal/primeOrder.js'
+import { type Hasher, opaqueSuite, primeOrder } from '../internal/primeOrder.js'
 
 /** A pair for 3DH, as bytes. */
 export interface KeyPair {
@@ -64,18 +64,12 @@ export const Nn = 32
 /** Bytes of a seed. */
 export const Nseed = 32
 
-/** ristretto255-SHA512 for both: pin/v1 suite 0001. */
+/** ristretto255-SHA512 for both: pin/v1 suites 0001 and 0002. */
 export const ristretto255Sha512: OpaqueSuite = /* @__PURE__ */ opaqueSuite(
   'ristretto255-SHA512',
   sha512,
   /* @__PURE__ */ primeOrder('ristretto255-SHA512', ristretto255.Point, ristretto255_hasher as unknown as Hasher, sha512, 32),
 )
-
-/** OPRF over ristretto255, 3DH over curve25519: pin/v1 suite 0003. */
-export const curve25519Sha512: OpaqueSuite = /* @__PURE__ */ opaqueSuite('curve25519-SHA512', sha512, {
-  oprf: ristretto255Sha512.oprf,
-  group: /* @__PURE__ */ montgomery(),
-})
 
 /** Bytes of each message of a suite; anything else is refused before it is parsed. */
 export function sizes(s: OpaqueSuite): {
@@ -97,39 +91,4 @@ export function sizes(s: OpaqueSuite): {
     ke2: Noe + Nn + Npk + envelope + Nn + Npk + s.Nh,
     ke3: s.Nh,
   }
-}
-
-/** X25519 (RFC 7748 §5): the seed is the private key, clamped by the function. */
-function montgomery(): DhGroup {
-  const dh = (pairs: readonly Pick<KeyPair, 'privateKey'>[], publicKey: Uint8Array): readonly Uint8Array[] => {
-    if (publicKey.length !== 32) throw opaqueRefused('key size')
-    try {
-      return pairs.map((pair) => x25519.getSharedSecret(pair.privateKey, publicKey))
-    } catch {
-      throw opaqueRefused('low-order point')
-    }
-  }
-  return {
-    Npk: 32,
-    deriveKeyPair: (seed) => ({ privateKey: seed, publicKey: x25519.getPublicKey(seed) }),
-    // A low-order point gives zero whatever the scalar; there is no other way to be invalid.
-    check: (publicKey) => void dh([{ privateKey: new Uint8Array(32).fill(64) }], publicKey),
-    dh,
-  }
-}
-
-/** Suite 0003 with the crypto port's X25519, which is native where the runtime has it. */
-export function curve25519Over(crypto: CryptoPort): OpaqueSuite {
-  const dh = async (pairs: readonly KeyPair[], publicKey: Uint8Array): Promise<readonly Uint8Array[]> => {
-    const secrets: Uint8Array[] = []
-    for (const pair of pairs) {
-      const secret = await crypto.dh('X25519', pair, publicKey)
-      if (secret === null) throw opaqueRefused('key')
-      secrets.push(secret)
-    }
-    return secrets
-  }
-  const deriveKeyPair = (seed: Uint8Array) => crypto.dhKeyPair('X25519', seed)
-  const check = async (publicKey: Uint8Array) => void (await dh([await deriveKeyPair(new Uint8Array(32).fill(64))], publicKey))
-  return { ...curve25519Sha512, group: { Npk: 32, deriveKeyPair, check, dh } }
 }

@@ -61,8 +61,13 @@ export interface PinClientOptions {
   readonly exchange: PinExchange
   readonly crypto: CryptoPort
   readonly random: Random
-  /** Native scrypt (N = 2^15, r = 8, p = 1, salt 16 zero bytes, 64 bytes out) where there is one. @defaultValue plain JavaScript */
+  /**
+   * Native key stretching where there is one, with a salt of 16 zero bytes and 64 bytes out: scrypt N = 2^15, r = 8, p = 1 in suites 0001 and
+   * 0003, Argon2id t = 3, p = 4, m = 64 MiB in 0002. @defaultValue scrypt in plain JavaScript
+   */
   readonly ksf?: Ksf
+  /** Suites that this device can do; of them a new PIN takes the server's first. @defaultValue 0001 and 0003; name 0002 where `ksf` has Argon2id */
+  readonly suites?: readonly PinSuite[]
 }
 
 /** 32 bytes for one named use. */
@@ -87,7 +92,7 @@ export interface PinLogin extends PinEnrolled {
  * Creates a PIN: 4–32 ASCII digits, wiped. Check the PIN policy first, for the server never sees a PIN.
  * @param o.policyHash - names the policy that was applied; signed, at most 64 bytes
  * @param o.keep - stores the slot before the server is told, so that a lost answer loses no PIN
- * @throws PosternError `pin.malformed` | `pin.protocol` | whatever `exchange` or `keep` throws
+ * @throws PosternError `pin.malformed` | `pin.protocol` | `pin.suite_unsupported` | whatever `exchange` or `keep` throws
  */
 export async function enrolPin(
   o: PinClientOptions & {
@@ -97,7 +102,7 @@ export async function enrolPin(
   },
 ): Promise<PinEnrolled> {
   checkPin(o.pin)
-  const offer = await o.exchange.begin(null, null)
+  const offer = await o.exchange.begin(null, o.suites === undefined ? null : { suites: o.suites })
   const made = await register(o, o.pin, offer, 'enrol')
   await o.keep?.(made.slot)
   const result = await o.exchange.finish(made.handle, made.answer)
@@ -126,7 +131,7 @@ export async function loginPin(
  * Changes the PIN: the old one proves itself, the next generation is registered and proves itself. At every instant exactly one works.
  * @param o.keep - stores both slots, secrets wrapped under both export keys, before the server may swap; after a crash `loginPin` with both
  *   finds the one that lives
- * @throws PosternError `pin.wrong` | `pin.malformed` | `pin.protocol` | whatever `exchange` or `keep` throws
+ * @throws PosternError `pin.wrong` | `pin.malformed` | `pin.protocol` | `pin.suite_unsupported` | whatever `exchange` or `keep` throws
  */
 export async function changePin(
   o: PinClientOptions & {
@@ -142,7 +147,8 @@ export async function changePin(
   const newPin = o.newPin.slice()
   try {
     const old = await prove(o, o.pin, o.slots, await o.exchange.begin(null, null), 'change')
-    const ticket = await o.exchange.begin(old.ke3.handle, old.ke3.answer)
+    const suites = o.suites === undefined ? {} : { suites: o.suites }
+    const ticket = await o.exchange.begin(old.ke3.handle, { ...old.ke3.answer, ...suites })
     const made = await register(o, o.newPin, ticket, 'change')
     await o.keep(made.slot, { old: old.exportKey, next: made.exportKey })
     const challenge = await o.exchange.begin(made.handle, made.answer)
@@ -165,8 +171,10 @@ async function register(
   offer: Sent,
   purpose: 'enrol' | 'change',
 ): Promise<{ handle: string; answer: PinAnswer; slot: PinSlot; exportKey: KeyFor }> {
-  const { crypto, random, exchange, tenant, device, ksf = scryptKsf } = o
+  const { crypto, random, exchange, tenant, device, suites = ['0001', '0003'] } = o
   const { enrolment, generation, suite, nonce } = asked(offer.step, 'request')
+  if (!suites.includes(suite)) throw new PosternError('pin.suite_unsupported')
+  const ksf = ksfOf(o, suite)
   const s = opaqueSuites[suite]
   const secret = random(32)
   const password = await passwordOf(crypto, secret, pin)
@@ -182,7 +190,7 @@ async function register(
       blind,
       response,
       envelopeNonce: random(32),
-      stretch: (input) => ksf(input, suite),
+      stretch: ksf,
       clientIdentity: clientIdentity(tenant, device, enrolment),
       serverIdentity: utf8(o.issuer),
     })
@@ -207,12 +215,18 @@ async function prove(
   slots: readonly PinSlot[],
   offer: Sent,
   purpose: Purpose,
-): Promise<{ slot: PinSlot; ke3: { handle: string; answer: PinAnswer }; session: KeyFor; exportKey: KeyFor }> {
-  const { crypto, random, exchange, tenant, device, ksf = scryptKsf } = o
+): Promise<{
+  slot: PinSlot
+  ke3: { handle: string; answer: { ke3: string; signature: string } }
+  session: KeyFor
+  exportKey: KeyFor
+}> {
+  const { crypto, random, exchange, tenant, device } = o
   const { enrolment, generation, nonce } = asked(offer.step, 'ke1')
   const slot = slots.find((known) => known.enrolment === enrolment && known.generation === generation)
   if (slot === undefined) throw protocol('the server asks for a PIN that this device does not keep')
   const s = opaqueSuites[slot.suite]
+  const ksf = ksfOf(o, slot.suite)
   const password = await passwordOf(crypto, slot.secret, pin)
   pin.fill(0)
   try {
@@ -226,7 +240,7 @@ async function prove(
       state,
       ke2,
       context,
-      stretch: (input) => ksf(input, slot.suite),
+      stretch: ksf,
       clientIdentity: clientIdentity(tenant, device, enrolment),
       serverIdentity: utf8(o.issuer),
     })
@@ -244,6 +258,13 @@ async function prove(
   } finally {
     password.fill(0)
   }
+}
+
+/** Key stretching of a suite. Argon2id is the host's to bring: in plain JavaScript its 64 MiB take seconds. */
+function ksfOf({ ksf }: PinClientOptions, suite: PinSuite): (input: Uint8Array) => Now<Uint8Array> {
+  if (ksf !== undefined) return (input) => ksf(input, suite)
+  if (suite === '0002') throw new PosternError('pin.suite_unsupported', { reason: 'no Argon2id' })
+  return scryptKsf
 }
 
 /** The error of a wrong PIN, after the server was told; its answer says how many attempts are left. */

@@ -1,6 +1,6 @@
 /**
  * pin/v1 as bytes and as JSON: what both halves sign, and the members that cross the wire (canonical base64url).
- * Sizes are suite 0001's: request 32, response 64, record 192, KE1 96, KE2 320, KE3 64.
+ * Sizes are the same in every suite: request 32, response 64, record 192, KE1 96, KE2 320, KE3 64.
  */
 import { u32 } from '@postern/core/bytes'
 import { tuple } from '@postern/core/tuple'
@@ -11,8 +11,8 @@ export type { Context } from '../internal/context.js'
 /** The protocol's name in CONTEXT. */
 export const pinProtocol = 'pin/v1'
 
-/** PIN suites by number: OPRF, 3DH group and key stretching in one. */
-export type PinSuite = '0001' | '0003'
+/** PIN suites by number: OPRF, 3DH group and key stretching in one. 0002 is 0001 with Argon2id. */
+export type PinSuite = '0001' | '0002' | '0003'
 
 /** Server → app: what to answer. Comes with a handle. */
 export type PinStep =
@@ -37,12 +37,13 @@ export type PinStep =
   /** KE2 of the record that was counted. */
   | { readonly ask: 'ke3'; readonly ke2: string }
 
-/** App → server, beside the handle. */
+/** App → server, beside the handle. `suites`: those that the app can do; of them the server takes the first of its own. */
 export type PinAnswer =
+  | { readonly suites: readonly PinSuite[] }
   | { readonly request: string; readonly signature: string }
   | { readonly record: string; readonly policy: string; readonly signature: string }
   | { readonly ke1: string; readonly signature: string }
-  | { readonly ke3: string; readonly signature: string }
+  | { readonly ke3: string; readonly signature: string; readonly suites?: readonly PinSuite[] }
   | { readonly wrong: string }
 
 /** CONTEXT of pin/v1. */

@@ -7,6 +7,7 @@ import type { Sealer } from '@postern/core/sealed'
 import type { Runtime } from '@postern/store'
 import type { Authenticator, Ceremony, Refusal, Step } from '../authenticator.js'
 import { keyCache } from '../internal/deviceSignature.js'
+import { within } from '../internal/limits.js'
 import { has } from '../internal/members.js'
 import { beginPin, challengePin } from '../internal/pinBegin.js'
 import { type OpaqueServerEngine, opaqueEngine } from '../internal/pinEngine.js'
@@ -15,7 +16,7 @@ import { finishOldPin, finishPin, wrongPin } from '../internal/pinFinish.js'
 import { failedKey, nextKey, type PinPorts, pinKey } from '../internal/pinPorts.js'
 import { opaqueSuites } from '../internal/pinSuites.js'
 import { refuse, refusing } from '../internal/refusal.js'
-import { curve25519Over } from '../opaque/suite.js'
+import { curve25519Over } from '../opaque/curve25519.js'
 import type { PinKeys } from './keys.js'
 import type { PinSuite } from './messages.js'
 
@@ -46,9 +47,9 @@ export interface PinOptions {
 /**
  * The PIN authenticator.
  *
- * Answers of `begin`, in order: enrol `null`, `{request}` · login, step-up, confirm, remove `null`, `{ke1}` · change `null`, `{ke1}`,
- * `{ke3}`, `{request}`, `{record}`, `{ke1}` of the new PIN. `finish` takes `{record}` at enrolment, otherwise `{ke3}`, or `{wrong}` when
- * the client saw that the PIN was wrong.
+ * Answers of `begin`, in order: enrol `null` or `{suites}`, `{request}` · login, step-up, confirm, remove `null`, `{ke1}` · change `null`,
+ * `{ke1}`, `{ke3}` or `{ke3, suites}`, `{request}`, `{record}`, `{ke1}` of the new PIN. `finish` takes `{record}` at enrolment, otherwise
+ * `{ke3}`, or `{wrong}` when the client saw that the PIN was wrong. With no suite in common a new PIN is `pin.suite_unsupported`.
  * @throws RangeError for a limit out of its range
  */
 export function createPin(o: PinOptions): Authenticator {
@@ -72,13 +73,20 @@ export function createPin(o: PinOptions): Authenticator {
 }
 
 function begin(c: Ceremony, input: unknown, ports: PinPorts): Promise<Step | Refusal> {
-  if (c.purpose === 'enrol')
-    return has(input, 'request') ? answerRequest(c, input, ports) : first(input, () => offerPin(c, ports))
+  if (c.purpose === 'enrol') return has(input, 'request') ? answerRequest(c, input, ports) : offer(c, input, ports)
   if (has(input, 'ke1')) return beginPin(c, input, ports)
   if (c.purpose === 'change' && has(input, 'ke3')) return finishOldPin(c, input, ports)
   if (c.purpose === 'change' && has(input, 'request')) return answerRequest(c, input, ports)
   if (c.purpose === 'change' && has(input, 'record')) return storeNext(c, input, ports)
   return first(input, () => challengePin(c, ports))
+}
+
+/** Enrol, step 1, with or without the suites that the app can do. */
+function offer(c: Ceremony, input: unknown, ports: PinPorts): Promise<Step> {
+  if (!has(input, 'suites')) return first(input, () => offerPin(c, ports, undefined))
+  const { suites, ...more } = input as { readonly suites: unknown }
+  if (Object.keys(more).length > 0) throw refuse('pin.refused', 'message')
+  return offerPin(c, ports, suites)
 }
 
 /** Nothing is asked for by nothing; an answer that fits no question does not silently begin anew. */
@@ -93,12 +101,13 @@ function portsOf(o: PinOptions): PinPorts {
   within('maxFailures', maxFailures, 5, 100)
   within('failureDays', failureDays, 1, 365)
   const { clock, random, crypto } = o.runtime
-  const own = { '0001': opaqueEngine(opaqueSuites['0001'], crypto), '0003': opaqueEngine(curve25519Over(crypto), crypto) }
+  const ristretto = opaqueEngine(opaqueSuites['0001'], crypto)
+  const own = { '0001': ristretto, '0002': ristretto, '0003': opaqueEngine(curve25519Over(crypto), crypto) }
   return {
     clock,
     random,
     crypto,
-    suites,
+    suites: [...suites],
     maxAttempts,
     onExhausted,
     maxFailures,
@@ -109,9 +118,4 @@ function portsOf(o: PinOptions): PinPorts {
     engine: o.engine ?? ((suite) => own[suite]),
     failureMs: failureDays * 86_400_000,
   }
-}
-
-function within(name: string, value: number, min: number, max: number): void {
-  if (!Number.isInteger(value) || value < min || value > max)
-    throw new RangeError(`${name} is a whole number from ${min} to ${max}`)
 }

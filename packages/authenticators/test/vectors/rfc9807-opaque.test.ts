@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { createKe1, createKe3, createRegistrationRequest, finalizeRegistration } from '@postern/authenticators/opaque/client'
+import { curve25519Over, curve25519Sha512 } from '@postern/authenticators/opaque/curve25519'
 import { p256Sha256 } from '@postern/authenticators/opaque/p256'
 import {
   createKe2,
@@ -8,13 +9,7 @@ import {
   fakeRecord,
   finishLogin,
 } from '@postern/authenticators/opaque/server'
-import {
-  curve25519Over,
-  curve25519Sha512,
-  type OpaqueSuite,
-  ristretto255Sha512,
-  sizes,
-} from '@postern/authenticators/opaque/suite'
+import { type OpaqueSuite, ristretto255Sha512, sizes } from '@postern/authenticators/opaque/suite'
 import { fromHex, hex } from '@postern/core/bytes'
 import { createCrypto } from '@postern/core/crypto'
 import { describe, expect, it } from 'vitest'

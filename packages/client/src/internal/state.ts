@@ -1,5 +1,6 @@
 /** What the client keeps: one document in two slots. A write goes to the older slot, so a crash in the middle of it leaves the other whole. */
 import type { Evidence } from '@postern/attestation/evidence'
+import type { PinSlot } from '@postern/authenticators/pin/client'
 import { concat, equal, fromUtf8, toUnsigned, u64, utf8 } from '@postern/core/bytes'
 import { isPosternError, PosternError } from '@postern/core/errors'
 import type { ClientRuntime, SecureStoragePort } from '../ports.js'
@@ -28,7 +29,7 @@ export interface PendingInstance {
 export interface PinSlotState {
   readonly enrolment: string
   readonly generation: number
-  readonly suite: '0001' | '0003'
+  readonly suite: PinSlot['suite']
   readonly secret: string
   readonly serverPublicKey: string
 }
