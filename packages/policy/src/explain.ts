@@ -1,11 +1,13 @@
 /** Why, and why not: every rule, from the very rows that decided. The bit an attribute cleared *is* the explanation. */
-import type { Compiled, Tables } from './compile.js'
+import type { Compiled } from './compile.js'
 import type { Effect, Reason } from './document.js'
-import { type Cause, decide, encoded, type Match, match, type Outcome } from './evaluate.js'
+import { type Cause, decide, type Outcome } from './evaluate.js'
 import type { Facts } from './facts.js'
-import { NOT_APPLICABLE, type Slots } from './internal/slots.js'
+import { encoded } from './internal/encoded.js'
+import { match } from './internal/match.js'
+import { factValue, type Slots } from './internal/slots.js'
+import type { Tables } from './internal/tables.js'
 import type { FactInput, FactValue, SchemaSpec } from './schema.js'
-import { formatVersion } from './version.js'
 
 /** One condition that a request did not meet: what was seen (`null`: the fact does not apply here) and what the rule needs, as written. */
 export interface Miss {
@@ -65,34 +67,45 @@ export function explain<S extends SchemaSpec>(
   const { outcome, cause, reason, message, policy } = decide(p, facts)
   if (o.audience === 'user') return { audience: 'user', outcome, reason, message }
   const t = p.tables as Tables
-  const m = match(t, facts)
-  const reports = new Map<string, RuleReport>()
-  t.bits.forEach((_, b) => {
-    const report = reportOf(t, m, facts, b)
-    const known = reports.get(report.id)
-    if (!known || better(report, known)) reports.set(report.id, report)
-  })
-  return { audience: 'operator', outcome, cause, reason, message, policy, rules: [...reports.values()], ignored: facts.ignored }
+  match(t, facts, t.scratch)
+  const rules: RuleReport[] = []
+  // Boxes of one rule are neighbours.
+  for (let b = 0; b < t.bits.length; b++) {
+    const report = reportOf(t, facts, b)
+    if (b === 0 || t.bits[b - 1]!.rule !== t.bits[b]!.rule) rules.push(report)
+    else if (better(report, rules[rules.length - 1]!)) rules[rules.length - 1] = report
+  }
+  return { audience: 'operator', outcome, cause, reason, message, policy, rules, ignored: facts.ignored }
 }
 
-function reportOf(t: Tables, m: Match, f: Slots, b: number): RuleReport {
+const none: readonly never[] = []
+
+function reportOf(t: Tables, f: Slots, b: number): RuleReport {
   const { rule, box } = t.bits[b]!
-  const [word, bit] = [b >>> 5, 1 << (b & 31)]
-  const failed = new Map<string, Miss>()
-  const unknown = new Set<string>()
-  t.attributes.forEach(({ fact, slot }, i) => {
-    if ((t.rows[m.mayAt[i]! + word]! & bit) === 0)
-      failed.set(fact, { fact, seen: seenOf(f, slot), needed: neededOf(box.source.get(fact)) })
-    else if ((t.rows[m.mustAt[i]! + word]! & bit) === 0) unknown.add(fact)
-  })
-  const result = failed.size > 0 ? 'failed' : unknown.size > 0 ? 'unknown' : 'matched'
+  const { mustAt, mayAt } = t.scratch
+  const word = b >>> 5
+  const bit = 1 << (b & 31)
+  let failed: Miss[] | null = null
+  let unknown: string[] | null = null
+  for (const i of t.spoken[b]!) {
+    const { fact, slot } = t.attributes[i]!
+    if ((t.rows[mayAt[i]! + word]! & bit) === 0) {
+      // Members of one set are attributes of one fact: it is told once.
+      if (failed === null) failed = [{ fact, seen: factValue(f, slot), needed: neededOf(box.source.get(fact)!) }]
+      else if (!failed.some((miss) => miss.fact === fact))
+        failed.push({ fact, seen: factValue(f, slot), needed: neededOf(box.source.get(fact)!) })
+    } else if ((t.rows[mustAt[i]! + word]! & bit) === 0) {
+      if (unknown === null) unknown = [fact]
+      else if (!unknown.includes(fact)) unknown.push(fact)
+    }
+  }
   return {
     id: rule.id,
     effect: rule.effect,
     mode: rule.mode as 'enforce' | 'shadow',
-    result,
-    unknown: [...unknown],
-    failed: [...failed.values()],
+    result: failed !== null ? 'failed' : unknown !== null ? 'unknown' : 'matched',
+    unknown: unknown ?? none,
+    failed: failed ?? none,
   }
 }
 
@@ -102,30 +115,6 @@ function better(a: RuleReport, b: RuleReport): boolean {
   return order[a.result] !== order[b.result] ? order[a.result] < order[b.result] : a.failed.length < b.failed.length
 }
 
-function neededOf(conditions: readonly unknown[] = []): unknown {
+function neededOf(conditions: readonly unknown[]): unknown {
   return conditions.length === 1 ? conditions[0] : conditions
-}
-
-function seenOf(f: Slots, slot: number): FactValue | null {
-  if (f.state[slot] === NOT_APPLICABLE) return null
-  const spec = f.schema.spec.facts[f.schema.names[slot]!]!
-  const n = f.num[slot]!
-  switch (spec.type) {
-    case 'enum':
-      return spec.values[n]!
-    case 'ordered': {
-      const rank = spec.ranks[n]!
-      return typeof rank === 'string' ? rank : rank.join('|')
-    }
-    case 'bool':
-      return n === 1
-    case 'int':
-      return n
-    case 'version':
-      return formatVersion({ hi: n, lo: f.low[slot]!, pre: f.ref[slot] as string | null })
-    case 'set':
-      return [...(f.ref[slot] as ReadonlySet<string>)]
-    case 'open':
-      return f.ref[slot] as string
-  }
 }

@@ -31,6 +31,10 @@ export interface FactTraits {
    * negated ones included. Where the scope is unknown, absence is missing.
    */
   readonly scope?: readonly Box[]
+  /** What it costs a user to change it, against the others: remedies come cheapest first. 1 to 1000, default 1. */
+  readonly weight?: number
+  /** How a decision record keeps it: as it was, as the class that rules tell apart, or not at all. Default `class` for a secret fact, else `value`. */
+  readonly record?: 'value' | 'class' | 'none'
   /** Computed by the host's function instead of being sent. */
   readonly derive?: Derivation
 }

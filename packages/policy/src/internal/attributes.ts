@@ -1,7 +1,7 @@
 /** Classes: every attribute's break points cut its domain into classes that no condition tells apart. */
 import type { FactSpec, Schema } from '../schema.js'
 import { compareVersions, formatVersion, type Version } from '../version.js'
-import { type FlatBox, factOf, indexes, ofInteger, type ValueSet } from './conditions.js'
+import { type FlatBox, factOf, indexes, memberBit, ofInteger, type ValueSet } from './conditions.js'
 
 /** How a class is found; the order is that of `switch` in the hot loop. */
 export const INDEX = 0
@@ -21,13 +21,22 @@ export interface Attribute {
   readonly texts: ReadonlyMap<string, number>
   /** RANGES: the least value of classes 1, 2, …; class 0 lies below the first. */
   readonly cuts: readonly Version[]
+  /** RANGES: the first halves of `cuts`, for the search that decisions make. */
+  readonly heads: Float64Array
   readonly member: string
+  /** MEMBER: its bit in the slot's number, where the set is closed and names it; else -1. */
+  readonly bit: number
 }
 
 /** The attributes that boxes speak of, in the order of their keys. */
-export function attributesOf(schema: Schema, boxes: readonly FlatBox[]): readonly Attribute[] {
+export function attributesOf(schema: Schema, boxes: readonly Pick<FlatBox, 'sets'>[]): readonly Attribute[] {
   const sets = new Map<string, ValueSet[]>()
-  for (const box of boxes) for (const [key, all] of box.sets) sets.set(key, [...(sets.get(key) ?? []), ...all])
+  for (const box of boxes)
+    for (const [key, all] of box.sets) {
+      const known = sets.get(key)
+      if (known) known.push(...all)
+      else sets.set(key, [...all])
+    }
   return [...sets.keys()].sort().map((key) => attribute(schema, key, sets.get(key)!))
 }
 
@@ -41,9 +50,14 @@ function attribute(schema: Schema, key: string, sets: readonly ValueSet[]): Attr
     scoped: spec.scope !== undefined,
     texts: new Map<string, number>(),
     cuts: [],
+    heads: new Float64Array(0),
     member: '',
+    bit: -1,
   }
-  if (spec.type === 'set') return { ...common, kind: MEMBER, classes: 2, member: key.slice(fact.length + 1) }
+  if (spec.type === 'set') {
+    const member = key.slice(fact.length + 1)
+    return { ...common, kind: MEMBER, classes: 2, member, bit: memberBit(spec, member) }
+  }
   const known = indexes(spec)
   if (known) return { ...common, kind: INDEX, classes: new Set(known.values()).size }
   if (spec.type === 'open') {
@@ -61,7 +75,7 @@ function attribute(schema: Schema, key: string, sets: readonly ValueSet[]): Attr
       (cuts.length === 0 || compareVersions(cuts[cuts.length - 1]!, p) !== 0)
     )
       cuts.push(p)
-  return { ...common, kind: RANGES, classes: cuts.length + 1, cuts }
+  return { ...common, kind: RANGES, classes: cuts.length + 1, cuts, heads: Float64Array.from(cuts, ({ hi }) => hi) }
 }
 
 /** The least value of an ordered domain, and the greatest where there is one. */
@@ -73,27 +87,46 @@ function domain(spec: FactSpec): readonly [Version, Version | null] {
 
 /** Which present classes a conjunction of value sets accepts: one byte a class. */
 export function accepted(a: Attribute, schema: Schema, sets: readonly ValueSet[]): Uint8Array {
-  const ok = new Uint8Array(a.classes)
-  const least = a.kind === RANGES ? domain(schema.spec.facts[a.fact]!)[0] : null
-  for (let c = 0; c < a.classes; c++) ok[c] = sets.every((set) => accepts(a, set, c, least)) ? 1 : 0
+  const ok = new Uint8Array(a.classes).fill(1)
+  for (const set of sets) {
+    const other = classesOf(a, schema, set)
+    for (let c = 0; c < ok.length; c++) ok[c]! &= other[c]!
+  }
   return ok
 }
 
-function accepts(a: Attribute, set: ValueSet, c: number, least: Version | null): boolean {
+function classesOf(a: Attribute, schema: Schema, set: ValueSet): Uint8Array {
+  const ok = new Uint8Array(a.classes)
   switch (set.kind) {
     case 'index':
-      return set.ok[c]!
+      for (let c = 0; c < ok.length; c++) ok[c] = set.ok[c] ? 1 : 0
+      return ok
     case 'text':
-      return set.values.some((value) => a.texts.get(value) === c) !== set.negated
+      if (set.negated) ok.fill(1)
+      for (const value of set.values) ok[a.texts.get(value)!] = set.negated ? 0 : 1
+      return ok
     case 'member':
-      return set.present === (c === 1)
+      ok[set.present ? 1 : 0] = 1
+      return ok
     case 'ranges': {
-      const value = c === 0 ? least! : a.cuts[c - 1]!
-      return set.ranges.some(
-        ([from, to]) => (from === null || compareVersions(value, from) >= 0) && (to === null || compareVersions(value, to) < 0),
-      )
+      const [least] = domain(schema.spec.facts[a.fact]!)
+      for (const [from, to] of set.ranges)
+        ok.fill(1, from === null ? 0 : firstFrom(a, least, from), to === null ? a.classes : firstFrom(a, least, to))
+      return ok
     }
   }
+}
+
+/** The first class whose every value is at least `p`, which is a cut or outside the domain. */
+function firstFrom({ cuts }: Attribute, least: Version, p: Version): number {
+  if (compareVersions(p, least) <= 0) return 0
+  let [from, to] = [0, cuts.length]
+  while (from < to) {
+    const middle = (from + to) >> 1
+    if (compareVersions(cuts[middle]!, p) < 0) from = middle + 1
+    else to = middle
+  }
+  return from + 1
 }
 
 /** A value of a class, as a host would send it. */

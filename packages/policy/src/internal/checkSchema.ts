@@ -13,6 +13,8 @@ export function checkSchema(schema: Schema): void {
     if (!NAME.test(name)) throw invalid(at, 'must be dotted words')
     if (spec.mandatory && spec.type !== 'enum') throw invalid(at, 'only a closed enum can be mandatory')
     if (spec.mandatory && (spec.scope || spec.derive)) throw invalid(at, 'a mandatory fact has no scope and is not derived')
+    if (spec.weight !== undefined && !(Number.isInteger(spec.weight) && spec.weight >= 1 && spec.weight <= 1000))
+      throw invalid(at, 'has a weight that is no integer from 1 to 1000')
     const values = spec.type === 'enum' ? spec.values : spec.type === 'ordered' ? spec.ranks.flat() : []
     if ((spec.type === 'enum' || spec.type === 'ordered') && values.length === 0) throw invalid(at, 'has no values')
     if (new Set(values).size !== values.length) throw invalid(at, 'names a value twice')

@@ -60,6 +60,12 @@ export function isMember(spec: FactSpec, member: string): boolean {
   )
 }
 
+/** A member's place among those that a closed set lists by name, where a number has room for them; else -1. */
+export function memberBit(spec: FactSpec, member: string): number {
+  if (spec.type !== 'set' || spec.members === undefined || spec.members.length > 30) return -1
+  return member.endsWith('*') ? -1 : spec.members.indexOf(member)
+}
+
 /**
  * The boxes that a conjunction of written boxes means: one, or several where `hasAny` is a disjunction.
  * @throws PosternError `policy.document_invalid` for an unknown fact, operator or value; `policy.too_large` above 64 boxes

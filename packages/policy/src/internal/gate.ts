@@ -1,10 +1,11 @@
 /** The checks of the gate, each a list of findings. */
 import { isPosternError } from '@postern/core/errors'
-import { boxesOf, type Compiled } from '../compile.js'
+import type { Compiled } from '../compile.js'
 import { decide } from '../evaluate.js'
 import type { Finding, GateReport } from '../publish.js'
 import type { FactInput, SchemaSpec } from '../schema.js'
 import { flatten } from './conditions.js'
+import { boxesOf } from './rules.js'
 import { type Space, spaceOf, witness } from './witness.js'
 
 /** Rules that no request can match: an operator who wrote one meant something else. */

@@ -1,9 +1,12 @@
 import { compile } from '@postern/policy/compile'
+import type { Rule } from '@postern/policy/document'
 import { decide } from '@postern/policy/evaluate'
+import { explain } from '@postern/policy/explain'
 import { encode } from '@postern/policy/facts'
 import type { FactInput } from '@postern/policy/schema'
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
+import type { Tables } from '../../src/internal/tables.js'
 import { complete, domain, request, rules } from '../arbitraries.js'
 import { outcome } from '../oracle.js'
 import { deny, doc, small } from '../small.js'
@@ -45,6 +48,34 @@ it('fail closed: removing facts never turns deny or require into allow', () => {
       if (decide(p, of(less)).outcome === 'allow') expect(decide(p, of(whole)).outcome).toBe('allow')
     }),
     { numRuns: numRuns * 10 },
+  )
+})
+
+it('tables of their own for each app decide and explain what the whole decides, and so does every encoding of a request', () => {
+  const apps = ['x', 'y', 'v', 'w', 'u', 't']
+  const padding = apps.flatMap((app) =>
+    Array.from({ length: 9 }, (_, i) => deny(`p-${app}-${i}`, { app, amount: 0, action: 'login' })),
+  )
+  const spread = (found: readonly Rule[]): Rule[] =>
+    found.flatMap((rule, i) =>
+      apps.map((app, k) => ({
+        ...rule,
+        id: `${rule.id}-${app}`,
+        when: (i + k) % 11 === 0 ? (rule.when ?? {}) : { ...rule.when, app },
+      })),
+    )
+  fc.assert(
+    fc.property(rules, fc.array(request, { minLength: 8, maxLength: 8 }), (found, requests) => {
+      const document = doc([...padding, ...spread(found)])
+      const [whole, split] = [compile(small, document, { partitioned: false }), compile(small, document)]
+      expect((split.tables as Tables).partition?.attribute.fact).toBe('app')
+      for (const f of requests) {
+        const d = decide(whole, of(f))
+        expect([decide(split, of(f)), decide(split, encode(small, of(f)))]).toEqual([d, d])
+        expect(explain(split, of(f), { audience: 'operator' })).toEqual(explain(whole, of(f), { audience: 'operator' }))
+      }
+    }),
+    { numRuns },
   )
 })
 
