@@ -10,7 +10,7 @@ import { createRegistry } from '@postern/authenticators/registry'
 import { PosternError } from '@postern/core/errors'
 import type { EventSink, PosternEvent } from '@postern/core/events'
 import type { KeyRing } from '@postern/core/keyRing'
-import { createSealer } from '@postern/core/sealed'
+import { createSealer, type Sealer } from '@postern/core/sealed'
 import type { PolicyDocument } from '@postern/policy/document'
 import type { Decision } from '@postern/policy/evaluate'
 import { mobileSchema } from '@postern/policy/mobile'
@@ -75,8 +75,8 @@ export interface PlatformOptions {
   /** The host's login page, for registration in the browser. */
   readonly identity?: InteractionPort
   readonly registrars?: Readonly<Record<string, Registrar>>
-  /** Beside or instead of PIN, device key and biometrics: given the sealer and runtime of the tenant. Order = default preference. */
-  readonly authenticators?: (own: readonly Authenticator[]) => readonly Authenticator[]
+  /** Beside or instead of PIN, device key and biometrics, which are `own`. Order = default preference. */
+  readonly authenticators?: (own: readonly Authenticator[], kit: AuthenticatorKit) => readonly Authenticator[]
   readonly pin?: { readonly maxAttempts?: number; readonly onExhausted?: 'remove' | 'lock'; readonly maxFailures?: number }
   readonly pinPolicy?: PinPolicy
   readonly evidence?: readonly EvidenceVerifier[]
@@ -91,6 +91,21 @@ export interface PlatformOptions {
   readonly limits?: { readonly devicesPerUser?: number; readonly freshSec?: number }
   /** Run on a store that may forget acknowledged writes at failover. */
   readonly [acceptLoss]?: true
+}
+
+/**
+ * What further authenticators of the tenant are made of: `createWebauthn({ rp, origins, ...kit })`, `createOtp(kit)`,
+ * `createSentCode({ deliver, timer, ...kit })`, `createCustom(definition, { timer, ...kit })`.
+ */
+export interface AuthenticatorKit {
+  /** For handles; its keys live for hours. */
+  readonly seal: Sealer
+  /** For what is kept; its keys outlive it. */
+  readonly atRest: Sealer
+  readonly secrets: KeyRing
+  readonly runtime: Runtime
+  /** Whose enrolment it is: the subject behind `owner` and `data` of a message to deliver. @throws PosternError `store.corrupt` */
+  subjectOf(enrolment: { readonly owner: string; readonly data: Uint8Array }): Promise<string>
 }
 
 export interface Platform {
@@ -175,8 +190,15 @@ export async function createPlatform(options: PlatformOptions): Promise<Platform
     createDeviceKey({ type: 'biometric', seal: short, runtime }),
     createDeviceKey({ type: 'device-key', seal: short, runtime }),
   ]
-  const registry = createRegistry(options.authenticators?.(own) ?? own)
   const data = createEnrolmentData(long, place)
+  const kit: AuthenticatorKit = {
+    seal: short,
+    atRest: long,
+    secrets: keys,
+    runtime,
+    subjectOf: async (enrolment) => (await data.open(enrolment.owner, enrolment.data)).subject,
+  }
+  const registry = createRegistry(options.authenticators?.(own, kit) ?? own)
   const risk = createRisk({ port: options.risk, keys, crypto, clock, random })
   const nonces = sharedNonces({ keys, crypto, clock, tenant, issuer, role: 'as' })
   const caller = createCaller({ runtime, issuer, nonces, places, instances })
@@ -210,7 +232,7 @@ export async function createPlatform(options: PlatformOptions): Promise<Platform
       defaultResource,
     }),
     clients: joined(instances, clientsInConfig(options.clients ?? [])),
-    recheck: createRecheck({ instances, decider, clock, store, ceiling, issuer }),
+    recheck: createRecheck({ instances, decider, clock, store, ceiling, issuer, tenant }),
     ...(options.identity === undefined ? {} : { interaction: options.identity }),
   }
   const server = createAuthorizationServer({

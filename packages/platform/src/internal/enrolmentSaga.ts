@@ -2,12 +2,13 @@
  * The saga of an enrolment over two partitions: claim a place in the user's, enrol in the device's, activate, confirm. Each step is one commit; a crash
  * anywhere leaves a claim that expires and no half-user.
  */
-import { activateDevice, claimDevice, devicesKey, maxDevices } from '@postern/authenticators/devices'
+import { activateDevice, claimDevice, devicesKey, maxDevices, readDevices, releaseDevice } from '@postern/authenticators/devices'
 import { decodeEnrolment, enrolmentKey, planConfirm } from '@postern/authenticators/enrolment'
-import { PosternError } from '@postern/core/errors'
+import { isPosternError, PosternError } from '@postern/core/errors'
 import { newRev, type Op, type Part, type Rec, type Runtime } from '@postern/store'
 import { eventOp } from '@postern/store/outbox'
 import { settle } from '@postern/store/settle'
+import type { Places } from '@postern/tokens/places'
 import type { HostContext } from '../node.js'
 import type { EventDraft, Journal } from './journal.js'
 import { userKey } from './partition.js'
@@ -33,7 +34,12 @@ export interface EnrolmentSaga {
 /** As often as the record can change at all while somebody still waits for a place: each device comes once and is activated once. */
 const MAX_ROUNDS = 2 * maxDevices + 8
 
-export function createEnrolmentSaga(o: { runtime: Runtime; journal: Journal; devicesPerUser: number }): EnrolmentSaga {
+export function createEnrolmentSaga(o: {
+  runtime: Runtime
+  places: Places
+  journal: Journal
+  devicesPerUser: number
+}): EnrolmentSaga {
   const { store, clock, random } = o.runtime
 
   /** A commit that is tried again on what it met: `plan` gets the records as they stand. */
@@ -51,21 +57,61 @@ export function createEnrolmentSaga(o: { runtime: Runtime; journal: Journal; dev
     throw new PosternError('store.overloaded')
   }
 
-  return {
-    claim: ({ device, user: part }) =>
-      rewrite(part, [devicesKey, userKey.record], (current = null, user = null) => {
-        if (user !== null && decodeRecord<{ status: string }>(user.value).status !== 'active')
-          throw new PosternError('user.blocked')
-        const change = claimDevice(current, { device: device.id, now: clock(), limit: o.devicesPerUser })
-        if (!change.ok) throw new PosternError(change.code)
-        const born: Op = {
-          op: 'put',
-          key: userKey.record,
-          value: encodeRecord({ status: 'active', createdAt: clock() }),
-          rev: null,
-        }
-        return [change.op, user === null ? born : { op: 'check', key: userKey.record, rev: user.rev }]
+  /**
+   * Takes devices off a user's list that have nothing of his: what a crash between the last two steps left, or enrolments that have ended since. By
+   * the list's revision, so that a device that enrols anew meanwhile keeps its place.
+   * @returns whether the list may have room now
+   */
+  async function sweepHalves(user: Part): Promise<boolean> {
+    const now = clock()
+    const [rec = null] = await store.read(user, [devicesKey], { now })
+    const active = readDevices(rec, now).filter(({ status }) => status === 'active')
+    const held = await Promise.all(
+      active.map(async ({ id }) => {
+        const enrolled = await store.list(o.places.device(id), 'enr/', { now, limit: 1000 })
+        return enrolled.some(({ value }) => {
+          const { owner, status } = decodeEnrolment(value)
+          return owner === user.id && status !== 'removed'
+        })
       }),
+    )
+    const empty = active.filter((_, i) => !held[i])
+    let op: Op | null = null
+    for (const { id } of empty) {
+      const change = releaseDevice(op === null ? rec : { ...rec!, value: (op as Op & { op: 'put' }).value }, { device: id, now })
+      if (change.ok) op = change.op
+    }
+    if (op === null) return false
+    await settle(store, user, [op], { now, rev: newRev(random) })
+    return true
+  }
+
+  const claimed = ({ device, user: part }: EnrolmentPlace): Promise<void> =>
+    rewrite(part, [devicesKey, userKey.record], (current = null, user = null) => {
+      if (user !== null && decodeRecord<{ status: string }>(user.value).status !== 'active')
+        throw new PosternError('user.blocked')
+      const change = claimDevice(current, { device: device.id, now: clock(), limit: o.devicesPerUser })
+      if (!change.ok) throw new PosternError(change.code)
+      const born: Op = {
+        op: 'put',
+        key: userKey.record,
+        value: encodeRecord({ status: 'active', createdAt: clock() }),
+        rev: null,
+      }
+      return [change.op, user === null ? born : { op: 'check', key: userKey.record, rev: user.rev }]
+    })
+
+  return {
+    async claim(at) {
+      try {
+        await claimed(at)
+      } catch (error) {
+        if (!isPosternError(error, 'device.limit')) throw error
+        // Nobody waits behind a place that nothing stands in.
+        if (!(await sweepHalves(at.user))) throw error
+        await claimed(at)
+      }
+    },
     activate: ({ device, user }) =>
       rewrite(user, [devicesKey], (current = null) => {
         const change = activateDevice(current, { device: device.id, now: clock() })

@@ -18,18 +18,22 @@ import { object, optional, text } from '@postern/core/fields'
 import type { JsonValue } from '@postern/core/json'
 import { newRev, type Op, type Part, type Runtime } from '@postern/store'
 import { eventOp } from '@postern/store/outbox'
+import { settle } from '@postern/store/settle'
 import type { Places } from '@postern/tokens/places'
 import type { Verified, Verifier } from '@postern/tokens/resource'
 import type { HostContext } from '../node.js'
+import { ceremonyOf } from './ceremony.js'
 import { type Decider, denied } from './decide.js'
 import type { Device } from './deviceRecord.js'
 import type { EnrolmentDataCodec } from './enrolmentData.js'
 import { createEnrolmentSaga } from './enrolmentSaga.js'
 import { deviceFacts, type Methods } from './facts.js'
-import { json, readJson } from './http.js'
+import { errorResponse, json, readJson } from './http.js'
 import type { Instances } from './instances.js'
 import type { Journal } from './journal.js'
 import { createRunner, type Ran } from './login/run.js'
+import { createPasskeyEnrolments } from './passkeyEnrolments.js'
+import { PASSKEY, passkeysOf } from './passkeys.js'
 import { statusOf, type UserStatus } from './userStatus.js'
 
 export interface EnrolmentOptions {
@@ -67,6 +71,8 @@ export function createEnrolments(o: EnrolmentOptions) {
   const { store, clock, random } = runtime
   const runner = createRunner({ runtime, journal })
   const saga = createEnrolmentSaga(o)
+  const ports = { runtime, registry, places, issuer: o.issuer, tenant: o.tenant }
+  const passkeys = createPasskeyEnrolments({ runtime, journal })
 
   /** @throws PosternError `token.*` | `dpop.*` | `device.removed` | `login.required` */
   async function callerOf(request: Request): Promise<Caller> {
@@ -94,32 +100,30 @@ export function createEnrolments(o: EnrolmentOptions) {
       .filter(({ value }) => value.owner === c.user.id)
   }
 
-  async function one(c: Caller, id: string): Promise<Enrolled> {
-    const found = isEnrolmentId(id) ? (await mine(c)).find((enrolled) => enrolled.id === id) : undefined
-    if (found === undefined || found.value.status === 'removed') throw new PosternError('authenticator.not_enrolled')
-    return found
+  /** What the user has on this device, and, where there are any, his passkeys. */
+  async function all(c: Caller): Promise<readonly Enrolled[]> {
+    const own = await mine(c)
+    return registry.get(PASSKEY) === null ? own : [...own, ...(await passkeysOf(store, c.user, clock()))]
   }
 
-  function ceremony(
+  /** A ceremony of the caller; `data` where it makes an enrolment. */
+  function asked(
     c: Caller,
-    purpose: 'enrol' | 'change',
+    purpose: 'enrol' | 'change' | 'remove',
+    type: string,
     enrolment: Ceremony['enrolment'],
-    data: Uint8Array | null,
-    handle: string | undefined,
-  ): Ceremony {
-    return {
-      issuer: o.issuer,
-      tenant: o.tenant,
-      app: c.device.value.app,
+    o: { readonly data?: Uint8Array; readonly handle?: string | undefined } = {},
+  ): Promise<Ceremony> {
+    const { data, handle } = o
+    return ceremonyOf(ports, {
+      type,
       purpose,
-      part: c.part,
-      device: { id: c.device.id, rev: c.device.rev, key: c.device.value.key, keyLevel: 'software' },
+      device: c.device,
+      user: c.user,
       enrolment,
-      ...(data === null ? {} : { claim: { until: clock() + claimMs, owner: c.user.id, data } }),
-      bind: null,
+      ...(data === undefined ? {} : { claim: { until: clock() + claimMs, owner: c.user.id, data } }),
       ...(handle === undefined ? {} : { handle }),
-      userVerification: 'required',
-    }
+    })
   }
 
   const about = (c: Caller) => ({
@@ -157,7 +161,7 @@ export function createEnrolments(o: EnrolmentOptions) {
   function reply(
     ran: Ran<{ handle: string; body: unknown; expiresAt: number; enrolment: string; attemptsLeft?: number }>,
   ): Response {
-    if (!ran.ok) throw refusalError(ran.refusal)
+    if (!ran.ok) return refused(ran.refusal)
     const { handle, body, expiresAt, enrolment, attemptsLeft } = ran.value
     return json({
       handle,
@@ -171,7 +175,7 @@ export function createEnrolments(o: EnrolmentOptions) {
   return {
     async list(request: Request): Promise<Response> {
       const c = await callerOf(request)
-      const found = (await mine(c)).filter(({ value }) => value.status !== 'pending')
+      const found = (await all(c)).filter(({ value }) => value.status !== 'pending')
       const enrolments = await Promise.all(
         found.map(async ({ id, value }) => ({
           id,
@@ -189,11 +193,11 @@ export function createEnrolments(o: EnrolmentOptions) {
       const authenticator = registry.get(type)
       if (authenticator === null) throw new PosternError('authenticator.disabled')
       if (sent.handle === undefined) await permitted(c, 'authenticator.enrol')
-      const there = (await mine(c)).find(
-        ({ value }) => value.type === type && (value.status === 'active' || value.status === 'locked'),
-      )
-      if (there !== undefined) throw new PosternError('authenticator.already_enrolled')
-      const step = ceremony(c, 'enrol', null, new Uint8Array(0), sent.handle)
+      const known = await all(c)
+      const there = known.find(({ value }) => value.type === type && (value.status === 'active' || value.status === 'locked'))
+      // Of passkeys a user has as many as he has authenticators; which of them are there already, the browser is told.
+      if (there !== undefined && type !== PASSKEY) throw new PosternError('authenticator.already_enrolled')
+      const step = await asked(c, 'enrol', type, null, { data: new Uint8Array(0), handle: sent.handle })
       return reply(await runner.begin(authenticator, step, sent.step ?? null, around(c, host)))
     },
 
@@ -203,8 +207,14 @@ export function createEnrolments(o: EnrolmentOptions) {
       const authenticator = registry.get(type)
       if (authenticator === null || sent.handle === undefined) throw new PosternError('authenticator.disabled')
       await permitted(c, 'authenticator.enrol')
-      const known = await mine(c)
+      const known = await all(c)
       const preferred = !known.some(({ value }) => value.status === 'active')
+      const data = await o.data.seal(c.user.id, { subject: c.subject, profile: null, preferred })
+      const step = await asked(c, 'enrol', type, null, { data, handle: sent.handle })
+      if (type === PASSKEY) {
+        const made = await passkeys.register(authenticator, step, sent.step ?? null, { about: about(c), born: preferred, host })
+        return made.ok ? json({ enrolment: { id: made.value.facts.enrolment, type } }, 201) : refused(made)
+      }
       // One of a type, whoever else enrols at the same moment: the record names the one, and two cannot both write it.
       const key = `one/${c.user.id.slice(4)}.${type.replace(':', '~')}`
       const [one] = await store.read(c.part, [key], { now: clock() })
@@ -215,8 +225,6 @@ export function createEnrolments(o: EnrolmentOptions) {
             value.status === 'locked' ||
             (value.status === 'pending' && one !== null && one !== undefined && equal(one.value, utf8(id)))),
       )
-      const data = await o.data.seal(c.user.id, { subject: c.subject, profile: null, preferred })
-      const step = ceremony(c, 'enrol', null, data, sent.handle)
       const verdict = await authenticator.finish(step, sent.step ?? null)
       if (!verdict.ok) return reply(await runner.refuse(step, verdict, around(c, host)))
       if (taken) throw new PosternError('authenticator.already_enrolled')
@@ -226,8 +234,9 @@ export function createEnrolments(o: EnrolmentOptions) {
         ...around(c, host),
         ops: [{ op: 'put', key, value: utf8(id), rev: one?.rev ?? null }],
         lost: () => new PosternError('authenticator.already_enrolled'),
+        again: () => authenticator.finish(step, sent.step ?? null),
       })
-      if (!ran.ok) throw refusalError(ran.refusal)
+      if (!ran.ok) return refused(ran.refusal)
       await saga.activate(c)
       // With his first authenticator the user exists; a further one was told of by its own event.
       const born = { ...about(c), type: 'user.registered', outcome: 'success', authenticator: type } as const
@@ -239,70 +248,86 @@ export function createEnrolments(o: EnrolmentOptions) {
     async changeBegin(request: Request, id: string, host: HostContext | undefined): Promise<Response> {
       const c = await callerOf(request)
       const sent = stepBody(await readJson(request))
-      const enrolled = await one(c, id)
+      const enrolled = standing(id, await mine(c))
       if (sent.handle === undefined) await permitted(c, 'authenticator.change')
-      return reply(
-        await runner.begin(
-          registry.get(enrolled.value.type)!,
-          ceremony(c, 'change', enrolled, null, sent.handle),
-          sent.step ?? null,
-          around(c, host),
-        ),
-      )
+      const { type } = enrolled.value
+      const step = await asked(c, 'change', type, enrolled, { handle: sent.handle })
+      return reply(await runner.begin(registry.get(type)!, step, sent.step ?? null, around(c, host)))
     },
 
     async changeFinish(request: Request, id: string, host: HostContext | undefined): Promise<Response> {
       const c = await callerOf(request)
       const sent = stepBody(await readJson(request))
       await permitted(c, 'authenticator.change')
-      const enrolled = await one(c, id)
-      const step = ceremony(c, 'change', enrolled, null, sent.handle)
-      const verdict = await registry.get(enrolled.value.type)!.finish(step, sent.step ?? null)
+      const enrolled = standing(id, await mine(c))
+      const step = await asked(c, 'change', enrolled.value.type, enrolled, { handle: sent.handle })
+      const again = () => registry.get(enrolled.value.type)!.finish(step, sent.step ?? null)
+      const verdict = await again()
       const ran = verdict.ok
-        ? await runner.settle(step, verdict, around(c, host))
+        ? await runner.settle(step, verdict, { ...around(c, host), again })
         : await runner.refuse(step, verdict, around(c, host))
-      if (!ran.ok) throw refusalError(ran.refusal)
+      if (!ran.ok) return refused(ran.refusal)
       return json({ enrolment: { id, type: enrolled.value.type } })
     },
 
     async remove(request: Request, id: string, host: HostContext | undefined): Promise<Response> {
       const c = await callerOf(request)
       await permitted(c, 'authenticator.remove')
-      const enrolled = await one(c, id)
-      const rest = (await mine(c)).filter(({ id: other, value }) => other !== id && value.status === 'active')
-      if (rest.length === 0) throw new PosternError('pin.required')
+      const known = await all(c)
+      const enrolled = standing(id, known)
+      const { type } = enrolled.value
+      const part = type === PASSKEY ? c.user : c.part
+      const left = known.filter(({ id: other, value }) => other !== id && value.status === 'active')
+      // The one that stays must still be there when this commits: two removals at once would leave none. Another partition's cannot be checked,
+      // and need not: what is the last of its device stays on it, whatever else the user has.
+      const rest = left.find(({ value }) => (value.type === PASSKEY) === (type === PASSKEY))
+      if (rest === undefined && (type !== PASSKEY || left.length === 0)) throw new PosternError('pin.required')
+      const authenticator = registry.get(type)
+      const watched = authenticator?.removed === undefined ? [] : authenticator.watches(id)
+      const kept = watched.length === 0 ? [] : await store.read(part, watched, { now: clock() })
       const event = journal.event({
         ...about(c),
         type: 'authenticator.removed',
         outcome: 'success',
-        authenticator: enrolled.value.type,
+        authenticator: type,
         reason: 'user',
       })
-      const ops = [
-        ...planRemove(enrolled, 'user', registry.get(enrolled.value.type)?.remove(id) ?? []),
-        // The one that stays must still be there: two removals at once would leave none.
-        { op: 'check', key: enrolmentKey(rest[0]!.id), rev: rest[0]!.rev } satisfies Op,
+      const ops: readonly Op[] = [
+        ...planRemove(enrolled, 'user', authenticator?.remove(id) ?? []),
+        ...(rest === undefined ? [] : [{ op: 'check', key: enrolmentKey(rest.id, rest.value.type), rev: rest.rev } as const]),
         eventOp(event),
       ]
-      const done = await store.commit(c.part, ops, { now: clock(), rev: newRev(random) })
+      const done = await settle(store, part, ops, { now: clock(), rev: newRev(random) })
       if (!done.ok) throw new PosternError('store.overloaded')
-      await journal.shipped(c.part, [event], host)
+      await journal.shipped(part, [event], host)
+      // It is gone whatever the host's own function makes of it: that one keeps nothing here.
+      await authenticator?.removed?.(await asked(c, 'remove', type, enrolled), kept).catch(() => undefined)
       return new Response(null, { status: 204 })
     },
 
     async prefer(request: Request): Promise<Response> {
       const c = await callerOf(request)
       const { id } = object({ id: text({ min: 32, max: 32 }) })(await readJson(request))
-      await one(c, id)
-      const all = (await mine(c)).filter(({ value }) => value.status !== 'removed')
-      const ops: Op[] = []
-      for (const enrolled of all) {
-        const kept = await o.data.open(c.user.id, enrolled.value.data)
-        if (kept.preferred !== (enrolled.id === id))
-          ops.push(planData(enrolled, await o.data.seal(c.user.id, { ...kept, preferred: enrolled.id === id })))
+      const known = (await all(c)).filter(({ value }) => value.status === 'active' || value.status === 'locked')
+      standing(id, known)
+      const changes = await Promise.all(
+        known.map(async (enrolled) => {
+          const kept = await o.data.open(c.user.id, enrolled.value.data)
+          const preferred = enrolled.id === id
+          if (kept.preferred === preferred) return null
+          return {
+            passkey: enrolled.value.type === PASSKEY,
+            op: planData(enrolled, await o.data.seal(c.user.id, { ...kept, preferred })),
+          }
+        }),
+      )
+      // One commit a partition. Between the two both say that they are preferred, and the registry's order decides.
+      for (const passkey of [true, false]) {
+        const ops = changes.flatMap((change) => (change?.passkey === passkey ? [change.op] : []))
+        if (ops.length === 0) continue
+        const done = await settle(store, passkey ? c.user : c.part, ops, { now: clock(), rev: newRev(random) })
+        if (!done.ok) throw new PosternError('store.overloaded')
       }
-      if (ops.length > 0 && !(await store.commit(c.part, ops, { now: clock(), rev: newRev(random) })).ok)
-        throw new PosternError('store.overloaded')
       return new Response(null, { status: 204 })
     },
   }
@@ -310,16 +335,35 @@ export function createEnrolments(o: EnrolmentOptions) {
 
 export type Enrolments = ReturnType<typeof createEnrolments>
 
-/** How a refusal reaches the app: what its proven device may know by name, everything else as one. */
-function refusalError({ code, reason }: Refusal): PosternError {
-  const shown = [
-    'authenticator.removed',
-    'authenticator.locked',
-    'authenticator.already_enrolled',
-    'device.removed',
-    'enrolment.expired',
-    'pin.suite_unsupported',
-  ] as const
-  const known = shown.find((one) => one === code)
-  return new PosternError(known ?? 'authenticator.failed', { status: 403, reason })
+/** The enrolment of an id. @throws PosternError `authenticator.not_enrolled` */
+function standing(id: string, among: readonly Enrolled[]): Enrolled {
+  const found = isEnrolmentId(id) ? among.find((enrolled) => enrolled.id === id) : undefined
+  if (found === undefined || found.value.status === 'removed') throw new PosternError('authenticator.not_enrolled')
+  return found
 }
+
+/** How a refusal reaches the app: what its proven device may know by name, everything else as one; and what a host's own authenticator says. */
+function refused({ code, reason, body, attemptsLeft }: Refusal): Response {
+  const known = shown.find((one) => one === code)
+  const error = new PosternError(known ?? 'authenticator.failed', { status: 403, reason })
+  return errorResponse(
+    error,
+    {},
+    {
+      ...(attemptsLeft === undefined ? {} : { attempts_left: attemptsLeft }),
+      ...(body === undefined ? {} : { detail: body }),
+    },
+  )
+}
+
+const shown = [
+  'authenticator.removed',
+  'authenticator.locked',
+  'authenticator.already_enrolled',
+  'device.removed',
+  'enrolment.expired',
+  'pin.suite_unsupported',
+  'webauthn.credential_taken',
+  'otp.too_many',
+  'otp.undelivered',
+] as const

@@ -27,12 +27,17 @@ const words: Readonly<Record<number, string>> = {
 }
 
 /** `{ error, error_description, code }` of anything thrown; what is not a coded error says nothing about itself. */
-export function errorResponse(error: unknown, headers: Readonly<Record<string, string>> = {}): Response {
+export function errorResponse(
+  error: unknown,
+  headers: Readonly<Record<string, string>> = {},
+  members: JsonObject = {},
+): Response {
   if (!(error instanceof PosternError))
     return json({ error: 'server_error', error_description: 'Something went wrong here.' }, 500, headers)
   const status = error.status >= 400 ? error.status : 500
   const retry: Record<string, string> = error.retryable && status === 503 ? { 'retry-after': '1' } : {}
-  return json({ error: words[status] ?? 'server_error', error_description: error.publicMessage, code: error.code }, status, {
+  const { code, publicMessage } = error
+  return json({ ...members, error: words[status] ?? 'server_error', error_description: publicMessage, code }, status, {
     ...retry,
     ...headers,
   })

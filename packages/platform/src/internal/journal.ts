@@ -1,5 +1,5 @@
 /** Events on their way: made complete, written beside the change they tell of, shipped after the answer. */
-import type { EventSink, PosternEvent } from '@postern/core/events'
+import { decodeEvent, type EventSink, type PosternEvent } from '@postern/core/events'
 import { ulid } from '@postern/core/ids'
 import type { Part, Runtime } from '@postern/store'
 import { shipEvents } from '@postern/store/outbox'
@@ -13,6 +13,8 @@ export interface Journal {
   event(draft: EventDraft): PosternEvent
   /** Ships what a commit has written, after the answer where the host can wait. */
   shipped(part: Part, events: readonly PosternEvent[], host: HostContext | undefined): Promise<void>
+  /** Ships what somebody else's commits have left in a partition. */
+  left(part: Part, host: HostContext | undefined): Promise<void>
   /** An event of a refusal that changed no record: straight to the sinks, at most so many a second. */
   refusal(draft: EventDraft, host: HostContext | undefined): Promise<void>
 }
@@ -34,6 +36,13 @@ export function createJournal(o: { runtime: Runtime; tenant: string; sink: Event
   return {
     event,
     shipped: (part, events, host) => later(() => shipEvents(runtime.store, part, events, sink, { now: runtime.clock() }), host),
+    left: (part, host) =>
+      later(async () => {
+        const now = runtime.clock()
+        const rows = await runtime.store.list(part, 'e/', { now, limit: 32 })
+        const events = rows.flatMap(({ value }) => decodeEvent(value) ?? [])
+        await shipEvents(runtime.store, part, events, sink, { now })
+      }, host),
     refusal: (draft, host) => {
       const now = Math.floor(runtime.clock() / 1000)
       if (now !== second) [second, inSecond] = [now, 0]

@@ -1,5 +1,5 @@
 /** The last word before a token: device, policy and configuration as they are now, not as they were at login (T50). */
-import { decodeEnrolment } from '@postern/authenticators/enrolment'
+import { decodeEnrolment, enrolmentKey } from '@postern/authenticators/enrolment'
 import type { JsonObject } from '@postern/core/json'
 import type { Runtime, Store } from '@postern/store'
 import type { Guard } from '@postern/tokens/login'
@@ -8,13 +8,17 @@ import type { Decider } from './decide.js'
 import { type Device, deviceOf } from './deviceRecord.js'
 import { deviceFacts, type Facts, type Methods } from './facts.js'
 import type { Instances } from './instances.js'
-import { deviceKey } from './partition.js'
+import { deviceKey, userKey } from './partition.js'
+import { PASSKEY, userOf } from './passkeys.js'
 
 /** What a login put into its handle for this moment. */
 interface LoginFacts {
   readonly methods?: readonly string[]
   /** The enrolments that proved it: what becomes of them becomes of the grant. */
   readonly enrolments?: readonly string[]
+  /** The same of his passkeys, and the id of the partition that they live in. */
+  readonly passkeys?: readonly string[]
+  readonly owner?: string
   readonly level?: number
   /** The user's status when he logged in; a change of it moves his epoch, which ends the grant. */
   readonly status?: 'active' | 'blocked' | 'pending' | 'deregistered'
@@ -34,6 +38,7 @@ export function createRecheck(o: {
   store: Store
   ceiling: (device: Device) => number | undefined
   issuer: string
+  tenant: string
 }): Recheck {
   const { instances, decider, clock, issuer } = o
   return async (grant, at) => {
@@ -45,6 +50,8 @@ export function createRecheck(o: {
     const login = (grant.facts ?? {}) as LoginFacts
     const proven = await provenBy(grant, login.enrolments ?? [], o)
     if (!proven.ok) return proven
+    const passkeys = await standingPasskeys(login, o)
+    if (!passkeys.ok) return passkeys
     const config = await decider.config()
     const age = grant.authTime === null ? null : Math.max(0, Math.floor((clock() - grant.authTime) / 1000))
     const facts: Facts = {
@@ -117,6 +124,26 @@ async function provenBy(
     known.push({ key, rev: rec.rev })
   }
   return { ok: true, guards: known }
+}
+
+/**
+ * The passkeys behind a grant, and their user, as they are now: they live in his partition, where no commit of an instance can check them. What ends
+ * while this grant's commit is under way is met at the next.
+ */
+async function standingPasskeys(
+  { passkeys = [], owner }: LoginFacts,
+  { store, clock, tenant }: Pick<Runtime, 'store' | 'clock'> & { readonly tenant: string },
+): Promise<{ readonly ok: true } | Extract<Awaited<ReturnType<Recheck>>, { ok: false }>> {
+  if (passkeys.length === 0 || owner === undefined) return { ok: true }
+  const keys = passkeys.map((id) => enrolmentKey(id, PASSKEY))
+  const [u, ...recs] = await store.read({ tenant, id: owner }, [userKey.record, ...keys], { now: clock() })
+  if (userOf(u ?? null)?.status !== 'active') return { ok: false, error: 'access_denied', code: 'user.blocked' }
+  for (const rec of recs) {
+    const status = rec === null ? 'removed' : decodeEnrolment(rec.value).status
+    if (status === 'locked') return { ok: false, error: 'access_denied', code: 'authenticator.locked' }
+    if (status !== 'active') return { ok: false, error: 'invalid_grant', code: 'authenticator.removed' }
+  }
+  return { ok: true }
 }
 
 /** The facts that a resource server may decide on, five minutes long: nothing that policy calls secret, since the app can read its own token. */

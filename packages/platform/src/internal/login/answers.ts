@@ -1,11 +1,15 @@
 /** What `/authorize-challenge` answers: choices, a refusal, or a login for which a code is made. */
 import type { Refusal } from '@postern/authenticators/authenticator'
+import { decodeEnrolment } from '@postern/authenticators/enrolment'
+import { decodeBase64url } from '@postern/core/base64url'
 import { hex } from '@postern/core/bytes'
 import { PosternError } from '@postern/core/errors'
 import type { JsonObject } from '@postern/core/json'
 import type { ChallengeAnswer } from '@postern/tokens/challenge'
+import { ceremonyOf } from '../ceremony.js'
 import { deviceKey } from '../partition.js'
-import { type Attempt, aboutOf, aroundOf, ceremonyOf, type LoginRoom } from './attempt.js'
+import { PASSKEY } from '../passkeys.js'
+import { type Attempt, aboutOf, aroundOf, askedOf, type LoginRoom } from './attempt.js'
 import type { Candidate, OpenPlan, Plan } from './plan.js'
 import { type LoginSession, SESSION_MS } from './session.js'
 
@@ -37,7 +41,7 @@ export async function begun(room: LoginRoom, at: Pick<Attempt, 'device' | 'sessi
   const authenticator = registry.get(chosen.value.type)!
   const ran = await runner.begin(
     authenticator,
-    ceremonyOf(room, at.device, chosen),
+    await ceremonyOf(room, askedOf(room, at, chosen)),
     null,
     aroundOf({ ...at, host: undefined }, []),
   )
@@ -63,13 +67,25 @@ export async function refused(room: LoginRoom, at: Pick<Attempt, 'device' | 'ses
   }
 }
 
+/** A no to somebody whom nobody knows yet: one for every way of being wrong, and the login begins anew. */
+export function unnamed(): ChallengeAnswer {
+  return { kind: 'error', error: 'insufficient_authorization', members: { code: 'authenticator.failed' } }
+}
+
 /** An answer that was not accepted. */
 export async function failed(room: LoginRoom, session: LoginSession, plan: OpenPlan, refusal: Refusal): Promise<ChallengeAnswer> {
   // The device key has proved itself in this request, so it may learn of its own lock or end; how a proof was wrong it may not.
   const known = ['authenticator.removed', 'authenticator.locked', 'device.removed'].includes(refusal.code)
   const code = known ? refusal.code : 'authenticator.failed'
-  if (refusal.next !== 'retry') return { kind: 'error', error: 'insufficient_authorization', members: { code } }
-  return open(room, session, plan, { code })
+  const { attemptsLeft, body } = refusal
+  const members: JsonObject = {
+    code,
+    ...(attemptsLeft === undefined ? {} : { attempts_left: attemptsLeft }),
+    // What a host's own authenticator says beside the code.
+    ...(body === undefined ? {} : { detail: body }),
+  }
+  if (refusal.next !== 'retry') return { kind: 'error', error: 'insufficient_authorization', members }
+  return open(room, session, plan, members)
 }
 
 /** A finished login, for the token server to make a code of: guarded by every record that it rests on. */
@@ -81,7 +97,9 @@ export async function code(
 ): Promise<ChallengeAnswer> {
   const { clock, random } = room.runtime
   const types = session.done.map(({ type }) => type)
-  const proven = session.enrolments.filter(({ id }) => session.done.some(({ enrolment }) => enrolment === id))
+  const passkeys = session.done.flatMap(({ type, enrolment }) => (type === PASSKEY ? [enrolment] : []))
+  const own = session.enrolments.filter(({ passkey }) => passkey !== true)
+  const proven = own.filter(({ id }) => session.done.some(({ enrolment }) => enrolment === id))
   return {
     kind: 'code',
     login: {
@@ -99,10 +117,13 @@ export async function code(
         flow: session.flow,
         methods: types,
         enrolments: proven.map(({ id }) => id),
+        ...(passkeys.length === 0 ? {} : { passkeys, owner: session.owner }),
         level,
         status: session.status,
         risk: session.risk === null ? null : { ...session.risk, reasons: [...session.risk.reasons] },
       },
+      // A family may only be where a block of its user reaches: on an instance where he has confirmed something.
+      ...(own.some(({ value }) => decodeEnrolment(decodeBase64url(value)!).status === 'active') ? {} : { refresh: false }),
     },
     authSession: await room.sessions.seal({
       ...session,

@@ -1,10 +1,10 @@
 /** One call of a login: what it needs around it, and what every step of it carries. */
-import type { Ceremony } from '@postern/authenticators/authenticator'
 import type { Registry } from '@postern/authenticators/registry'
 import type { Op, Runtime } from '@postern/store'
 import type { ChallengeRequest } from '@postern/tokens/challenge'
 import type { Places } from '@postern/tokens/places'
 import type { HostContext } from '../../node.js'
+import type { Asked } from '../ceremony.js'
 import type { Decider } from '../decide.js'
 import type { Device } from '../deviceRecord.js'
 import type { EnrolmentDataCodec } from '../enrolmentData.js'
@@ -46,18 +46,15 @@ export interface Attempt {
   readonly host: HostContext | undefined
 }
 
-/** The ceremony of an enrolment on the attempt's device. */
-export function ceremonyOf({ issuer, tenant, places }: LoginRoom, device: Device, { id, rev, value }: Candidate): Ceremony {
+/** What a step of an enrolment is asked with: on the attempt's device, after the factors that the session has already. */
+export function askedOf({ tenant }: LoginRoom, at: Pick<Attempt, 'device' | 'session'>, { id, rev, value }: Candidate): Asked {
   return {
-    issuer,
-    tenant,
-    app: device.value.app,
+    type: value.type,
     purpose: 'login',
-    part: places.device(device.id),
-    device: { id: device.id, rev: device.rev, key: device.value.key, keyLevel: 'software' },
+    device: at.device,
+    user: { tenant, id: value.owner },
     enrolment: { id, rev, value },
-    bind: null,
-    userVerification: 'required',
+    proven: at.session.done.map(({ type }) => type),
   }
 }
 

@@ -8,8 +8,10 @@ import { ulid } from '@postern/core/ids'
 import type { ChallengeAnswer, ChallengePort, ChallengeRequest } from '@postern/tokens/challenge'
 import type { HostContext } from '../../node.js'
 import type { Device } from '../deviceRecord.js'
+import { PASSKEY } from '../passkeys.js'
 import { begun, open, refused } from './answers.js'
 import type { Attempt, LoginOptions, LoginRoom } from './attempt.js'
+import { discover, nobody } from './discover.js'
 import { answerStep } from './factor.js'
 import { fallBack } from './fallBack.js'
 import { judge } from './judge.js'
@@ -27,6 +29,7 @@ export function createLogin(options: LoginOptions): ChallengePort {
       try {
         const session = await sessionOf(room, call, device, host)
         const at: Attempt = { call, device, session, candidates: await candidatesOf(room, session), host }
+        if (session.owner === '') return await discover(room, at)
         if (call.form.has('fallback')) return await fallBack(room, at)
         if (call.form.has('step')) return await answerStep(room, at)
         return await offer(room, at, call.form.get('authenticator') ?? null)
@@ -77,8 +80,9 @@ async function sessionOf(
     expiresAt: clock() + SESSION_MS,
   }
   // A session that is kept over a code remembers whose it is and nothing that decides: a lock, a status or a risk of an hour ago is none.
-  const profile = call.form.get('profile') ?? sent?.owner.slice(4) ?? null
-  return { ...(await readLogin(room, device, profile, host)), ...fresh }
+  const profile = call.form.get('profile') ?? (sent?.owner ? sent.owner.slice(4) : null)
+  if (profile === null && call.form.get('authenticator') === PASSKEY) return { ...nobody(device.id, device.value.jkt), ...fresh }
+  return { ...(await readLogin(room, device, { profile }, host)), ...fresh }
 }
 
 /** The least of the levels that would do; a login needs none of them in particular. */

@@ -2,7 +2,7 @@
 import type { Authenticator, Ceremony, EventDraft, Refusal, Reply, Success, Verdict } from '@postern/authenticators/authenticator'
 import { PosternError } from '@postern/core/errors'
 import type { PosternEvent } from '@postern/core/events'
-import { type Commit, newRev, type Op, type Rec, type Runtime } from '@postern/store'
+import { type Commit, newRev, type Op, type Part, type Rec, type Runtime } from '@postern/store'
 import { eventOp } from '@postern/store/outbox'
 import { settle } from '@postern/store/settle'
 import type { HostContext } from '../../node.js'
@@ -13,6 +13,8 @@ export interface Around {
   /** Ops for the same commit, such as the proof's marker; losing on one of them is a replay, unless `lost` knows better. */
   readonly ops: readonly Op[]
   readonly lost?: (key: string) => PosternError | null
+  /** The verdict once more, where an end passed between it and its commit; its ladder then says what that means. */
+  readonly again?: () => Promise<Verdict>
   /** Members that every event of this step carries. */
   readonly about: Partial<PosternEvent>
   /** Further events of the same commit. */
@@ -29,6 +31,17 @@ export interface Runner {
   /** Commits a verdict that `finish` gave. `recs` are those of the verdict's own ops. */
   settle(c: Ceremony, verdict: Success, around: Around): Promise<Ran<Success>>
   refuse(c: Ceremony, refusal: Refusal, around: Around): Promise<Ran<never>>
+  /** Platform's own ops, where they cannot join the authenticator's. */
+  spend(part: Part, ops: readonly Op[], lost: NonNullable<Around['lost']>): Promise<void>
+}
+
+/** Whether something that a plan writes would have ended before it is written. */
+function late(ops: readonly Op[], now: number): boolean {
+  return ops.some((op) => 'expiresAt' in op && op.expiresAt !== undefined && op.expiresAt <= now)
+}
+
+function replayed(): PosternError<'dpop.proof'> {
+  return new PosternError('dpop.proof', { reason: 'dpop.replayed' })
 }
 
 export function createRunner(o: { runtime: Runtime; journal: Journal }): Runner {
@@ -47,13 +60,14 @@ export function createRunner(o: { runtime: Runtime; journal: Journal }): Runner 
     const ops = [...own, ...around.ops, ...events.map(eventOp)]
     // A step that changes nothing needs no marker either: sent again it tells no more than it did.
     if (own.length === 0 && events.length === 0) return { ok: true, recs: [], mine: 0 }
+    const ended = around.ops.find((op) => late([op], clock()))
+    if (ended !== undefined) throw around.lost?.(ended.key) ?? replayed()
     const rev = newRev(random)
     const settleable = ops.some((op) => op.op === 'put' && op.rev !== undefined && !op.key.startsWith('e/'))
     const at = { now: clock(), rev }
     const done = settleable ? await settle(store, c.part, ops, at) : await store.commit(c.part, ops, at)
     if (done.ok) await o.journal.shipped(c.part, events, around.host)
-    else if (done.at >= own.length)
-      throw around.lost?.(ops[done.at]!.key) ?? new PosternError('dpop.proof', { reason: 'dpop.replayed' })
+    else if (done.at >= own.length) throw around.lost?.(ops[done.at]!.key) ?? replayed()
     return { ...done, mine: own.length }
   }
 
@@ -74,6 +88,10 @@ export function createRunner(o: { runtime: Runtime; journal: Journal }): Runner 
     async begin(authenticator, c, input, around) {
       let step = await authenticator.begin(c, input)
       for (let round = 0; step.ok && round < 3; round++) {
+        if (late(step.ops, clock())) {
+          step = await authenticator.begin(c, input)
+          continue
+        }
         const done = await commit(c, step.ops, step.event, around)
         if (done.ok) {
           const reply = await step.reply(done.recs.slice(0, done.mine))
@@ -88,6 +106,10 @@ export function createRunner(o: { runtime: Runtime; journal: Journal }): Runner 
     async settle(c, verdict, around) {
       let next: Verdict = verdict
       for (let round = 0; next.ok && round < 2; round++) {
+        if (around.again !== undefined && late(next.ops, clock())) {
+          next = await around.again()
+          continue
+        }
         const done = await commit(c, next.ops, next.event, around)
         if (done.ok) return { ok: true, value: next, recs: done.recs.slice(0, done.mine) }
         next = next.lost(done.at, done.current)
@@ -99,6 +121,11 @@ export function createRunner(o: { runtime: Runtime; journal: Journal }): Runner 
       if (refusal.ops.length === 0 && refusal.event === null) return { ok: false, refusal }
       const done = await commit(c, refusal.ops, refusal.event, { ...around, events: [] })
       return { ok: false, refusal: done.ok ? refusal : refusal.lost(done.at, done.current) }
+    },
+    async spend(part, ops, lost) {
+      if (ops.length === 0) return
+      const done = await settle(store, part, ops, { now: clock(), rev: newRev(random) })
+      if (!done.ok) throw lost(ops[done.at]!.key) ?? replayed()
     },
   }
   return runner

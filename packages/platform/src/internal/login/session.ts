@@ -23,7 +23,7 @@ export interface LoginSession {
   readonly id: string
   readonly device: string
   readonly jkt: string
-  /** Id of the user's partition, and whose it is. */
+  /** Id of the user's partition, and whose it is; both empty until a passkey names him. */
   readonly owner: string
   readonly subject: string
   readonly status: UserStatus
@@ -40,7 +40,14 @@ export interface LoginSession {
     readonly codeChallenge: string
   }
   /** The user's enrolments on this device as they were read: id, rev, stored bytes, whether locked. */
-  readonly enrolments: readonly { readonly id: string; readonly rev: string; readonly value: string; readonly locked: boolean }[]
+  readonly enrolments: readonly {
+    readonly id: string
+    readonly rev: string
+    readonly value: string
+    readonly locked: boolean
+    /** It stands for all passkeys of the user, which are no device's: the answer says which of them it was. */
+    readonly passkey?: true
+  }[]
   readonly done: readonly Factor[]
   readonly fallback: { readonly from: string; readonly on: string } | null
   readonly risk: {
