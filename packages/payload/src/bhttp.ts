@@ -1,16 +1,22 @@
 /**
- * Binary HTTP messages: known-length both ways, indeterminate-length to read. Strict: fields of one hop, pseudo-fields, CONNECT, a
- * `host` or `content-length` that says something else, and padding that is not zero are refused.
+ * Binary HTTP messages: with known length where the content is in memory, with indeterminate length where it comes as a stream; both are
+ * read in either way. Strict: fields of one hop, pseudo-fields, CONNECT, a `host` or `content-length` that says something else, and
+ * padding that is not zero are refused.
  * @see RFC 9292
  */
 import type { PosternError } from '@postern/core/errors'
-import { checkControl, checkFields, checkGrowth, type FieldLine, tooLarge } from './internal/fieldRules.js'
-import { paddedLength } from './internal/padme.js'
+import { checkControl, checkFields, type FieldLine, MAX_PATH_BYTES, tooLarge } from './internal/fieldRules.js'
+import { MAX_BYTES, type MessageDecoder, messageDecoder } from './internal/messageDecoder.js'
+import { messageStream } from './internal/messageEncoder.js'
+import { type Pad, paddedLength } from './internal/padme.js'
 import { malformed, type Reader, readerOf } from './internal/reader.js'
+import { readOpenSection, readSection } from './internal/sections.js'
+import { sourceOf } from './internal/source.js'
 import { varintLength } from './internal/varint.js'
 import { sectionLength, textLength, type Writer, writerOf } from './internal/writer.js'
 
 export type { FieldLine } from './internal/fieldRules.js'
+export type { Pad } from './internal/padme.js'
 
 /** A request. `fields` and `trailers` are in wire order, repeated lines stay several; strings hold one character a byte. */
 export interface BhttpRequest {
@@ -32,8 +38,24 @@ export interface BhttpResponse {
   readonly trailers: readonly FieldLine[]
 }
 
-/** How a message is padded: to at least `floor` bytes and then to a Padmé length, so that sizes tell little. `false`: not at all. */
-export type Pad = false | { readonly floor: number }
+/** A request whose content is read as it comes. */
+export interface BhttpRequestStream extends Omit<BhttpRequest, 'content' | 'trailers'> {
+  /** Ends when the whole message has, its trailers and padding included; fails where any of it is not well-formed. */
+  readonly content: ReadableStream<Uint8Array>
+  /** Fields after the content: there when it has been read to its end; rejects where it fails. */
+  readonly trailers: Promise<readonly FieldLine[]>
+}
+
+/** A final response whose content is read as it comes; its members as in {@link BhttpRequestStream}. */
+export interface BhttpResponseStream extends Omit<BhttpResponse, 'content' | 'trailers'> {
+  readonly content: ReadableStream<Uint8Array>
+  readonly trailers: Promise<readonly FieldLine[]>
+}
+
+/** What can be encoded as a stream: trailers may be known from the start or only after the content. */
+export type Streamed<M extends BhttpRequestStream | BhttpResponseStream> = Omit<M, 'trailers'> & {
+  readonly trailers?: readonly FieldLine[] | M['trailers']
+}
 
 export interface EncodeOptions {
   /** @defaultValue `{ floor: 256 }` */
@@ -41,7 +63,7 @@ export interface EncodeOptions {
 }
 
 export interface DecodeOptions {
-  /** Bytes of the message with its padding, default 64 MiB. */
+  /** Bytes of the message with its padding, default 64 MiB; of a stream of indeterminate length by default none, since it is never held whole. */
   readonly maxBytes?: number
 }
 
@@ -54,8 +76,8 @@ export interface DecodeRequestOptions extends DecodeOptions {
 export type BhttpError = PosternError<'bhttp.malformed' | 'bhttp.limit'>
 
 export const DEFAULT_PAD: { readonly floor: number } = { floor: 256 }
-const MAX_BYTES = 64 * 1024 * 1024
 const MAX_INFORMATIONAL = 8
+const MAX_METHOD_BYTES = 32
 const KNOWN_REQUEST = 0
 const KNOWN_RESPONSE = 1
 const INDETERMINATE_REQUEST = 2
@@ -82,8 +104,8 @@ export function encodeRequest(request: BhttpRequest, { pad = DEFAULT_PAD }: Enco
 /** A response as known-length message. @throws PosternError `bhttp.malformed` | `bhttp.limit` @see RFC 9292 §3.1 */
 export function encodeResponse(response: BhttpResponse, { pad = DEFAULT_PAD }: EncodeOptions = {}): Uint8Array {
   const { status, fields, content, trailers } = response
-  if (!Number.isInteger(status) || status < 200 || status > 599) throw malformed('status')
-  checkFields(fields, {})
+  checkStatus(status)
+  checkFields(fields, lengthOf(content))
   checkFields(trailers, {})
   const length = (size: number): number => paddedLength(size, pad)
   const out = writerOf(length(3 + sectionsLength(fields, content, trailers)))
@@ -93,7 +115,56 @@ export function encodeResponse(response: BhttpResponse, { pad = DEFAULT_PAD }: E
   return out.finish(length)
 }
 
+/**
+ * A request as indeterminate-length message, its content read as it is sent. Padding comes at the end, where the length is known.
+ * @throws PosternError `bhttp.malformed` | `bhttp.limit` at once for what comes before the content; the stream fails with them for the rest
+ * @see RFC 9292 §3.2
+ */
+export function encodeRequestStream(
+  request: Streamed<BhttpRequestStream>,
+  { pad = DEFAULT_PAD }: EncodeOptions = {},
+): ReadableStream<Uint8Array> {
+  const { method, scheme, authority, path, fields, content, trailers = [] } = request
+  checkControl({ method, scheme, authority, path }, ['https', 'http'])
+  checkFields(fields, { authority })
+  const out = writerOf()
+  out.varint(INDETERMINATE_REQUEST)
+  for (const text of [method, scheme, authority, path]) out.latin1(text)
+  out.openFields(fields)
+  return messageStream(out.finish(asIs), { announced: lengthIn(fields), content, trailers }, pad)
+}
+
+/** A response as indeterminate-length message; as {@link encodeRequestStream}. @throws PosternError `bhttp.malformed` | `bhttp.limit` */
+export function encodeResponseStream(
+  response: Streamed<BhttpResponseStream>,
+  { pad = DEFAULT_PAD }: EncodeOptions = {},
+): ReadableStream<Uint8Array> {
+  const { status, fields, content, trailers = [] } = response
+  checkStatus(status)
+  checkFields(fields, {})
+  const out = writerOf()
+  out.varint(INDETERMINATE_RESPONSE)
+  out.varint(status)
+  out.openFields(fields)
+  return messageStream(out.finish(asIs), { announced: lengthIn(fields), content, trailers }, pad)
+}
+
 type Lines = readonly FieldLine[]
+
+const asIs = (length: number): number => length
+
+function lengthIn(fields: Lines): string | undefined {
+  return fields.find(([name]) => name === 'content-length')?.[1]
+}
+
+/** A reply to HEAD names a length and has no content (RFC 9110 §8.6). */
+function lengthOf({ length }: Uint8Array): { contentLength?: number } {
+  return length === 0 ? {} : { contentLength: length }
+}
+
+function checkStatus(status: number): void {
+  if (!Number.isInteger(status) || status < 200 || status > 599) throw malformed('status')
+}
 
 function sectionsLength(fields: Lines, { length }: Uint8Array, trailers: Lines): number {
   const [head, tail] = [sectionLength(fields), sectionLength(trailers)]
@@ -140,10 +211,64 @@ export function decodeResponse(bytes: Uint8Array, { maxBytes = MAX_BYTES }: Deco
     if (++skipped > MAX_INFORMATIONAL) throw tooLarge('informational responses')
     checkFields(readFields(source, known), {})
   }
-  if (status < 200 || status > 599) throw malformed('status')
+  checkStatus(status)
   const { fields, content, trailers } = readSections(source, known)
-  checkFields(fields, {})
+  checkFields(fields, lengthOf(content))
   return { status, fields, content, trailers }
+}
+
+/**
+ * The request of a message while it comes, known- or indeterminate-length: answers when its fields are here.
+ * @throws PosternError `bhttp.malformed` | `bhttp.limit`, and what `message` fails with; so do `content` and `trailers`
+ */
+export function decodeRequestStream(
+  message: ReadableStream<Uint8Array>,
+  { schemes = ['https'], maxBytes }: DecodeRequestOptions = {},
+): Promise<BhttpRequestStream> {
+  return decodeStream(message, maxBytes, async (source) => {
+    const known = await source.framing(KNOWN_REQUEST, INDETERMINATE_REQUEST)
+    const method = await source.text(MAX_METHOD_BYTES)
+    const scheme = await source.text(MAX_METHOD_BYTES)
+    const authority = await source.text(MAX_PATH_BYTES)
+    const path = await source.text(MAX_PATH_BYTES)
+    checkControl({ method, scheme, authority, path }, schemes)
+    const fields = await source.fields(known)
+    checkFields(fields, { authority })
+    return { method, scheme, authority, path, fields, ...source.rest(known, lengthIn(fields), false) }
+  })
+}
+
+/** The final response of a message while it comes; as {@link decodeRequestStream}. @throws PosternError `bhttp.malformed` | `bhttp.limit` */
+export function decodeResponseStream(
+  message: ReadableStream<Uint8Array>,
+  { maxBytes }: DecodeOptions = {},
+): Promise<BhttpResponseStream> {
+  return decodeStream(message, maxBytes, async (source) => {
+    const known = await source.framing(KNOWN_RESPONSE, INDETERMINATE_RESPONSE)
+    let status = await source.varint()
+    for (let skipped = 0; status >= 100 && status < 200; status = await source.varint()) {
+      if (++skipped > MAX_INFORMATIONAL) throw tooLarge('informational responses')
+      checkFields(await source.fields(known), {})
+    }
+    checkStatus(status)
+    const fields = await source.fields(known)
+    checkFields(fields, {})
+    return { status, fields, ...source.rest(known, lengthIn(fields), true) }
+  })
+}
+
+async function decodeStream<M>(
+  message: ReadableStream<Uint8Array>,
+  maxBytes: number | undefined,
+  read: (source: MessageDecoder) => Promise<M>,
+): Promise<M> {
+  const source = messageDecoder(sourceOf(message), maxBytes)
+  try {
+    return await read(source)
+  } catch (error) {
+    await source.cancel(error)
+    throw error
+  }
 }
 
 function open(bytes: Uint8Array, maxBytes: number): Reader {
@@ -162,22 +287,7 @@ function readSections(source: Reader, known: boolean): Pick<BhttpResponse, 'fiel
 }
 
 function readFields(source: Reader, known: boolean): readonly FieldLine[] {
-  const inner = known ? readerOf(source.bytes(source.varint())) : source
-  const lines: FieldLine[] = []
-  let bytes = 0
-  while (!(known && inner.ended)) {
-    const nameLength = inner.varint()
-    if (nameLength === 0) {
-      if (known) throw malformed('field name')
-      break
-    }
-    checkGrowth(lines.length + 1, (bytes += nameLength))
-    const name = inner.latin1(nameLength)
-    const valueLength = inner.varint()
-    checkGrowth(lines.length + 1, (bytes += valueLength))
-    lines.push([name, inner.latin1(valueLength)])
-  }
-  return lines
+  return known ? readSection(source.bytes(source.varint())) : readOpenSection(source)
 }
 
 function readChunks(source: Reader): Uint8Array {

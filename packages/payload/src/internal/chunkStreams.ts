@@ -1,6 +1,6 @@
 /** Chunked messages as streams: one chunk is read, sealed or opened, and handed on each time that one is asked for. */
 import type { Now } from '@postern/core/cryptoPort'
-import { type ChunkCipher, checkFinal, checkLength, FINAL, openChunk, type Refusal } from './chunks.js'
+import { type ChunkCipher, checkFinal, checkLength, FINAL, openChunk, type Refusal, TAG_BYTES } from './chunks.js'
 import { EMPTY } from './labels.js'
 import { type Source, sourceOf } from './source.js'
 import { putVarint, varintLength } from './varint.js'
@@ -73,10 +73,11 @@ export function openStream(
     while (length === null && (length = source.varint()) === null)
       if (!(await source.more())) throw refusal('truncated', 'no end')
     const final = length === 0
-    if (final)
+    if (final) {
       do checkFinal(source.held, maxChunkBytes, refusal)
       while (await source.more())
-    else {
+      if (source.held < TAG_BYTES) throw refusal('truncated', 'no end')
+    } else {
       checkLength(length, maxChunkBytes, refusal)
       while (source.held < length) if (!(await source.more())) throw refusal('truncated', 'no end')
     }

@@ -87,6 +87,7 @@ function cutChunks(chunks: Uint8Array, maxChunkBytes: number, refusal: Refusal):
     const length = varintAt(chunks, at, size)
     at += size
     if (length === 0) {
+      if (chunks.length - at < TAG_BYTES) break
       checkFinal(chunks.length - at, maxChunkBytes, refusal)
       cut.push(chunks.subarray(at))
       return cut

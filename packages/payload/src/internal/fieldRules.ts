@@ -10,9 +10,9 @@ const METHOD = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}$/
 const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/
 const AUTHORITY = /^(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?$/
 const PATH = /^\/[\x21-\x22\x24-\x7e]*$/
-const MAX_PATH_BYTES = 8192
-const MAX_LINES = 128
-const MAX_FIELD_BYTES = 32_768
+export const MAX_PATH_BYTES = 8192
+export const MAX_LINES = 128
+export const MAX_FIELD_BYTES = 32_768
 
 /** Fields of one hop (RFC 9110 §7.6.1): they have no meaning inside. */
 export const HOP_FIELDS: ReadonlySet<string> = /* @__PURE__ */ new Set([

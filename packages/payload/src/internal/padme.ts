@@ -1,5 +1,8 @@
 /** Lengths that say little: Padmé leaves at most 6.3 % above the floor and O(log log L) bits of length. */
 
+/** How a message is padded: to at least `floor` bytes and then to a Padmé length, so that sizes tell little. `false`: not at all. */
+export type Pad = false | { readonly floor: number }
+
 /** The least Padmé length ≥ `length`. @see Nikitin et al., "Reducing Metadata Leakage from Encrypted Files and Communication with PURBs", §4 */
 export function padme(length: number): number {
   if (length < 2) return length
@@ -10,6 +13,6 @@ export function padme(length: number): number {
 }
 
 /** The padded length of a message. */
-export function paddedLength(length: number, pad: false | { readonly floor: number }): number {
+export function paddedLength(length: number, pad: Pad): number {
   return pad === false ? length : Math.max(pad.floor, padme(length))
 }

@@ -10,6 +10,8 @@ export interface Writer {
   latin1(text: string): void
   /** A known-length field section. */
   fields(lines: readonly FieldLine[]): void
+  /** An indeterminate-length field section. */
+  openFields(lines: readonly FieldLine[]): void
   finish(padded: (length: number) => number): Uint8Array
 }
 
@@ -54,6 +56,13 @@ export function writerOf(capacity: number = 1024): Writer {
     at += text.length
   }
 
+  function linesOf(lines: readonly FieldLine[]): void {
+    for (const [name, value] of lines) {
+      latin1(name)
+      latin1(value)
+    }
+  }
+
   return {
     varint,
     bytes(data) {
@@ -64,10 +73,11 @@ export function writerOf(capacity: number = 1024): Writer {
     latin1,
     fields(lines) {
       varint(sectionLength(lines))
-      for (const [name, value] of lines) {
-        latin1(name)
-        latin1(value)
-      }
+      linesOf(lines)
+    },
+    openFields(lines) {
+      linesOf(lines)
+      varint(0)
     },
     finish(padded) {
       const length = padded(at)
