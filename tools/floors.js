@@ -36,6 +36,7 @@ const may = {
 const clientHalves = [
   /^@postern\/core\//,
   /^@postern\/authenticators\/(pin|deviceKey)\/(client|messages)$/,
+  /^@postern\/authenticators\/webauthn\/(browser|messages)$/,
   /^@postern\/authenticators\/transaction\/(client|encoding|evidence|qr)$/,
   /^@postern\/attestation\/(binding|evidence)$/,
   /^@postern\/payload\/(client|keys|ohttp|bhttp|hpke)$/,
