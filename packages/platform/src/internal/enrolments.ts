@@ -197,7 +197,9 @@ export function createEnrolments(o: EnrolmentOptions) {
       const there = known.find(({ value }) => value.type === type && (value.status === 'active' || value.status === 'locked'))
       // Of passkeys a user has as many as he has authenticators; which of them are there already, the browser is told.
       if (there !== undefined && type !== PASSKEY) throw new PosternError('authenticator.already_enrolled')
-      const step = await asked(c, 'enrol', type, null, { data: new Uint8Array(0), handle: sent.handle })
+      // Whose it is to be: a message for him is addressed by this.
+      const data = await o.data.seal(c.user.id, { subject: c.subject, profile: null, preferred: false })
+      const step = await asked(c, 'enrol', type, null, { data, handle: sent.handle })
       return reply(await runner.begin(authenticator, step, sent.step ?? null, around(c, host)))
     },
 

@@ -3,7 +3,6 @@ import type { Refusal } from '@postern/authenticators/authenticator'
 import { decodeEnrolment } from '@postern/authenticators/enrolment'
 import { decodeBase64url } from '@postern/core/base64url'
 import { hex } from '@postern/core/bytes'
-import { PosternError } from '@postern/core/errors'
 import type { JsonObject } from '@postern/core/json'
 import type { ChallengeAnswer } from '@postern/tokens/challenge'
 import { ceremonyOf } from '../ceremony.js'
@@ -45,7 +44,8 @@ export async function begun(room: LoginRoom, at: Pick<Attempt, 'device' | 'sessi
     null,
     aroundOf({ ...at, host: undefined }, []),
   )
-  if (!ran.ok) throw new PosternError('authenticator.failed', { reason: ran.refusal.reason })
+  // Another choice may still do: the login stays open, and says what became of this one.
+  if (!ran.ok) return { code: shownCode(ran.refusal.code) }
   return { step: { authenticator: chosen.id, handle: ran.value.handle, step: ran.value.body } }
 }
 
@@ -74,9 +74,7 @@ export function unnamed(): ChallengeAnswer {
 
 /** An answer that was not accepted. */
 export async function failed(room: LoginRoom, session: LoginSession, plan: OpenPlan, refusal: Refusal): Promise<ChallengeAnswer> {
-  // The device key has proved itself in this request, so it may learn of its own lock or end; how a proof was wrong it may not.
-  const known = ['authenticator.removed', 'authenticator.locked', 'device.removed'].includes(refusal.code)
-  const code = known ? refusal.code : 'authenticator.failed'
+  const code = shownCode(refusal.code)
   const { attemptsLeft, body } = refusal
   const members: JsonObject = {
     code,
@@ -87,6 +85,19 @@ export async function failed(room: LoginRoom, session: LoginSession, plan: OpenP
   if (refusal.next !== 'retry') return { kind: 'error', error: 'insufficient_authorization', members }
   return open(room, session, plan, members)
 }
+
+/** The device key has proved itself in this request, so it may learn of its own lock or end, and of a message; how a proof was wrong it may not. */
+function shownCode(code: Refusal['code']): string {
+  return shown.includes(code) ? code : 'authenticator.failed'
+}
+
+const shown: readonly Refusal['code'][] = [
+  'authenticator.removed',
+  'authenticator.locked',
+  'device.removed',
+  'otp.too_many',
+  'otp.undelivered',
+]
 
 /** A finished login, for the token server to make a code of: guarded by every record that it rests on. */
 export async function code(

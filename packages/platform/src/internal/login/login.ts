@@ -47,7 +47,9 @@ async function offer(room: LoginRoom, at: Attempt, wanted: string | null): Promi
   if (plan.kind !== 'open') return refused(room, at, plan)
   const chosen = wanted === null ? plan.choices[0] : plan.choices.find(({ id }) => id === wanted)
   if (chosen === undefined) return open(room, at.session, plan, { code: 'authenticator.not_enrolled' })
-  return open(room, at.session, plan, await begun(room, at, chosen))
+  // A message goes out when the user asks for it, not because a login is looked at.
+  const first = wanted === null && chosen.value.type === 'code' ? {} : await begun(room, at, chosen)
+  return open(room, at.session, plan, first)
 }
 
 /** The session that was sent, or a new one; a new request in an old session starts over with what it remembers. */
