@@ -77,7 +77,6 @@ export type BhttpError = PosternError<'bhttp.malformed' | 'bhttp.limit'>
 
 export const DEFAULT_PAD: { readonly floor: number } = { floor: 256 }
 const MAX_INFORMATIONAL = 8
-const MAX_METHOD_BYTES = 32
 const KNOWN_REQUEST = 0
 const KNOWN_RESPONSE = 1
 const INDETERMINATE_REQUEST = 2
@@ -227,8 +226,8 @@ export function decodeRequestStream(
 ): Promise<BhttpRequestStream> {
   return decodeStream(message, maxBytes, async (source) => {
     const known = await source.framing(KNOWN_REQUEST, INDETERMINATE_REQUEST)
-    const method = await source.text(MAX_METHOD_BYTES)
-    const scheme = await source.text(MAX_METHOD_BYTES)
+    const method = await source.text(MAX_PATH_BYTES)
+    const scheme = await source.text(MAX_PATH_BYTES)
     const authority = await source.text(MAX_PATH_BYTES)
     const path = await source.text(MAX_PATH_BYTES)
     checkControl({ method, scheme, authority, path }, schemes)

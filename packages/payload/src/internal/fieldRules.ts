@@ -30,8 +30,8 @@ export function checkControl(
 ): void {
   if (!METHOD.test(method) || method === 'CONNECT') throw malformed('method') //                    RFC 9110 §9.1
   if (!schemes.includes(scheme)) throw malformed('scheme')
+  if (path.length > MAX_PATH_BYTES || authority.length > MAX_PATH_BYTES) throw tooLarge('control data')
   if (!AUTHORITY.test(authority)) throw malformed('authority') //                                   RFC 9110 §4.2.4: no userinfo
-  if (path.length > MAX_PATH_BYTES) throw tooLarge('path')
   if (!PATH.test(path)) throw malformed('path')
 }
 
