@@ -7,7 +7,7 @@ import type { PosternEvent } from '@postern/core/events'
 import type { JsonObject } from '@postern/core/json'
 import { publicJwk, thumbprint } from '@postern/core/jwk'
 import { signJws } from '@postern/core/jws'
-import { createKeyRingDocument, type KeyRing, openKeyRing } from '@postern/core/keyRing'
+import { createKeyRingDocument, type KeyRing, type KeyRingDocument, openKeyRing } from '@postern/core/keyRing'
 import type { Store } from '@postern/store'
 import { memoryStore } from '@postern/store/memory'
 import { simPorts } from '@postern/testkit/simulation'
@@ -54,6 +54,8 @@ export interface Answer {
 export interface World {
   readonly inner: Store
   readonly keys: KeyRing
+  /** What `keys` were opened from. */
+  readonly document: KeyRingDocument
   readonly events: PosternEvent[]
   readonly nodes: readonly AuthorizationServer[]
   readonly contexts: readonly IssuerContext[]
@@ -149,7 +151,8 @@ export async function world(o: WorldOptions = {}): Promise<World> {
   const { seed = 1, issuer = ISSUER, nodes: count = 2, start } = o
   const sim = simPorts({ seed, ...(start !== undefined && { start }) })
   const { crypto, clock, random } = sim
-  const keys = await openKeyRing(await createKeyRingDocument({ clock, random, crypto }), crypto)
+  const document = await createKeyRingDocument({ clock, random, crypto })
+  const keys = await openKeyRing(document, crypto)
   const inner = memoryStore()
   const store = o.wrap?.(inner) ?? inner
   const shared = clientsInConfig(
@@ -215,6 +218,7 @@ export async function world(o: WorldOptions = {}): Promise<World> {
   const made: World = {
     inner,
     keys,
+    document,
     events: sim.collected,
     nodes,
     contexts,

@@ -1,10 +1,10 @@
-import type { Store } from '@postern/store'
 import { faultyStore } from '@postern/testkit/faulty'
 import { slowStore } from '@postern/testkit/latency'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { good, granted, queryOf } from '../authorization.js'
 import { basic, ISSUER, REDIRECT, SECRET, VERIFIER, type World, world } from '../world.js'
+import { scheduled } from './scheduled.js'
 
 const numRuns = Number(process.env.POSTERN_RUNS ?? 100)
 const sleep = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms))
@@ -85,23 +85,12 @@ describe.each([0, 2, 10])('T37 with %i ms a store call, two nodes', (ms) => {
 it('T37 in every order that two ends, a reload and the redemption can come, there is one code', () =>
   fc.assert(
     fc.asyncProperty(fc.scheduler(), async (schedule) => {
-      let racing = false
-      const turn = <T>(run: () => Promise<T>): Promise<T> =>
-        racing ? schedule.schedule(Promise.resolve(), 'store').then(run) : run()
-      const w = await world({
-        wrap: (store) => ({
-          ...store,
-          read: (...a: Parameters<Store['read']>) => turn(() => store.read(...a)),
-          commit: (...a: Parameters<Store['commit']>) => turn(() => store.commit(...a)),
-        }),
-      })
+      const { w, race } = await scheduled(schedule)
       const request_uri = await push(w)
       const [one, two] = [await page(w, request_uri), await page(w, request_uri)]
-      racing = true
-      const answers = await schedule.waitFor(
+      const answers = await race(() =>
         Promise.all([end(w, one, 0), end(w, two, 1), page(w, request_uri, one.cookie, 1).then(() => null)]),
       )
-      racing = false
       const codes = answers.flatMap((answer) => (answer?.status === 303 ? [queryOf(answer).get('code')!] : []))
       expect(codes).toHaveLength(1)
       expect((await redeem(w, codes[0]!)).status).toBe(200)
@@ -119,8 +108,8 @@ it('T37 under a lying network a request gives at most one code, whatever became 
           const faulty = faultyStore(store, { seed, plan })
           return {
             ...store,
-            read: (...a: Parameters<Store['read']>) => (lying ? faulty : store).read(...a),
-            commit: (...a: Parameters<Store['commit']>) => (lying ? faulty : store).commit(...a),
+            read: (...a) => (lying ? faulty : store).read(...a),
+            commit: (...a) => (lying ? faulty : store).commit(...a),
           }
         },
       })
