@@ -9,7 +9,7 @@ import nodeCrypto, {
   createPublicKey,
   createSecretKey,
   diffieHellman,
-  ECDH,
+  type ECDH,
   getCiphers,
   hash,
   type JsonWebKeyInput,
@@ -36,6 +36,7 @@ import type {
 } from '../cryptoPort.js'
 import { PosternError } from '../errors.js'
 import { drawScalar } from '../internal/drawScalar.js'
+import { isPoint } from '../internal/ecPoint.js'
 import { CIPHERTEXT_BYTES, mlKemDecap, mlKemEncap, mlKemPair, shake256 } from '../internal/mlKem.js'
 import {
   checkPrivateJwk,
@@ -86,7 +87,6 @@ export function createCrypto(): CryptoPort {
   // Bun has WebCrypto's ciphers alone.
   const chacha = getCiphers().includes(AEADS.C20P.name)
   const pairs = new WeakMap<DhKeyPair, KeyObject | ECDH>()
-  const checksPoints = hasPointCheck()
   const kemKeys = new WeakMap<MlKemKeyPair, KeyObject | null>()
   return {
     name: 'node',
@@ -137,12 +137,14 @@ export function createCrypto(): CryptoPort {
       if (rare !== null) return { alg, key: rareKey(rare) } as NodeVerifyKey
       const key = checkPublicJwk(alg, publicJwk)
       const ec = ecAlg(alg)
-      try {
-        if (ec === null || !checksPoints) return { alg, key: importKey(key) } as NodeVerifyKey
-        checkPoint(ec, concat(Uint8Array.of(4), decodeBase64url(key.x!)!, decodeBase64url(key.y!)!))
+      if (ec !== null) {
+        if (!isPoint(ec.crv, decodeBase64url(key.x!)!, decodeBase64url(key.y!)!)) throw invalidKey('no point of the curve')
         return lazyKey(alg, key)
+      }
+      try {
+        return { alg, key: importKey(key) } as NodeVerifyKey
       } catch (cause) {
-        throw invalidKey('no point of the curve', cause)
+        throw invalidKey('a key that this runtime does not take', cause)
       }
     },
     verify: verifySignature,
@@ -278,26 +280,6 @@ function importKey(jwk: JsonWebKey): KeyObject {
   if (head === undefined) return createPublicKey(jwkInput(jwk))
   const key = Buffer.from(concat(fromHex(head)!, decodeBase64url(jwk.x!)!, decodeBase64url(jwk.y!)!))
   return createPublicKey({ key, format: 'der', type: 'spki' })
-}
-
-/** @throws Error for a point off the curve */
-function checkPoint(ec: EcAlg, point: Uint8Array): void {
-  ECDH.convertKey(point, ec.openssl, undefined, undefined, 'compressed')
-}
-
-/** Whether this runtime's ECDH can tell a point from none: the generator of P-256, and the same with a bit turned (FIPS 186-5, SP 800-186 §3.2.1.3). */
-function hasPointCheck(): boolean {
-  const x = '6b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296'
-  const y = '4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f'
-  const tried = (last: string): boolean => {
-    try {
-      checkPoint(ecAlg('ES256')!, fromHex(`04${x}${y}${last}`)!)
-      return true
-    } catch {
-      return false
-    }
-  }
-  return tried('5') && !tried('4')
 }
 
 /** A key whose point was checked, imported when it is first verified with: many are only registered, at a quarter of the price. */

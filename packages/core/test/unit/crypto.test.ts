@@ -67,6 +67,38 @@ describe.each(ports)('crypto on $name', (crypto) => {
     expect(await refuses('ES256', { ...signer.publicJwk, x: `${signer.publicJwk.x}=` })).toBe(true)
   })
 
+  it.each([
+    ['ES256', 32, 2n ** 256n - 2n ** 224n + 2n ** 192n + 2n ** 96n - 1n],
+    ['ES384', 48, 2n ** 384n - 2n ** 128n - 2n ** 96n + 2n ** 32n - 1n],
+    ['ES512', 66, 2n ** 521n - 1n],
+  ] as const)('T29 %s: a point is one of the curve, its coordinates below p', async (alg, size, p) => {
+    const publicOf = async (seed: string) => (await crypto.signer(alg, await crypto.generateKey(alg, seeded(seed)))).publicJwk
+    const coordinate = (n: bigint) => b64(n.toString(16).padStart(2 * size, '0'))
+    const number = (text: string) => BigInt(`0x${Buffer.from(text, 'base64url').toString('hex')}`)
+    for (const seed of ['a', 'b', 'c']) {
+      const jwk = await publicOf(seed)
+      const [x, y] = [number(jwk.x!), number(jwk.y!)]
+      expect(await refuses(alg, jwk)).toBe(false)
+      expect(await refuses(alg, { ...jwk, y: coordinate(p - y) })).toBe(false)
+      const bad = [
+        [x, y ^ 1n],
+        [x ^ 1n, y],
+        [y, x],
+        [0n, 0n],
+        [x, 0n],
+        [0n, y],
+        [p - 1n, y],
+        [x, p],
+      ] as const
+      for (const [badX, badY] of bad)
+        expect([badX, badY, await refuses(alg, { ...jwk, x: coordinate(badX), y: coordinate(badY) })]).toEqual([badX, badY, true])
+      // The same point, written with coordinates that are not reduced, where the bytes have room for them.
+      if (alg !== 'ES512') continue
+      expect(await refuses(alg, { ...jwk, x: coordinate(x + p) })).toBe(true)
+      expect(await refuses(alg, { ...jwk, y: coordinate(y + p) })).toBe(true)
+    }
+  })
+
   it('T29 Ed25519: a key of small order and an S that is not canonical are refused', async () => {
     for (const x of [
       `01${'00'.repeat(31)}`,
