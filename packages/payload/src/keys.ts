@@ -12,7 +12,7 @@ import { readJws, signJws, verifyJws } from '@postern/core/jws'
 import type { Schedule } from '@postern/core/keyRing'
 import type { Clock, Random } from '@postern/core/runtime'
 import { type AeadId, type KemId, type KemPrivateKey, kemPrivateKey } from './hpke.js'
-import { deriveKeyPair, SECRET_BYTES } from './internal/dhkem.js'
+import { kemOf, SECRET_BYTES } from './internal/kem/kem.js'
 import { readKemRing } from './internal/kemRingDocument.js'
 import { readPayload, toPayload } from './internal/keyDocument.js'
 import type { KeyConfig } from './ohttp.js'
@@ -169,8 +169,8 @@ async function openEntry(entry: KemEntry, crypto: CryptoPort, suites: KeyConfig[
 }
 
 async function newEntry({ crypto, random }: KemRingPorts, kem: KemId, keyId: number, times: Schedule): Promise<KemEntry> {
-  const { privateKey } = await deriveKeyPair(crypto, kem, random(SECRET_BYTES))
-  return { keyId, kem, secret: encodeBase64url(privateKey), ...times }
+  const { secret } = await kemOf(kem).derive(crypto, random(SECRET_BYTES))
+  return { keyId, kem, secret: encodeBase64url(secret), ...times }
 }
 
 function nextId(kept: readonly KemEntry[], last: number): number {

@@ -1,9 +1,8 @@
 /** The HPKE key schedule and the contexts that come of it. @see RFC 9180 §5.1–5.3 */
 import { concat, u16, utf8 } from '@postern/core/bytes'
-import type { AeadAlg, AeadKey, CryptoPort, DhKeyPair, HmacKey, Now } from '@postern/core/cryptoPort'
+import type { AeadAlg, AeadKey, CryptoPort, HmacKey, Now } from '@postern/core/cryptoPort'
 import { PosternError } from '@postern/core/errors'
-import type { AeadId, HpkeContext, KemPublicKey, Psk, Suite } from '../hpke.js'
-import { encapWith } from './dhkem.js'
+import type { AeadId, HpkeContext, Psk } from '../hpke.js'
 import { EMPTY, expand, extract, ikmHead, infoHead, mac, oneBlock } from './labels.js'
 import { andThen } from './now.js'
 
@@ -24,9 +23,16 @@ export function aeadOf(id: AeadId): { readonly alg: AeadAlg; readonly keyBytes: 
   return AEADS[id]
 }
 
+/** A suite, or the session's: its KEM is known to its media type alone. */
+export interface AnySuite {
+  readonly kem: number
+  readonly kdf: 0x0001
+  readonly aead: AeadId | 0xffff
+}
+
 /** What follows from suite, mode and info: the whole HMAC inputs of the schedule. */
-interface Layout {
-  readonly suite: Suite
+export interface Layout {
+  readonly suite: AnySuite
   readonly suiteId: Uint8Array
   readonly secret: Uint8Array
   readonly key: Uint8Array
@@ -37,34 +43,28 @@ interface Layout {
 // What the schedule computes from public constants and `info` alone, kept by port: bounded, and without any secret.
 const layouts: WeakMap<CryptoPort, Map<string, Layout>> = /* @__PURE__ */ new WeakMap()
 
-/** The sender's context over a given ephemeral pair. */
-export function senderWith(
-  crypto: CryptoPort,
-  suite: Suite,
-  publicKey: KemPublicKey,
-  info: Uint8Array,
-  pair: DhKeyPair,
-  psk?: Psk,
-): Now<{ readonly enc: Uint8Array; readonly context: HpkeContext }> {
-  if (publicKey.kem !== suite.kem) throw new PosternError('hpke.invalid_key', { reason: 'a key of another KEM' })
-  return andThen(encapWith(crypto, pair, publicKey), ({ enc, secret }) =>
-    andThen(contextOf(crypto, suite, secret, info, psk), (context) => ({ enc, context })),
-  )
-}
-
 /** The context of a KEM shared secret. */
-export function contextOf(crypto: CryptoPort, suite: Suite, shared: Uint8Array, info: Uint8Array, psk?: Psk): Now<HpkeContext> {
+export function contextOf(
+  crypto: CryptoPort,
+  suite: AnySuite,
+  shared: Uint8Array,
+  info: Uint8Array,
+  psk?: Psk,
+): Now<HpkeContext> {
   if (psk !== undefined && (psk.psk.length < MIN_PSK_BYTES || psk.id.length === 0))
     //              RFC 9180 §5.1, VerifyPSKInputs, §9.5
     throw new PosternError('hpke.invalid_key', { reason: 'a psk below 32 bytes, or without a name' })
-  return andThen(layoutOf(crypto, suite, info, psk), (layout) =>
-    andThen(mac(crypto, shared, layout.secret), (secret) =>
-      andThen(crypto.hmacKey('SHA-256', secret), (prk) => keysOf(crypto, layout, prk)),
-    ),
+  return andThen(layoutOf(crypto, suite, info, psk), (layout) => contextIn(crypto, layout, shared))
+}
+
+/** The context of a KEM shared secret in a schedule laid out before. */
+export function contextIn(crypto: CryptoPort, layout: Layout, shared: Uint8Array): Now<HpkeContext> {
+  return andThen(mac(crypto, shared, layout.secret), (secret) =>
+    andThen(crypto.hmacKey('SHA-256', secret), (prk) => keysOf(crypto, layout, prk)),
   )
 }
 
-function layoutOf(crypto: CryptoPort, suite: Suite, info: Uint8Array, psk: Psk | undefined): Now<Layout> {
+export function layoutOf(crypto: CryptoPort, suite: AnySuite, info: Uint8Array, psk?: Psk): Now<Layout> {
   if (psk !== undefined || info.length > 64) return layOut(crypto, suite, info, psk)
   let known = layouts.get(crypto)
   if (known === undefined) layouts.set(crypto, (known = new Map()))
@@ -78,7 +78,7 @@ function layoutOf(crypto: CryptoPort, suite: Suite, info: Uint8Array, psk: Psk |
   })
 }
 
-function layOut(crypto: CryptoPort, suite: Suite, info: Uint8Array, psk: Psk | undefined): Now<Layout> {
+function layOut(crypto: CryptoPort, suite: AnySuite, info: Uint8Array, psk: Psk | undefined): Now<Layout> {
   const suiteId = concat(utf8('HPKE'), u16(suite.kem), u16(suite.kdf), u16(suite.aead))
   const keyBytes = suite.aead === 0xffff ? 0 : AEADS[suite.aead].keyBytes
   return andThen(extract(crypto, concat(ikmHead(suiteId, 'psk_id_hash'), psk?.id ?? EMPTY)), (pskIdHash) =>
@@ -149,7 +149,7 @@ function makeContext(crypto: CryptoPort, layout: Layout, prk: HmacKey, keys: Key
 }
 
 /** base_nonce XOR seq. @see RFC 9180 §5.2 */
-function nonceAt(base: Uint8Array, sequence: number): Uint8Array {
+export function nonceAt(base: Uint8Array, sequence: number): Uint8Array {
   const nonce = base.slice()
   for (let i = 0; i < 4; i++) nonce[11 - i]! ^= (sequence >>> (8 * i)) & 255
   return nonce

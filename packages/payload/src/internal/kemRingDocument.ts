@@ -2,6 +2,7 @@
 import { decodeBase64url } from '@postern/core/base64url'
 import { PosternError } from '@postern/core/errors'
 import type { KemEntry, KemRingDocument } from '../keys.js'
+import { knownKem } from './kem/kem.js'
 
 /** @throws PosternError `keys.invalid` */
 export function readKemRing(document: KemRingDocument): KemRingDocument {
@@ -17,7 +18,7 @@ export function readKemRing(document: KemRingDocument): KemRingDocument {
 function readEntry(entry: KemEntry): KemEntry {
   const { keyId, kem, secret, publishAt, activateAt, retireAt, dropAt } = entry
   if (!Number.isInteger(keyId) || keyId < 0 || keyId > 255) throw invalid('key id')
-  if (kem !== 0x0010 && kem !== 0x0020) throw invalid('kem')
+  if (knownKem(kem) === null) throw invalid('kem')
   if (typeof secret !== 'string' || decodeBase64url(secret)?.length !== 32) throw invalid('secret')
   if (![publishAt, activateAt, retireAt, dropAt].every(Number.isSafeInteger)) throw invalid('times')
   if (!(publishAt <= activateAt && activateAt < retireAt && retireAt <= dropAt)) throw invalid('order of times')

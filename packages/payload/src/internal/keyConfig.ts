@@ -1,11 +1,11 @@
 /** Reads and writes key configurations. @see RFC 9458 §3 */
 import { concat, u8, u16 } from '@postern/core/bytes'
 import type { KeyConfig } from '../ohttp.js'
-import { publicBytesOf } from './dhkem.js'
+import { knownKem } from './kem/kem.js'
 
 /** One key configuration, without the length before it. */
 export function encodeOne({ keyId, kem, publicKey, suites }: KeyConfig): Uint8Array {
-  if (publicKey.length !== publicBytesOf(kem)) throw new RangeError('a public key of another length than its KEM')
+  if (publicKey.length !== knownKem(kem)?.publicBytes) throw new RangeError('a public key of another length than its KEM')
   const algorithms = suites.map(({ kdf, aead }) => concat(u16(kdf), u16(aead)))
   return concat(u8(keyId), u16(kem), publicKey, u16(4 * suites.length), ...algorithms)
 }
@@ -31,7 +31,7 @@ function decodeOne(bytes: Uint8Array): KeyConfig | 'unknown' | null {
   if (bytes.length < 3) return null
   const keyId = bytes[0]!
   const kem = (bytes[1]! << 8) | bytes[2]!
-  const size = publicBytesOf(kem)
+  const size = knownKem(kem)?.publicBytes ?? null
   if (size === null) return 'unknown'
   const rest = bytes.subarray(3 + size)
   if (rest.length < 6) return null

@@ -12,7 +12,7 @@ import { concat, equal, utf8 } from '@postern/core/bytes'
 import * as panva from 'hpke'
 import { describe, expect, it } from 'vitest'
 import { type AeadId, type KemId, kemPrivateKey, setupReceiver, setupSender } from '../../src/hpke.js'
-import { deriveKeyPair } from '../../src/internal/dhkem.js'
+import { kemOf } from '../../src/internal/kem/kem.js'
 import { openRequest, openResponse, sealRequest } from '../../src/ohttp.js'
 import { backends } from '../backends.js'
 import { random } from '../world.js'
@@ -104,12 +104,12 @@ for (const oracle of [hpkeCore, hpke])
         if (aead === 3 && !(oracle === hpke && webChaCha)) continue
         it(`kem ${kem}, aead ${aead}: opens what we seal, seals what we open, exports alike`, async () => {
           for (const port of backends) {
-            const pair = await deriveKeyPair(port, kem, random(32))
-            const privateKey = await kemPrivateKey(port, kem, pair.privateKey)
+            const pair = await kemOf(kem).derive(port, random(32))
+            const privateKey = await kemPrivateKey(port, kem, pair.secret)
             const suite = { kem, kdf: 1, aead } as const
             const [info, message] = [random(20), random(500)]
             const ours = await setupSender({ crypto: port, random }, suite, { kem, bytes: pair.publicKey }, info)
-            const there = await oracle.open(kem, aead, pair.privateKey, ours.enc, info, await ours.context.seal(AAD, message))
+            const there = await oracle.open(kem, aead, pair.secret, ours.enc, info, await ours.context.seal(AAD, message))
             expect(equal(there.message, message)).toBe(true)
             expect(equal(there.exported, await ours.context.export(CONTEXT, 77))).toBe(true)
             const theirs = await oracle.seal(kem, aead, pair.publicKey, info, message)
@@ -125,19 +125,19 @@ describe('RFC 9458 composed from hpke', () => {
   it('a client that we did not write reads our reply, and a gateway that we did not write answers us', async () => {
     const port = backends[0]!
     const suite = panvaSuite(0x0020, 1)
-    const pair = await deriveKeyPair(port, 0x0020, random(32))
+    const pair = await kemOf(0x0020).derive(port, random(32))
     const config = { keyId: 9, kem: 0x0020, publicKey: pair.publicKey, suites: [{ kdf: 1, aead: 1 }] } as const
     const header = Uint8Array.of(9, 0, 0x20, 0, 1, 0, 1)
     const info = concat(utf8('message/bhttp request'), new Uint8Array(1), header)
 
     const client = await suite.SetupSender(await suite.DeserializePublicKey(pair.publicKey), { info })
     const request = concat(header, client.encapsulatedSecret, await client.ctx.Seal(utf8('inner')))
-    const privateKey = await kemPrivateKey(port, 0x0020, pair.privateKey)
+    const privateKey = await kemPrivateKey(port, 0x0020, pair.secret)
     const opened = await openRequest(port, () => ({ config, privateKey }), request)
     expect(equal(opened.message, utf8('inner'))).toBe(true)
 
     const ours = await sealRequest({ crypto: port, random }, config, 1, utf8('ours'))
-    const gateway = await suite.SetupRecipient(await suite.DeserializePrivateKey(pair.privateKey, true), ours.exchange.enc, {
+    const gateway = await suite.SetupRecipient(await suite.DeserializePrivateKey(pair.secret, true), ours.exchange.enc, {
       info,
     })
     expect(equal(await gateway.Open(ours.sealed.subarray(39)), utf8('ours'))).toBe(true)
