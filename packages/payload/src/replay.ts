@@ -54,7 +54,7 @@ const NOTHING: Uint8Array = /* @__PURE__ */ new Uint8Array(0)
 export function storeReplayGuard({ store, tenant, clock, random }: StoreReplayGuardOptions): ReplayGuard {
   return {
     shared: true,
-    windowMs: store.guarantees.failover === 'may-lose' ? LOSSY_WINDOW_MS : WINDOW_MS,
+    windowMs: windowOf(store),
     async claim({ name, expiresAt }) {
       const part = { tenant, id: `pr:${hex(name.subarray(0, 16))}` }
       const ops = [{ op: 'put', key: 'm', value: NOTHING, rev: null, expiresAt }] as const
@@ -71,6 +71,11 @@ export function storeReplayGuard({ store, tenant, clock, random }: StoreReplayGu
       }
     },
   }
+}
+
+/** How far (ms) a date may be from the clock where a store decides: less on one that may forget acknowledged writes. */
+export function windowOf({ guarantees }: Pick<Store, 'guarantees'>): number {
+  return guarantees.failover === 'may-lose' ? LOSSY_WINDOW_MS : WINDOW_MS
 }
 
 /** A guard in this process's memory. */

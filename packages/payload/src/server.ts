@@ -1,38 +1,39 @@
 /** The gateway: opens sealed requests, guards, hands the inner request on, seals the answer. */
 import { u8 } from '@postern/core/bytes'
 import type { Now, Signer } from '@postern/core/cryptoPort'
-import { isPosternError } from '@postern/core/errors'
+import { isPosternError, PosternError } from '@postern/core/errors'
 import { ulid } from '@postern/core/ids'
 import { tuple } from '@postern/core/tuple'
 import type { Runtime } from '@postern/store'
-import { decodeRequest, encodeResponse, type FieldLine } from './bhttp.js'
-import { ekmContext } from './internal/ekm.js'
-import { linesOf, mediaType, onlyValue, parseDate, readAll, toRequest } from './internal/messages.js'
+import { decodeRequest, decodeRequestStream, type FieldLine } from './bhttp.js'
+import { formatOf, type Opened, openInbound } from './internal/inbound.js'
+import { encodeOne } from './internal/keyConfig.js'
+import { mediaType, onlyValue, parseDate, type RequestHead, readAll, toRequest } from './internal/messages.js'
 import { normalOrigin } from './internal/origin.js'
+import { sealOutbound } from './internal/outbound.js'
 import { DATE_PROBLEM, innerProblem, KEYS_FIELD, OHTTP_KEY_PROBLEM, outerProblem, VERDICT_FIELD } from './internal/problems.js'
 import { publishedKeys } from './internal/publishedKeys.js'
+import { readShare, SESSION_FIELD, shareBytes } from './internal/sessionField.js'
+import { acceptSession, ekmOf } from './internal/sessionOpening.js'
 import { KEY_DOCUMENT_TYPE, WELL_KNOWN } from './internal/wire.js'
-import type { KemKey, KemRing } from './keys.js'
-import { type Exchange, encodeKeyConfigs, KEYS_TYPE, openRequest, REPLY_TYPE, REQUEST_TYPE, sealResponse } from './ohttp.js'
+import type { KemRing } from './keys.js'
+import { encodeKeyConfigs, KEYS_TYPE, REQUEST_TYPE } from './ohttp.js'
 import { noReplayGuard, type ReplayGuard, type ReplayVerdict } from './replay.js'
+import { type Binding, SESSION_LIMITS, type SessionKeeper, type SessionLimits, type SessionSelection } from './session.js'
 
-/** How a call came: readable on the way, sealed by itself, or inside a session (not yet produced). */
+export type { Binding } from './session.js'
+
+/** How a call came: readable on the way, sealed by itself, or inside a session. */
 export type Level = 'plain' | 'single' | 'session'
-
-/** What `bind` verified about the caller. */
-export interface Binding {
-  readonly jkt: string
-  readonly ath: string | null
-  /** Milliseconds since the epoch. */
-  readonly expiresAt: number
-}
 
 /** How a request reached the handler. An argument, never a header. */
 export interface SealedCall {
   readonly level: Level
   /** 32 bytes that a proof of the caller's key may cover; `null` on plain calls. */
   readonly ekm: Uint8Array | null
+  /** What `bind` verified, for this call or for the session that it came in. */
   readonly binding: Binding | null
+  /** Of the key that the call was sealed to; 0 in a session. */
   readonly keyId: number | null
   /** Whether the request came before any session existed (0-RTT: freshness rests on date and replay guard). */
   readonly early: boolean
@@ -42,10 +43,12 @@ export interface SealedCall {
 export type Requirement = 'allowed' | 'sealed' | 'session' | 'bound' | 'forbidden'
 
 export interface PayloadLimits {
-  /** Outer request, default 1 MiB. */
+  /** Largest request on routes that do not stream, default 1 MiB. */
   readonly requestBytes: number
-  /** Inner reply, default 16 MiB. */
+  /** Largest reply to a single-shot request, default 16 MiB; chunked replies and a session's have no limit. */
   readonly replyBytes: number
+  /** Up to here (bytes, default 64 KiB) a message is authenticated whole before anything of it is used, and a reply sealed at once. */
+  readonly bufferBytes: number
 }
 
 export interface PayloadServerOptions {
@@ -63,7 +66,16 @@ export interface PayloadServerOptions {
   /** Origins that inner requests may name, default `origin` alone. */
   readonly targets?: readonly string[]
   readonly limits?: Partial<PayloadLimits>
-  /** Verifies what the inner request says about its caller under `ekm`; asked for routes that require `bound`. */
+  /** Sessions: `localSessions` of this node, or `sharedSessions` of all. Without it none are offered. */
+  readonly sessions?: SessionKeeper
+  /** What is allowed of a session; the rest by {@link SESSION_LIMITS}. */
+  readonly sessionLimits?: Partial<SessionLimits>
+  /** Routes whose handlers take content that is not authenticated to its end yet: it fails with `payload.truncated` where that never comes. Default none. */
+  readonly streams?: (method: string, url: URL) => boolean
+  /**
+   * Verifies what the inner request says about its caller under `ekm`, consuming nothing; it gets the request without its content. Asked for routes
+   * that require `bound`, unless the session knows the caller, and when a session opens; `null` opens an anonymous one.
+   */
   readonly bind?: (inner: Request, ekm: Uint8Array) => Promise<Binding | null>
   /** Judged on the normalised inner target, and on plain calls; default `allowed`. */
   readonly requirement?: (method: string, url: URL) => Requirement
@@ -74,6 +86,10 @@ export interface PayloadServer {
   fetch(request: Request, next: (inner: Request, call: SealedCall) => Promise<Response>): Promise<Response>
   /** RFC 9540: the list (`application/ohttp-keys`) or the signed document, by `Accept`. */
   keyDocument(request: Request): Promise<Response>
+  /** Ends sessions at once, for example those of a device that was locked. */
+  forget(selection: SessionSelection): Promise<void>
+  /** Removes what is over; `now` in milliseconds since the epoch. */
+  sweep(now: number, budgetMs: number): Promise<void>
 }
 
 /** Every code that stands in an inner reply that the server made itself. */
@@ -90,14 +106,16 @@ export type InnerCode =
   | 'payload.guard_unavailable'
   | 'payload.failed'
 
-const DEFAULT_LIMITS: PayloadLimits = { requestBytes: 1024 * 1024, replyBytes: 16 * 1024 * 1024 }
+const DEFAULT_LIMITS: PayloadLimits = { requestBytes: 1024 * 1024, replyBytes: 16 * 1024 * 1024, bufferBytes: 65_536 }
 const SAFE: ReadonlySet<string> = /* @__PURE__ */ new Set(['GET', 'HEAD', 'OPTIONS'])
 /** Least life of a marker, so that a re-send within 30 s meets it. */
 const MIN_MARKER_MS = 60_000
 /** Markers that outlive the window, a minute and node: nobody may fill the store with one unproved message each. */
 const MAX_LONG_MARKERS = 60
 const DEFAULT_WINDOW_MS = 120_000
-const EKM_CONTEXT: Uint8Array = /* @__PURE__ */ ekmContext()
+/** How long a session lives on after another was opened inside it: calls under way still arrive. */
+const RETIRED_MS = 30_000
+const NO_CONFIG: Uint8Array = /* @__PURE__ */ new Uint8Array(0)
 
 type Next = (inner: Request, call: SealedCall) => Promise<Response>
 
@@ -105,6 +123,14 @@ interface Answer {
   readonly reply: Response
   /** Why the server itself refused, `null` where a handler answered. */
   readonly code: InnerCode | null
+  /** The field that tells of a session that was opened. */
+  readonly session?: string
+}
+
+/** What the inner message says. */
+interface Inner extends RequestHead {
+  readonly request: Request
+  readonly url: URL
 }
 
 /** The inner message is none: thrown apart from whatever a handler may throw. */
@@ -121,15 +147,27 @@ class Unreadable extends Error {
  * @throws PosternError `payload.config` for an origin that is not `https` without a path (loopback `http` is taken for development)
  */
 export function createPayloadServer(o: PayloadServerOptions): PayloadServer {
-  const { runtime, tenant, root, replay, bind, requirement = () => 'allowed', gateway = '/ohttp' } = o
+  const {
+    runtime,
+    tenant,
+    root,
+    replay,
+    bind,
+    sessions,
+    requirement = () => 'allowed',
+    streams = () => false,
+    gateway = '/ohttp',
+  } = o
   const { clock, random, crypto } = runtime
   const origin = normalOrigin(o.origin)
   const targets = (o.targets ?? [origin]).map(normalOrigin)
   const schemes = [...new Set(targets.map((target) => new URL(target).protocol.slice(0, -1)))]
   const limits = { ...DEFAULT_LIMITS, ...o.limits }
+  const sessionLimits = { ...SESSION_LIMITS, ...o.sessionLimits }
   const guard = replay === noReplayGuard ? null : replay
-  const windowMs = guard?.windowMs ?? DEFAULT_WINDOW_MS
-  const publish = publishedKeys({ runtime, tenant, origin, gateway: `${origin}${gateway}`, root })
+  const offer =
+    sessions === undefined ? null : { kems: sessionLimits.kems, aeads: sessionLimits.aeads, chunk: sessionLimits.chunkBytes }
+  const publish = publishedKeys({ runtime, tenant, origin, gateway: `${origin}${gateway}`, root, session: offer })
   const spendLongMarker = perMinute(MAX_LONG_MARKERS)
 
   const ringNow = async (): Promise<KemRing> => (typeof o.ring === 'function' ? await o.ring() : o.ring)
@@ -146,23 +184,27 @@ export function createPayloadServer(o: PayloadServerOptions): PayloadServer {
   }
 
   async function sealedCall(request: Request, next: Next): Promise<Response> {
-    if (mediaType(request.headers) !== REQUEST_TYPE)
-      return outerProblem('payload.refused', 415, undefined, { accept: REQUEST_TYPE })
-    const sealed = await readAll(request.body, limits.requestBytes)
-    if (sealed === null) return outerProblem('payload.refused', 413)
+    const format = formatOf(mediaType(request.headers))
+    if (format === null) return outerProblem('payload.refused', 415, undefined, { accept: REQUEST_TYPE })
     const now = clock()
     const ring = await ringNow()
+    const find: SessionKeeper['find'] = (id) => sessions?.find(id) ?? null
     try {
-      const { message, exchange } = await openRequest(crypto, (keyId) => ring.find(keyId, now), sealed)
-      const answered = await answer(request, message, exchange, ring.find(exchange.keyId, now)!, next)
-      return await seal(answered, exchange, await newerKeys(ring, exchange.keyId, now))
+      const opened = await openInbound(format, request.body, { crypto, ring, now, find, ...limits })
+      if (opened === null) return outerProblem('payload.refused', 413)
+      const answered = await answer(request, opened, next)
+      return await seal(answered, opened, await newerKeys(ring, opened, now))
     } catch (error) {
       // The one place where whatever did not open is answered: one body, one status (C12).
       if (isPosternError(error, 'payload.key_unknown')) {
         tell('payload.refused', { reason: error.code })
         return outerProblem('payload.key_unknown', 400, OHTTP_KEY_PROBLEM)
       }
-      if (isPosternError(error, 'payload.refused')) {
+      if (isPosternError(error, 'payload.session_unknown')) {
+        tell('payload.refused', { reason: error.code })
+        return outerProblem('payload.session_unknown', 400)
+      }
+      if (isPosternError(error, 'payload.refused', 'payload.truncated')) {
         tell('payload.refused', { reason: error.reason ?? error.code })
         return outerProblem('payload.refused', 400)
       }
@@ -170,86 +212,161 @@ export function createPayloadServer(o: PayloadServerOptions): PayloadServer {
     }
   }
 
-  /** The inner reply, unsealed. Everything from here on goes back inside. */
-  async function answer(outer: Request, message: Uint8Array, exchange: Exchange, key: KemKey, next: Next): Promise<Answer> {
+  /** The inner reply, unsealed. Everything from here on goes back inside, but for a message whose later chunks do not open. */
+  async function answer(outer: Request, opened: Opened, next: Next): Promise<Answer> {
     const refuse = (code: InnerCode, type?: string): Answer => {
-      tell(code === 'payload.replayed' ? 'payload.replayed' : 'payload.refused', { reason: code, keyId: exchange.keyId })
+      tell(code === 'payload.replayed' ? 'payload.replayed' : 'payload.refused', { reason: code, keyId: opened.exchange.keyId })
       return { reply: innerProblem(code, clock(), type), code }
     }
     try {
-      const { fields, inner, url } = read(message, outer.signal)
+      const { request, url, fields, method } = await read(opened, outer.signal)
+      const share = readShare(onlyValue(fields, SESSION_FIELD))
+      const session = opened.format === 'session' ? opened.session : null
       if (!targets.includes(url.origin)) return refuse('payload.misdirected')
-      if (url.origin === origin && isGateway(url)) return refuse('payload.nested')
-      const wanted = requirement(inner.method, url)
+      // A request for the gateway itself opens a session, and nothing else.
+      const openOnly = url.origin === origin && isGateway(url)
+      if (openOnly && (share === null || sessions === undefined || method !== 'GET')) return refuse('payload.nested')
+      const wanted = openOnly ? 'allowed' : requirement(method, url)
       if (wanted === 'forbidden') return refuse('payload.forbidden')
-      if (wanted === 'session') return refuse('payload.too_early')
-      if (guard?.shared !== true && !SAFE.has(inner.method)) return refuse('payload.too_early') //  RFC 8470 §5.2
-      const ekm = await exchange.context.export(EKM_CONTEXT, 32)
-      const binding = wanted === 'bound' ? ((await bind?.(inner.clone(), ekm.slice())) ?? null) : null
+      const ekm = await ekmOf(opened.exchange.context, share === null ? undefined : shareBytes(share))
+      let proved: Promise<Binding | null> | undefined
+      const proof = (): Promise<Binding | null> =>
+        (proved ??= (async () => (await bind?.(withoutContent(request), ekm.slice())) ?? null)())
+      // Bound to who proves it in this very call: a session's new token is bound by opening again.
+      const opening = async (): Promise<{ readonly session?: string }> => {
+        const field = share === null || sessions === undefined ? null : await open(opened, share, await proof())
+        return field === null ? {} : { session: field }
+      }
+      const early = session === null && (wanted === 'session' || (guard?.shared !== true && !SAFE.has(method)))
+      // It does not run, but opens all the same: a copy of it would open a session that only the first sender has the secret of.
+      if (early) return { ...refuse('payload.too_early'), ...(await opening()) } //                  RFC 8470 §5.2
+      const binding = session?.binding ?? (wanted === 'bound' ? await proof() : null)
       if (wanted === 'bound' && binding === null) return refuse('payload.required')
       // The marker before the verdict on the date: a copy sent later must not turn a call that ran into "not processed".
       const date = parseDate(onlyValue(fields, 'date'))
-      const verdict = await claim(exchange, key, date)
+      const verdict = await claim(opened, date)
+      if (verdict === 'closed') throw new PosternError('payload.session_unknown')
       if (verdict === 'unknown') return refuse('payload.guard_unavailable')
       if (verdict === 'replayed') return refuse('payload.replayed')
-      // And the key after it: markers end with their key, which may have ended since it opened this.
-      if (date === null || Math.abs(date - clock()) > windowMs || key.dropAt <= clock())
-        return refuse('payload.stale', DATE_PROBLEM)
-      return { reply: await next(inner, { level: 'single', ekm, binding, keyId: exchange.keyId, early: true }), code: null }
+      if (!isFresh(opened, date)) return refuse('payload.stale', DATE_PROBLEM)
+      const told = await opening()
+      if (openOnly) return { reply: new Response(null, { status: 204 }), code: null, ...told }
+      const { keyId } = opened.exchange
+      const how = { level: session === null ? 'single' : 'session', ekm, binding, keyId, early: session === null } as const
+      try {
+        return { reply: await next(request, how), code: null, ...told }
+      } catch {
+        return { ...refuse('payload.failed'), ...told }
+      }
     } catch (error) {
-      return refuse(error instanceof Unreadable ? error.code : 'payload.failed')
+      if (error instanceof Unreadable) return refuse(error.code)
+      if (isPosternError(error, 'payload.session_unknown', 'payload.refused', 'payload.truncated')) throw error
+      return refuse('payload.failed')
     }
   }
 
-  function read(message: Uint8Array, signal: AbortSignal): { fields: readonly FieldLine[]; inner: Request; url: URL } {
+  async function read(opened: Opened, outer: AbortSignal): Promise<Inner> {
     try {
-      const parsed = decodeRequest(message, { schemes, maxBytes: limits.requestBytes })
-      const inner = toRequest(parsed, signal)
-      return { fields: parsed.fields, inner, url: new URL(inner.url) }
+      const { message } = opened
+      if (message instanceof Uint8Array) {
+        const { content, ...head } = decodeRequest(message, { schemes, maxBytes: limits.requestBytes })
+        const request = toRequest(head, content, outer)
+        return { ...head, request, url: new URL(request.url) }
+      }
+      const { content, ...head } = await decodeRequestStream(message, { schemes })
+      // Whoever does not read to the end has nobody to tell.
+      head.trailers.catch(() => undefined)
+      const url = new URL(toRequest(head, null, outer).url)
+      if (streams(head.method, url)) return { ...head, url, ...streaming(head, content, outer) }
+      const whole = await readAll(content, limits.requestBytes)
+      if (whole === null) throw new Unreadable('bhttp.limit')
+      return { ...head, url, request: toRequest(head, whole, outer) }
     } catch (error) {
       if (isPosternError(error, 'bhttp.malformed', 'bhttp.limit')) throw new Unreadable(error.code)
       throw error
     }
   }
 
-  async function claim({ enc, keyId }: Exchange, { dropAt }: KemKey, date: number | null): Promise<ReplayVerdict> {
-    if (guard === null) return 'first'
+  /** Everything that must be remembered of a call until no copy of it can open, in one step. */
+  async function claim(opened: Opened, date: number | null): Promise<ReplayVerdict | 'closed'> {
     const now = clock()
-    const end = Math.min((date ?? now) + guard.windowMs, dropAt)
-    const expiresAt = Math.max(end, now + MIN_MARKER_MS) + 1000
-    if (expiresAt > now + 2 * guard.windowMs + 1000 && !spendLongMarker(now)) return 'unknown'
-    const name = await crypto.digest('SHA-256', tuple('postern:replay/v1', origin, u8(keyId), enc))
+    if (opened.format === 'session') {
+      const { session, counter } = opened
+      const windowMs = sessions!.windowMs
+      const until = windowMs === null ? 0 : markerEnd(date ?? now, windowMs, session.expiresAt, session.binding !== null)
+      return until === null ? 'unknown' : sessions!.claim(session, counter, until)
+    }
+    if (guard === null) return 'first'
+    const { key, exchange } = opened
+    const expiresAt = markerEnd(date ?? now, guard.windowMs, key.dropAt, false)
+    if (expiresAt === null) return 'unknown'
+    const name = await crypto.digest('SHA-256', tuple('postern:replay/v1', origin, u8(exchange.keyId), exchange.enc))
     return guard.claim({ name, expiresAt })
   }
 
-  async function seal({ reply, code }: Answer, exchange: Exchange, keys: readonly FieldLine[]): Promise<Response> {
-    const message = await encode(reply, [...(code === null ? [] : [[VERDICT_FIELD, code] as const]), ...keys])
-    if (message === null) return seal({ reply: innerProblem('payload.failed', clock()), code: 'payload.failed' }, exchange, keys)
-    const sealed = (await sealResponse({ crypto, random }, exchange, message)) as Uint8Array<ArrayBuffer>
-    return new Response(sealed, { status: 200, headers: { 'content-type': REPLY_TYPE, 'cache-control': 'no-store' } })
+  /** @param dropAt - when its key or session is over (ms) @returns `null` where a stranger asks for too many long ones */
+  function markerEnd(date: number, windowMs: number, dropAt: number, known: boolean): number | null {
+    const now = clock()
+    const end = Math.max(Math.min(date + windowMs, dropAt), now + MIN_MARKER_MS) + 1000
+    return end > now + 2 * windowMs + 1000 && !known && !spendLongMarker(now) ? null : end
   }
 
-  /** The padded message, or `null` for a reply that is too large, broken off or not sayable. */
-  async function encode(reply: Response, own: readonly FieldLine[]): Promise<Uint8Array | null> {
+  function isFresh(opened: Opened, date: number | null): boolean {
+    const windowMs = opened.format === 'session' ? sessions!.windowMs : (guard?.windowMs ?? DEFAULT_WINDOW_MS)
+    // Its window lives and dies with its secret: no copy can be older than the session.
+    if (windowMs === null) return true
+    // And the key: markers end with it, which may have ended since it opened this.
+    const endsAt = opened.format === 'session' ? opened.session.expiresAt : opened.key.dropAt
+    return date !== null && Math.abs(date - clock()) <= windowMs && clock() < endsAt
+  }
+
+  /** The field of a session that was opened, `null` where none is: the call goes on. */
+  async function open(
+    opened: Opened,
+    share: NonNullable<ReturnType<typeof readShare>>,
+    binding: Binding | null,
+  ): Promise<string | null> {
+    const keeper = sessions!
+    const keyConfig = opened.format === 'session' ? NO_CONFIG : encodeOne(opened.key.config)
+    const call = { context: opened.exchange.context, enc: opened.exchange.enc, keyConfig }
     try {
-      const content = await readAll(reply.body, limits.replyBytes)
-      if (content === null) return null
-      return encodeResponse({ status: reply.status, fields: [...linesOf(reply.headers), ...own], content, trailers: [] })
-    } catch {
-      return null
+      const accepted = await acceptSession(
+        { crypto, random },
+        { share, call, id: keeper.newId(), binding, limits: sessionLimits, now: clock() },
+      )
+      if (accepted === null) return null
+      await keeper.keep(accepted.session)
+      if (opened.format === 'session') await keeper.retire(opened.session, clock() + RETIRED_MS)
+      tell('payload.opened', { reason: binding === null ? 'anonymous' : 'bound', keyId: opened.exchange.keyId })
+      return accepted.field
+    } catch (error) {
+      if (isPosternError(error, 'store.outcome_unknown', 'store.unavailable', 'store.overloaded')) return null
+      throw error
     }
   }
 
+  async function seal({ reply, code, session }: Answer, opened: Opened, keys: readonly FieldLine[]): Promise<Response> {
+    const own: FieldLine[] = [...keys]
+    if (code !== null) own.push([VERDICT_FIELD, code])
+    if (session !== undefined) own.push([SESSION_FIELD, session])
+    const sealed = await sealOutbound({ crypto, random, ...limits }, opened, reply, own)
+    if (sealed !== null) return sealed
+    const failed = { reply: innerProblem('payload.failed', clock()), code: 'payload.failed' } as const
+    return seal(session === undefined ? failed : { ...failed, session }, opened, keys)
+  }
+
   /** `payload-keys: <seq>` when the client sealed to a key that is not the newest. */
-  async function newerKeys(ring: KemRing, keyId: number, now: number): Promise<readonly FieldLine[]> {
-    if (ring.offered(now)[0]?.config.keyId === keyId) return []
+  async function newerKeys(ring: KemRing, opened: Opened, now: number): Promise<readonly FieldLine[]> {
+    if (opened.format === 'session' || ring.offered(now)[0]?.config.keyId === opened.exchange.keyId) return []
     // The call has run: a store that fails now must not take its answer away.
     const current = await publish(ring).catch(() => null)
     return current === null ? [] : [[KEYS_FIELD, String(current.document.seq)]]
   }
 
-  function tell(type: 'payload.refused' | 'payload.replayed', { reason, keyId }: { reason: string; keyId?: number }): void {
-    const event = { id: ulid(clock, random), at: clock(), tenant, type, outcome: 'refused', reason } as const
+  type Told = 'payload.refused' | 'payload.replayed' | 'payload.opened' | 'payload.session_closed'
+  function tell(type: Told, { reason, keyId }: { reason: string; keyId?: number }): void {
+    const outcome = type === 'payload.opened' || type === 'payload.session_closed' ? 'success' : 'refused'
+    const event = { id: ulid(clock, random), at: clock(), tenant, type, outcome, reason } as const
     void (async () => runtime.events([keyId === undefined ? event : { ...event, detail: { keyId } }]))().catch(() => undefined)
   }
 
@@ -268,7 +385,42 @@ export function createPayloadServer(o: PayloadServerOptions): PayloadServer {
       if (wanted !== 'allowed' && wanted !== 'forbidden') return outerProblem('payload.required', 403)
       return next(request, { level: 'plain', ekm: null, binding: null, keyId: null, early: false })
     },
+    async forget(selection) {
+      await sessions?.forget(selection)
+      tell('payload.session_closed', { reason: 'forget' })
+    },
+    async sweep(now, budgetMs) {
+      await sessions?.sweep(now, budgetMs)
+    },
   }
+}
+
+/** The request's head as a request of its own: reading the content is the handler's. */
+function withoutContent({ url, method, headers }: Request): Request {
+  return new Request(url, { method, headers })
+}
+
+/** A request whose content is still coming: should its end not be authenticated, its signal says so as well. */
+function streaming(head: RequestHead, content: ReadableStream<Uint8Array>, outer: AbortSignal): { readonly request: Request } {
+  const broken = new AbortController()
+  const reader = content.getReader()
+  const watched = new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        try {
+          const { done, value } = await reader.read()
+          if (done) controller.close()
+          else controller.enqueue(value)
+        } catch (error) {
+          broken.abort(error)
+          throw error
+        }
+      },
+      cancel: (reason) => reader.cancel(reason),
+    },
+    { highWaterMark: 0 },
+  )
+  return { request: toRequest(head, watched, AbortSignal.any([outer, broken.signal])) }
 }
 
 /** Whether one more may pass: `most` a minute. */

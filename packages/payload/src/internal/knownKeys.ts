@@ -3,7 +3,7 @@ import { fromUtf8 } from '@postern/core/bytes'
 import { PosternError } from '@postern/core/errors'
 import type { SealedFetchOptions } from '../client.js'
 import type { AeadId } from '../hpke.js'
-import { type KeyDocument, verifyKeyDocument } from '../keys.js'
+import { type KeyDocument, type SessionOffer, verifyKeyDocument } from '../keys.js'
 import { decodeKeyConfigs, KEYS_TYPE, type KeyConfig } from '../ohttp.js'
 import { mediaType, readAll } from './messages.js'
 import { KEY_DOCUMENT_TYPE, WELL_KNOWN } from './wire.js'
@@ -13,6 +13,10 @@ export interface Target {
   readonly gateway: string
   readonly config: KeyConfig
   readonly aead: AeadId
+  /** Whether the gateway is known to take chunked messages: a signed document is of one that does. */
+  readonly chunked: boolean
+  /** What sessions are offered. */
+  readonly session: SessionOffer | null
 }
 
 export interface KnownKeys {
@@ -34,8 +38,8 @@ interface Known {
 
 const MAX_DOCUMENT_BYTES = 16_384
 const UNSIGNED_LIFE_MS = 3_600_000
-const NATIVE_AES: readonly AeadId[] = [0x0002, 0x0003, 0x0001]
-const SLOW_AES: readonly AeadId[] = [0x0003, 0x0002, 0x0001]
+export const NATIVE_AES: readonly AeadId[] = [0x0002, 0x0003, 0x0001]
+export const SLOW_AES: readonly AeadId[] = [0x0003, 0x0002, 0x0001]
 
 /** @param o.roots - `null` trusts TLS alone and the literal list */
 export function knownKeys(
@@ -52,14 +56,14 @@ export function knownKeys(
     if (roots === null) {
       if (type !== KEYS_TYPE) throw transport('not a list of key configurations')
       const gateway = `${origin}${WELL_KNOWN}`
-      return { text: '', seq: 0, expiresAt: clock() + UNSIGNED_LIFE_MS, target: choose(gateway, decodeKeyConfigs(body)) }
+      return { text: '', seq: 0, expiresAt: clock() + UNSIGNED_LIFE_MS, target: choose(gateway, decodeKeyConfigs(body), null) }
     }
     const text = fromUtf8(body)
     if (type !== KEY_DOCUMENT_TYPE || text === null) throw transport('not a key document')
     const highest = Math.max((await seen?.get()) ?? 0, known?.seq ?? 0)
     const before = known !== null && known.seq === highest ? { seq: highest, text: known.text } : { seq: highest }
     const document: KeyDocument = await verifyKeyDocument(crypto, text, { roots, origin, now: clock(), seen: before })
-    const target = choose(document.gateway, document.keys)
+    const target = choose(document.gateway, document.keys, document)
     if (document.seq > highest) await seen?.set(document.seq)
     return { text, seq: document.seq, expiresAt: document.exp * 1000, target }
   }
@@ -82,10 +86,11 @@ export function knownKeys(
     }
   }
 
-  function choose(gateway: string, configs: readonly KeyConfig[]): Target {
+  function choose(gateway: string, configs: readonly KeyConfig[], signed: Pick<KeyDocument, 'session'> | null): Target {
     for (const config of configs) {
       const aead = preferred.find((id) => config.suites.some((suite) => suite.aead === id))
-      if (kems.includes(config.kem) && aead !== undefined) return { gateway, config, aead }
+      if (kems.includes(config.kem) && aead !== undefined)
+        return { gateway, config, aead, chunked: signed !== null, session: signed?.session ?? null }
     }
     throw new PosternError('payload.keys_untrusted', { reason: 'no key with a KEM and AEAD that is allowed here' })
   }
@@ -118,7 +123,7 @@ export function knownKeys(
 }
 
 /** The promise, or the signal's reason as soon as it aborts; the fetch goes on for the others who wait. */
-function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+export function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   signal.throwIfAborted()
   return new Promise((resolve, reject) => {
     const abort = (): void => reject(signal.reason)

@@ -1,7 +1,8 @@
 /** Between Fetch objects and Binary HTTP messages. */
 import { PosternError } from '@postern/core/errors'
-import type { BhttpRequest, BhttpResponse, FieldLine } from '../bhttp.js'
+import type { BhttpRequest, FieldLine } from '../bhttp.js'
 import { HOP_FIELDS } from './fieldRules.js'
+import { type Source, sourceOf } from './source.js'
 
 /** Dropped on the way in and out: fields of one hop, of the outer message, and of this layer. */
 function stays(name: string): boolean {
@@ -25,14 +26,20 @@ export function linesOf(headers: Headers): readonly FieldLine[] {
   return lines
 }
 
+/** What comes before the content. */
+export type RequestHead = Omit<BhttpRequest, 'content' | 'trailers'>
+/** Content that is here, or comes; `null` for none. */
+export type Content = Uint8Array | ReadableStream<Uint8Array> | null
+
 /** The inner request as handlers see it. @throws PosternError `bhttp.malformed` for what Fetch cannot say: TRACE, content on GET and HEAD */
-export function toRequest(inner: BhttpRequest, signal: AbortSignal): Request {
+export function toRequest(head: RequestHead, content: Content, signal: AbortSignal): Request {
   const headers = new Headers()
   // Compression inside would leak by length what sealing hides (C15): no handler is asked for it.
-  for (const [name, value] of inner.fields) if (stays(name) && name !== 'accept-encoding') headers.append(name, value)
-  const body = inner.content.length === 0 ? null : (inner.content as Uint8Array<ArrayBuffer>)
+  for (const [name, value] of head.fields) if (stays(name) && name !== 'accept-encoding') headers.append(name, value)
+  const body = content instanceof Uint8Array ? (content.length === 0 ? null : (content as Uint8Array<ArrayBuffer>)) : content
+  const init = { method: head.method, headers, body, signal, ...(body instanceof ReadableStream ? { duplex: 'half' } : {}) }
   try {
-    return new Request(`${inner.scheme}://${inner.authority}${inner.path}`, { method: inner.method, headers, body, signal })
+    return new Request(`${head.scheme}://${head.authority}${head.path}`, init)
   } catch (cause) {
     throw new PosternError('bhttp.malformed', { reason: 'a request that Fetch cannot say', cause })
   }
@@ -41,11 +48,15 @@ export function toRequest(inner: BhttpRequest, signal: AbortSignal): Request {
 const NULL_BODY: ReadonlySet<number> = /* @__PURE__ */ new Set([204, 205, 304])
 
 /** The reply as the caller of the sealed fetch sees it. */
-export function toResponse(inner: BhttpResponse, url: string): Response {
+export function toResponse(
+  { status, fields }: { readonly status: number; readonly fields: readonly FieldLine[] },
+  content: Exclude<Content, null>,
+  url: string,
+): Response {
   const headers = new Headers()
-  for (const [name, value] of inner.fields) if (stays(name)) headers.append(name, value)
-  const body = NULL_BODY.has(inner.status) ? null : (inner.content as Uint8Array<ArrayBuffer>)
-  const response = new Response(body, { status: inner.status, headers })
+  for (const [name, value] of fields) if (stays(name)) headers.append(name, value)
+  const body = NULL_BODY.has(status) ? null : (content as Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array>)
+  const response = new Response(body, { status, headers })
   Object.defineProperty(response, 'url', { value: url })
   return response
 }
@@ -71,24 +82,32 @@ export function mediaType(headers: Headers): string {
 /** The whole body, or `null` when it is larger than `maxBytes`: the rest is not read. */
 export async function readAll(body: ReadableStream<Uint8Array> | null, maxBytes: number): Promise<Uint8Array | null> {
   if (body === null) return new Uint8Array(0)
-  const reader = body.getReader()
-  const chunks: Uint8Array[] = []
-  let length = 0
-  for (;;) {
-    const { done, value } = await reader.read()
-    if (done) break
-    length += value.length
-    if (length > maxBytes) {
-      await reader.cancel().catch(() => undefined)
-      return null
-    }
-    chunks.push(value)
-  }
-  const out = new Uint8Array(length)
-  let at = 0
-  for (const chunk of chunks) {
-    out.set(chunk, at)
-    at += chunk.length
-  }
-  return out
+  const source = sourceOf(body)
+  if (await filled(source, maxBytes)) return source.take(source.held)
+  await source.cancel()
+  return null
+}
+
+/** Reads up to `maxBytes`. @returns whether that is all there is; otherwise the source holds more than it, and goes on */
+export async function filled(source: Source, maxBytes: number): Promise<boolean> {
+  while (source.held <= maxBytes) if (!(await source.more())) return true
+  return false
+}
+
+/** What a source holds and brings, as a stream: one piece each time that one is asked for. */
+export function streamOf(source: Source): ReadableStream<Uint8Array> {
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        while (source.held === 0)
+          if (!(await source.more())) {
+            controller.close()
+            return
+          }
+        controller.enqueue(source.some(source.held))
+      },
+      cancel: (reason) => source.cancel(reason),
+    },
+    { highWaterMark: 0 },
+  )
 }

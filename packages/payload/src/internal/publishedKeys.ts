@@ -6,7 +6,7 @@ import { PosternError } from '@postern/core/errors'
 import { type JsonObject, type JsonValue, parseJson } from '@postern/core/json'
 import { thumbprint } from '@postern/core/jwk'
 import { newRev, OutcomeUnknown, type Rec, type Runtime } from '@postern/store'
-import { DOCUMENT_LIFE_S, type KemRing, type KeyDocument, signKeyDocument } from '../keys.js'
+import { DOCUMENT_LIFE_S, type KemRing, type KeyDocument, type SessionOffer, signKeyDocument } from '../keys.js'
 import { encodeKeyConfigs } from '../ohttp.js'
 import { peekPayload } from './keyDocument.js'
 
@@ -25,8 +25,10 @@ export function publishedKeys(o: {
   readonly origin: string
   readonly gateway: string
   readonly root: Signer
+  /** What sessions are offered; `null` for none. */
+  readonly session: SessionOffer | null
 }): (ring: KemRing) => Promise<Published> {
-  const { runtime, tenant, origin, gateway, root } = o
+  const { runtime, tenant, origin, gateway, root, session } = o
   const { store, clock, crypto, random } = runtime
   const part = { tenant, id: 'keys:payload' }
   const key = 'document'
@@ -41,7 +43,8 @@ export function publishedKeys(o: {
       document.gateway === gateway &&
       now / 1000 < document.iat + DOCUMENT_LIFE_S / 2 &&
       signerOf(text) === rootKid &&
-      equal(encodeKeyConfigs(document.keys), encodeKeyConfigs(configs))
+      equal(encodeKeyConfigs(document.keys), encodeKeyConfigs(configs)) &&
+      JSON.stringify(document.session) === JSON.stringify(session)
     )
   }
 
@@ -57,7 +60,7 @@ export function publishedKeys(o: {
       // Never below the clock: a store that was lost must not restart under what clients have seen.
       const seq = Math.max((standing?.document.seq ?? 0) + 1, iat)
       const keys = ring.offered(now).map(({ config }) => config)
-      const document = { origin, gateway, seq, iat, exp: iat + DOCUMENT_LIFE_S, keys, session: null }
+      const document = { origin, gateway, seq, iat, exp: iat + DOCUMENT_LIFE_S, keys, session }
       const text = await signKeyDocument(crypto, root, document)
       try {
         const put = { op: 'put', key, value: utf8(text), rev: rec?.rev ?? null } as const

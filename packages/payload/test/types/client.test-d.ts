@@ -10,6 +10,7 @@ export function advise(code: SealedFetchCode): string {
     case 'payload.outcome_unknown':
       return 'ask the API'
     case 'payload.reply_refused':
+    case 'payload.truncated':
     case 'payload.keys_untrusted':
     case 'payload.keys_rolled_back':
       return 'somebody is in between'

@@ -1,0 +1,341 @@
+import { encodeBase64url } from '@postern/core/base64url'
+import { concat, equal, hex, utf8 } from '@postern/core/bytes'
+import { createKeyRingDocument, openKeyRing } from '@postern/core/keyRing'
+import { describe, expect, it } from 'vitest'
+import type { SealedFetchOptions } from '../../src/client.js'
+import { localReplayGuard, noReplayGuard } from '../../src/replay.js'
+import type { PayloadServerOptions } from '../../src/server.js'
+import { localSessions, type SessionKeeper, sharedSessions } from '../../src/session.js'
+import { backends } from '../backends.js'
+import { codeOf } from '../codeOf.js'
+import { ORIGIN, random, recording, type World, world } from '../world.js'
+
+type Kept = Parameters<typeof recording>[0]
+
+function local(w: World): SessionKeeper {
+  return localSessions({ clock: () => w.now, random, crypto: w.crypto })
+}
+
+async function shared(w: World, store = w.store): Promise<SessionKeeper> {
+  const clock = () => w.now
+  const keys = await openKeyRing(await createKeyRingDocument({ clock, random, crypto: w.crypto }), w.crypto)
+  return sharedSessions({ store, tenant: 'bank', ring: keys.short, clock, random, crypto: w.crypto })
+}
+
+const keepers = [
+  ['local', async (w: World) => local(w)],
+  ['shared', shared],
+] as const
+
+const types = (kept: Kept): string[] => kept.map(({ headers }) => headers.get('content-type')!.replace(/^.*[/.]/, ''))
+
+describe.each(keepers)('a sealed fetch over %s sessions', (_, keeper) => {
+  for (const crypto of backends)
+    it(`${crypto.name}: opens with the first call and goes on in the session`, async () => {
+      const w = await world(crypto)
+      const kept: Kept = []
+      const call = w.client(w.server({ sessions: await keeper(w) }), { wire: recording(kept) })
+      for (const path of ['a', 'b', 'c']) expect(await (await call(`${ORIGIN}/${path}`)).text()).toBe('hello GET')
+      const answer = await call(`${ORIGIN}/d`, { method: 'POST', body: 'x'.repeat(200_000) })
+      expect([answer.status, await answer.text()]).toEqual([200, 'hello POST'])
+      expect(w.seen.map(({ call }) => [call.level, call.keyId, call.early])).toEqual([
+        ['single', 1, true],
+        ['session', 0, false],
+        ['session', 0, false],
+        ['session', 0, false],
+      ])
+      expect(w.seen[3]!.body.length).toBe(200_000)
+      expect(types(kept)).toEqual(['ohttp-req', 'session-req', 'session-req', 'session-req'])
+    })
+
+  it('opens first where the first call must not be early, once for all who wait', async () => {
+    const w = await world()
+    const kept: Kept = []
+    const call = w.client(w.server({ sessions: await keeper(w) }), { wire: recording(kept) })
+    const answers = await Promise.all(Array.from({ length: 20 }, (_, i) => call(`${ORIGIN}/${i}`, { method: 'POST', body: 'x' })))
+    expect(answers.every(({ status }) => status === 200)).toBe(true)
+    expect(w.seen).toHaveLength(20)
+    expect(w.seen.every(({ call }) => call.level === 'session')).toBe(true)
+    expect(types(kept).filter((type) => type === 'ohttp-req')).toHaveLength(1)
+  })
+
+  it('early says what may travel before a session exists', async () => {
+    for (const [early, method, level] of [
+      ['never', 'GET', 'session'],
+      ['safe', 'GET', 'single'],
+      ['safe', 'POST', 'session'],
+      ['any', 'POST', 'single'],
+    ] as const) {
+      const w = await world()
+      await w.client(w.server({ sessions: await keeper(w) }), { early })(`${ORIGIN}/a`, { method })
+      expect([early, method, w.seen[0]!.call.level]).toEqual([early, method, level])
+    }
+  })
+
+  it('a route that wants a session gets one: what came early was not processed and is sent again', async () => {
+    const w = await world()
+    const server = w.server({ sessions: await keeper(w), requirement: () => 'session' })
+    expect((await w.client(server)(`${ORIGIN}/a`)).status).toBe(200)
+    expect(w.seen.map(({ call }) => call.level)).toEqual(['session'])
+  })
+
+  it('the caller is bound at the opening, under an exporter that covers the share, and known in every later call', async () => {
+    const w = await world()
+    const { headers, bind, asked } = await dpop(w)
+    const server = w.server({ sessions: await keeper(w), bind, requirement: () => 'bound' })
+    const call = w.client(server, { headers, early: 'never' })
+    for (let i = 0; i < 3; i++) expect((await call(`${ORIGIN}/a`, { method: 'POST' })).status).toBe(200)
+    expect(w.seen.map(({ call }) => call.binding?.jkt)).toEqual([asked.jkt, asked.jkt, asked.jkt])
+    // Bound once; no later call was asked for a proof of its own.
+    expect([asked.binds, asked.bound]).toEqual([1, [false, true, true, true]])
+  })
+
+  it.each<[string, (o: { share: boolean }) => boolean]>([
+    ['another ekm', () => true],
+    ['an ekm without the share', () => false],
+  ])('a proof over %s binds nothing: the session is anonymous, and a bound route refuses', async (_, wrong) => {
+    const w = await world()
+    const { headers, bind } = await dpop(w)
+    const server = w.server({
+      sessions: await keeper(w),
+      bind,
+      requirement: (_, { pathname }) => (pathname === '/a' ? 'bound' : 'allowed'),
+    })
+    const call = w.client(server, {
+      early: 'never',
+      headers: (call) => headers({ ...call, bound: null, ekm: () => (wrong({ share: true }) ? random(32) : random(32).fill(7)) }),
+    })
+    const answer = await call(`${ORIGIN}/a`, { method: 'POST' })
+    expect([answer.status, await answer.text()]).toEqual([403, expect.stringContaining('payload.required')])
+    expect((await call(`${ORIGIN}/b`, { method: 'POST' })).status).toBe(200)
+    expect(w.seen.map(({ call }) => [call.level, call.binding])).toEqual([['session', null]])
+  })
+
+  it('a changed token is bound by opening again inside the session', async () => {
+    const w = await world()
+    const { headers, bind, asked } = await dpop(w)
+    const kept: Kept = []
+    const server = w.server({ sessions: await keeper(w), bind, requirement: () => 'bound' })
+    const call = w.client(server, { headers, wire: recording(kept), early: 'never' })
+    await call(`${ORIGIN}/a`)
+    asked.token = 'second'
+    for (let i = 0; i < 3; i++) await call(`${ORIGIN}/a`)
+    const aths = w.seen.map(({ call }) => call.binding?.ath)
+    expect(new Set(aths).size).toBe(2)
+    expect(aths.at(-1)).toBe(encodeBase64url(await w.crypto.digest('SHA-256', utf8('second'))))
+    expect(types(kept).filter((type) => type === 'ohttp-req')).toHaveLength(1)
+  })
+
+  it('C13 the old session after a re-keying: serves what is under way for 30 s, then nothing', async () => {
+    const w = await world()
+    const kept: Kept = []
+    const server = w.server({ sessions: await keeper(w), sessionLimits: { max: 10 } })
+    const call = w.client(server, { wire: recording(kept) })
+    await call(`${ORIGIN}/a`)
+    const first = () =>
+      kept.filter(({ headers }) => headers.get('content-type')?.includes('session')).map(({ body }) => hex(body.slice(7, 23)))
+    for (let i = 0; i < 12; i++) await call(`${ORIGIN}/${i}`)
+    const ids = [...new Set(first())]
+    expect(ids.length).toBe(2)
+    const held = await heldSession(w, server, ids[0]!)
+    expect(held).toBe(true)
+    w.now += 30_000
+    expect(await heldSession(w, server, ids[0]!)).toBe(false)
+    expect((await call(`${ORIGIN}/last`)).status).toBe(200)
+  })
+
+  it('forget ends sessions at once, by id, by caller and all; the next call opens another where it may', async () => {
+    for (const selection of ['sid', 'jkt', 'all'] as const) {
+      const w = await world()
+      const { headers, bind, asked } = await dpop(w)
+      const kept: Kept = []
+      const server = w.server({ sessions: await keeper(w), bind })
+      const call = w.client(server, { headers, wire: recording(kept) })
+      await call(`${ORIGIN}/a`)
+      await call(`${ORIGIN}/b`)
+      const sid = kept.at(-1)!.body.slice(7, 23)
+      await server.forget({ jkt: 'somebody else' })
+      expect((await call(`${ORIGIN}/c`, { method: 'POST' })).status).toBe(200)
+      await server.forget(selection === 'sid' ? { sid } : selection === 'jkt' ? { jkt: asked.jkt } : { all: true })
+      // It cannot be known that the session's end was not made up on the way.
+      expect(await codeOf(() => call(`${ORIGIN}/d`, { method: 'POST' }))).toBe('payload.outcome_unknown')
+      expect((await call(`${ORIGIN}/e`, { method: 'POST' })).status).toBe(200)
+      await server.forget({ all: true })
+      expect((await call(`${ORIGIN}/f`)).status).toBe(200)
+      expect(w.seen.map(({ url }) => url.at(-1))).toEqual(['a', 'b', 'c', 'e', 'f'])
+    }
+  })
+
+  it('an expired session is not called in, and a call that comes late is not served', async () => {
+    const w = await world()
+    const kept: Kept = []
+    const server = w.server({ sessions: await keeper(w) })
+    const call = w.client(server, { wire: recording(kept) })
+    await call(`${ORIGIN}/a`)
+    await call(`${ORIGIN}/b`)
+    const late = kept.at(-1)!
+    w.now += 3_600_000
+    const answer = await server.fetch(replayed(late), w.next)
+    expect([answer.status, await answer.text()]).toEqual([400, expect.stringContaining('payload.session_unknown')])
+    await call(`${ORIGIN}/c`)
+    expect(types(kept)).toEqual(['ohttp-req', 'session-req', 'ohttp-req'])
+  })
+
+  it('C04 a session call copied 50 times in parallel runs once; later copies are told so inside', async () => {
+    const w = await world()
+    const kept: Kept = []
+    const sessions = await keeper(w)
+    const servers = [w.server({ sessions }), w.server({ sessions })]
+    const call = w.client(servers[0]!, { wire: (inner) => recording(kept)(inner) })
+    await call(`${ORIGIN}/a`)
+    await call(`${ORIGIN}/b`)
+    w.seen.length = 0
+    let copies = 0
+    const stolen = w.client(servers[0]!, {
+      wire: (inner) => async (input, init) => {
+        const request = new Request(input, init)
+        if (!request.headers.get('content-type')?.includes('session')) return inner(request)
+        const body = new Uint8Array(await request.arrayBuffer())
+        const send = (i: number) =>
+          servers[i % 2]!.fetch(replayed({ ...kept[0]!, headers: request.headers, body }), (r, c) => w.next(r, c))
+        const answers = await Promise.all(Array.from({ length: 50 }, (_, i) => send(i)))
+        copies += answers.length
+        return answers[0]!
+      },
+    })
+    await stolen(`${ORIGIN}/x`)
+    await codeOf(() => stolen(`${ORIGIN}/y`, { method: 'POST' }))
+    expect(copies).toBe(50)
+    expect(w.seen.filter(({ url }) => url.endsWith('/y'))).toHaveLength(1)
+  })
+})
+
+describe('an opening', () => {
+  it.each([
+    ['no guard', noReplayGuard],
+    ['a guard of one node among several', localReplayGuard({ clock: () => 0 })],
+  ] as const)('with %s an unsafe call goes in a session', async (_, replay) => {
+    const w = await world()
+    const call = w.client(w.server({ replay, sessions: local(w) }))
+    expect((await call(`${ORIGIN}/a`, { method: 'POST' })).status).toBe(200)
+    expect(w.seen[0]!.call.level).toBe('session')
+  })
+
+  it('in the hybrid KEM, for key and share', async () => {
+    const w = await world()
+    const kept: Kept = []
+    const call = w.client(w.server({ sessions: local(w) }), { shareKem: 0x647a, wire: recording(kept) })
+    await call(`${ORIGIN}/a`)
+    await call(`${ORIGIN}/b`)
+    expect(w.seen.map(({ call }) => call.level)).toEqual(['single', 'session'])
+    expect(kept[0]!.body.length).toBeGreaterThan(1600)
+  })
+
+  it('of nothing that is allowed opens nothing, and the call goes on', async () => {
+    const w = await world()
+    const signed = w.server({ sessions: local(w), sessionLimits: { aeads: [0x0001] } })
+    const strict: Partial<PayloadServerOptions> = { sessions: local(w), sessionLimits: { aeads: [] } }
+    const narrow = w.server(strict)
+    let which = signed
+    const call = w.client(signed, {
+      wire: () => (input, init) => which.fetch(new Request(input, init), (inner, how) => w.next(inner, how)),
+    })
+    await call(`${ORIGIN}/a`)
+    which = narrow
+    await call(`${ORIGIN}/b`)
+    const fresh = w.client(narrow)
+    expect((await fresh(`${ORIGIN}/c`)).status).toBe(200)
+    expect((await fresh(`${ORIGIN}/d`, { method: 'POST' })).status).toBe(200)
+    expect(w.seen.slice(-2).map(({ call }) => call.level)).toEqual(['single', 'single'])
+  })
+
+  it('a gateway that answers nothing is not asked again at once', async () => {
+    const w = await world()
+    let tries = 0
+    const server = w.server({ sessions: local(w) })
+    const call = w.client(server, {
+      wire: (inner) => async (input, init) => {
+        if (new Request(input, init).method !== 'POST') return inner(input, init)
+        tries++
+        return new Response('busy', { status: 503 })
+      },
+    })
+    expect(await codeOf(() => call(`${ORIGIN}/a`, { method: 'POST' }))).toBe('payload.transport')
+    const before = tries
+    expect(await codeOf(() => call(`${ORIGIN}/b`, { method: 'POST' }))).toBe('payload.transport')
+    expect(tries).toBe(before)
+    w.now += 60_000
+    expect(await codeOf(() => call(`${ORIGIN}/c`, { method: 'POST' }))).toBe('payload.transport')
+    expect(tries).toBeGreaterThan(before)
+    expect(w.seen).toEqual([])
+  })
+
+  it('reopen opens one before any call; session off opens none', async () => {
+    const w = await world()
+    const kept: Kept = []
+    const server = w.server({ sessions: local(w) })
+    const call = w.client(server, { wire: recording(kept) })
+    await call.reopen()
+    await call(`${ORIGIN}/a`)
+    expect(types(kept)).toEqual(['ohttp-req', 'session-req'])
+    const off = w.client(server, { session: 'off' })
+    await off.reopen()
+    await off(`${ORIGIN}/b`, { method: 'POST' })
+    expect(w.seen.map(({ call }) => call.level)).toEqual(['session', 'single'])
+  })
+})
+
+/** A caller with a key and a token, and the host's check of its proof. */
+async function dpop(w: World) {
+  const jwk = await w.crypto.generateKey('ES256', random)
+  const { publicJwk } = await w.crypto.signer('ES256', jwk)
+  const { thumbprint } = await import('@postern/core/jwk')
+  const asked = { jkt: await thumbprint(w.crypto, publicJwk), binds: 0, bound: [] as boolean[], token: 'first' }
+  const part = (value: unknown): string => encodeBase64url(utf8(JSON.stringify(value)))
+  const athOf = async (token: string) => encodeBase64url(await w.crypto.digest('SHA-256', utf8(token)))
+  const headers: NonNullable<SealedFetchOptions['headers']> = async ({ ekm, bound }) => {
+    asked.bound.push(bound !== null)
+    const authorization = `DPoP ${asked.token}`
+    if (bound !== null && bound.ath === (await athOf(asked.token))) return { authorization }
+    const payload = { ath: await athOf(asked.token), ekm: encodeBase64url(await ekm()) }
+    return { authorization, dpop: `${part({ typ: 'dpop+jwt', jwk: publicJwk })}.${part(payload)}.c2ln` }
+  }
+  const bind: NonNullable<PayloadServerOptions['bind']> = async (inner, ekm) => {
+    asked.binds++
+    const proof = inner.headers.get('dpop')
+    if (proof === null) return null
+    const { ath, ekm: claimed } = JSON.parse(Buffer.from(proof.split('.')[1]!, 'base64url').toString())
+    return claimed === encodeBase64url(ekm) ? { jkt: asked.jkt, ath, expiresAt: w.now + 600_000 } : null
+  }
+  return { headers, bind, asked }
+}
+
+function replayed({ url, body, headers }: Kept[number]): Request {
+  return new Request(url, {
+    method: 'POST',
+    headers: { 'content-type': headers.get('content-type')! },
+    body: body as Uint8Array<ArrayBuffer>,
+  })
+}
+
+/** Whether a session is held: one that is refuses a forged call, one that is not is unknown. */
+async function heldSession(_: World, server: ReturnType<World['server']>, id: string): Promise<boolean> {
+  const head = concat(
+    Uint8Array.of(0, 0xff, 1, 0, 1, 0, 2),
+    Uint8Array.from(Buffer.from(id, 'hex')),
+    new Uint8Array(16),
+    Uint8Array.of(0),
+    random(40),
+  )
+  const answer = await server.fetch(
+    new Request(`${ORIGIN}/ohttp`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/vnd.postern.session-req' },
+      body: head as Uint8Array<ArrayBuffer>,
+    }),
+    () => Promise.reject(new Error('opened')),
+  )
+  const text = await answer.text()
+  expect(answer.status).toBe(400)
+  return !text.includes('session_unknown') && equal(utf8('x'), utf8('x'))
+}
