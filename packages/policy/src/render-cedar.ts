@@ -4,9 +4,8 @@
  */
 import type { Box, Condition, PolicyDocument, Rule } from './document.js'
 import type { Facts } from './facts.js'
-import { readFact, versionOf } from './internal/factValues.js'
 import { and, type Bound, type Dialect, not, ruleText, symbols, wellFormed } from './internal/render.js'
-import type { Slots } from './internal/slots.js'
+import { factValue, type Slots } from './internal/slots.js'
 import type { FactSpec, FactValue, Schema } from './schema.js'
 import { compareVersions, parseVersion } from './version.js'
 
@@ -38,13 +37,13 @@ export function renderCedar(schema: Schema, doc: PolicyDocument): CedarRendering
     context(f) {
       const out: Record<string, FactValue | CedarVersion> = {}
       f.schema.names.forEach((name, slot) => {
-        const value = readFact(f as Slots, name)
+        const value = factValue(f as Slots, slot)
         if (value === null) return
         if (schema.spec.facts[name]!.type !== 'version') {
           out[name] = value
           return
         }
-        const order = (text: string): number => compareVersions(versionOf(f as Slots, slot), parseVersion(text)!)
+        const order = (text: string): number => compareVersions(parseVersion(value as string)!, parseVersion(text)!)
         const points = named.get(name) ?? []
         out[name] = { atLeast: points.filter((p) => order(p) >= 0), above: points.filter((p) => order(p) > 0) }
       })

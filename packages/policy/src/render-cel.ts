@@ -4,9 +4,8 @@
  */
 import type { Rule } from './document.js'
 import type { Facts } from './facts.js'
-import { readFact, versionOf } from './internal/factValues.js'
 import { type Bound, type Dialect, ruleText, symbols, wellFormed } from './internal/render.js'
-import type { Slots } from './internal/slots.js'
+import { factValue, type Slots } from './internal/slots.js'
 import type { FactSpec, Schema } from './schema.js'
 import { parseVersion, type Version } from './version.js'
 
@@ -27,10 +26,10 @@ export function celFacts(f: Facts): Readonly<Record<string, CelFact>> {
   const slots = f as Slots
   const out: Record<string, CelFact> = {}
   f.schema.names.forEach((name, slot) => {
-    const value = readFact(slots, name)
+    const value = factValue(slots, slot)
     if (value === null) return
     const isVersion = f.schema.spec.facts[name]!.type === 'version'
-    out[name] = isVersion ? sortable(versionOf(slots, slot)) : typeof value === 'number' ? BigInt(value) : value
+    out[name] = isVersion ? sortable(parseVersion(value as string)!) : typeof value === 'number' ? BigInt(value) : value
   })
   return out
 }

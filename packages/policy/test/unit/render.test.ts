@@ -80,8 +80,8 @@ it('what is missing, or does not exist here, is not among the facts of another e
   expect(celFacts(facts)).toEqual({
     action: 'login',
     version: '00000005.00000010.00000000.00000000-1beta!0012',
-    groups: ['a', 'b'],
-    level: 'strongbox',
+    groups: ['b', 'a'],
+    level: 'enclave',
   })
   expect(celFacts(encode(small, { action: 'confirm', amount: 3, rooted: true, app: 'x' }))).toEqual({
     action: 'confirm',
@@ -96,8 +96,8 @@ it('what is missing, or does not exist here, is not among the facts of another e
   expect(context(facts)).toEqual({
     action: 'login',
     version: { atLeast: ['5.10-beta.2', '5.9'], above: ['5.9'] },
-    groups: ['a', 'b'],
-    level: 'strongbox',
+    groups: ['b', 'a'],
+    level: 'enclave',
   })
 })
 
