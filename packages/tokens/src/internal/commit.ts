@@ -16,7 +16,7 @@ export interface Committed {
 export async function commit(part: Part, ops: readonly Op[], { runtime }: Pick<IssuerContext, 'runtime'>): Promise<Committed> {
   const { store, random, clock } = runtime
   const rev = newRev(random)
-  const now = clock()
+  const now = instantOf(ops, clock())
   try {
     return { rev, answer: await store.commit(part, ops, { now, rev }) }
   } catch (error) {
@@ -33,7 +33,7 @@ export async function commitRepeatable(
 ): Promise<Commit> {
   const { store, random, clock } = runtime
   const rev = newRev(random)
-  const now = clock()
+  const now = instantOf(ops, clock())
   for (let n = 1; ; n++) {
     try {
       const answer = await store.commit(part, ops, { now, rev })
@@ -43,6 +43,13 @@ export async function commitRepeatable(
       if (n === 4 || !isPosternError(error, 'store.outcome_unknown')) throw error
     }
   }
+}
+
+/** Now; just before what is written is over, where the store has kept the call waiting for longer than that lives: it was judged in time. */
+function instantOf(ops: readonly Op[], now: number): number {
+  let instant = now
+  for (const op of ops) if ('expiresAt' in op && op.expiresAt <= instant) instant = op.expiresAt - 1
+  return instant
 }
 
 function settles(ops: readonly Op[]): boolean {

@@ -212,6 +212,26 @@ describe('a device that polls', () => {
     expect((await w.poll(device_code)).status).toBe(200)
   })
 
+  it('is answered though the store kept it waiting for longer than the interval', async () => {
+    let stallMs = 0
+    const w: DeviceWorld = await deviceWorld({
+      wrap: (store) => ({
+        ...store,
+        async read(...a) {
+          const recs = await store.read(...a)
+          w?.advance(stallMs)
+          return recs
+        },
+      }),
+    })
+    const { device_code, user_code } = (await w.begin()).body
+    stallMs = 20_000
+    expect((await w.poll(device_code)).body.error).toBe('authorization_pending')
+    stallMs = 0
+    await w.decide((await w.claim(user_code)).id, granted())
+    expect((await w.poll(device_code)).status).toBe(200)
+  })
+
   it('never touches what its user decides by', async () => {
     const w = await deviceWorld()
     const { device_code, user_code } = (await w.begin()).body

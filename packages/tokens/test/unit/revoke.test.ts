@@ -27,6 +27,14 @@ describe('revocation', () => {
     expect((await refresh(w, refresh_token!)).body.error).toBe('invalid_grant')
   })
 
+  it('RFC 7009 of a refresh token whose family has ended long ago is answered as that of any other: 200', async () => {
+    const w = await world({ config: { lifetimes: { familySec: 3600 } } })
+    const { refresh_token } = await login(w)
+    w.advance(3_600_000)
+    expect((await w.post('/revoke', { token: refresh_token! }, { headers: portal })).status).toBe(200)
+    expect((await refresh(w, refresh_token!)).body.error).toBe('invalid_grant')
+  })
+
   it('of a client of a user ends the consent it had, too', async () => {
     const w = await world()
     const [context] = w.contexts
