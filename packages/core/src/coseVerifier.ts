@@ -7,7 +7,7 @@ import { decodeBase64url } from './base64url.js'
 import type { CoseKey } from './cose.js'
 import type { CryptoPort, Now, RareAlg } from './cryptoPort.js'
 import { isPosternError } from './errors.js'
-import { fromEcdsaDer } from './internal/ecdsaDer.js'
+import { ecBytes, fromEcdsaDer } from './internal/ecdsaDer.js'
 
 /** One prepared key. */
 export interface CoseVerifier {
@@ -28,7 +28,7 @@ export async function coseVerifier(
   if (verifyAlg === 'Ed448' && raw !== null) (await rareSignatures()).checkEd448Point(raw)
   try {
     const key = await crypto.verifyKey(verifyAlg, jwk)
-    const size = EC_BYTES[jwk.crv ?? '']
+    const size = ecBytes[jwk.crv ?? '']
     if (size === undefined) return { verify: (data, signature) => crypto.verify(key, data, signature) }
     return {
       verify(data, signature) {
@@ -52,8 +52,5 @@ export async function rs1Verifier(crypto: CryptoPort, jwk: JsonWebKey): Promise<
   const verify = (await rareSignatures()).verifyRs1
   return { verify: (data, signature) => verify(decodeBase64url(n!)!, decodeBase64url(e!)!, data, signature) }
 }
-
-/** Bytes of r and of s. */
-const EC_BYTES: Readonly<Record<string, number>> = { 'P-256': 32, 'P-384': 48, 'P-521': 66 }
 
 const rareSignatures = () => import('./internal/rareSignatures.js')

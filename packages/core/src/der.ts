@@ -48,16 +48,16 @@ const CLASSES = ['universal', 'application', 'context', 'private'] as const
  * @throws PosternError `der.malformed`
  */
 export function readDer(bytes: Uint8Array): Der {
-  if (bytes.length > MAX_BYTES) throw malformed('more than 64 KiB')
+  if (bytes.length > MAX_BYTES) throw malformed('size')
   const element = elementAt(bytes, 0, 0)
-  if (element.raw.length !== bytes.length) throw malformed('bytes behind the element')
+  if (element.raw.length !== bytes.length) throw malformed('trailing')
   return element
 }
 
 /** The elements in a constructed one, in order. @throws PosternError `der.malformed` for a primitive one, or below 16 levels */
 export function derItems({ constructed, content, depth }: Der): readonly Der[] {
-  if (!constructed) throw malformed('a primitive element has no items')
-  if (depth + 1 >= MAX_DEPTH) throw malformed('nested too deeply')
+  if (!constructed) throw malformed('primitive')
+  if (depth + 1 >= MAX_DEPTH) throw malformed('depth')
   const items: Der[] = []
   for (let at = 0; at < content.length; ) {
     const item = elementAt(content, at, depth + 1)
@@ -81,7 +81,7 @@ export function derSequence(element: Der | undefined): readonly Der[] {
 /** `TRUE` or `FALSE`. @throws PosternError `der.malformed` */
 export function derBoolean(element: Der | undefined): boolean {
   const [byte, ...more] = expected(element, 'boolean').content
-  if ((byte !== 0 && byte !== 0xff) || more.length > 0) throw malformed('a boolean that is not 00 or FF') // X.690 §11.1
+  if ((byte !== 0 && byte !== 0xff) || more.length > 0) throw malformed('boolean') // X.690 §11.1
   return byte === 0xff
 }
 
@@ -89,42 +89,42 @@ export function derBoolean(element: Der | undefined): boolean {
 export function derIntegerBytes(element: Der | undefined, name: 'integer' | 'enumerated' = 'integer'): Uint8Array {
   const { content } = expected(element, name)
   const [first, second = 0] = content
-  if (first === undefined) throw malformed('an integer without content')
+  if (first === undefined) throw malformed('integer')
   const padded = content.length > 1 && ((first === 0 && second < 0x80) || (first === 0xff && second >= 0x80))
-  if (padded) throw malformed('an integer that is not minimal') //                                 X.690 §8.3.2
+  if (padded) throw malformed('integer') // X.690 §8.3.2
   return content
 }
 
 /** A whole number from 0 to 2^53 − 1. @throws PosternError `der.malformed` */
 export function derInteger(element: Der | undefined, name: 'integer' | 'enumerated' = 'integer'): number {
   const bytes = derIntegerBytes(element, name)
-  if (bytes[0]! >= 0x80) throw malformed('an integer below 0')
+  if (bytes[0]! >= 0x80) throw malformed('integer')
   let value = 0
   for (const byte of bytes) value = value * 256 + byte
-  if (!Number.isSafeInteger(value)) throw malformed('an integer above 2^53 - 1')
+  if (!Number.isSafeInteger(value)) throw malformed('integer')
   return value
 }
 
 /** An unsigned integer's bytes without the zero that keeps them positive, at most `max`. @throws PosternError `der.malformed` */
 export function derUnsigned(element: Der | undefined, max: number): Uint8Array {
   const bytes = derIntegerBytes(element)
-  if (bytes[0]! >= 0x80) throw malformed('an integer below 0')
+  if (bytes[0]! >= 0x80) throw malformed('integer')
   const digits = bytes[0] === 0 && bytes.length > 1 ? bytes.subarray(1) : bytes
-  if (digits.length > max) throw malformed('an integer that is too long')
+  if (digits.length > max) throw malformed('integer')
   return digits
 }
 
 /** Dotted decimals of an OBJECT IDENTIFIER. @throws PosternError `der.malformed` */
 export function derOid(element: Der | undefined): string {
   const { content } = expected(element, 'oid')
-  if (content.length === 0 || content.length > 64 || content.at(-1)! >= 0x80) throw malformed('an object identifier')
+  if (content.length === 0 || content.length > 64 || content.at(-1)! >= 0x80) throw malformed('oid')
   const arcs: number[] = []
   let arc = 0
   let started = false
   for (const byte of content) {
-    if (!started && byte === 0x80) throw malformed('an arc that is not minimal') //                X.690 §8.19.2
+    if (!started && byte === 0x80) throw malformed('oid') // X.690 §8.19.2
     arc = arc * 128 + (byte & 0x7f)
-    if (arc > Number.MAX_SAFE_INTEGER) throw malformed('an arc that is too large')
+    if (arc > Number.MAX_SAFE_INTEGER) throw malformed('oid')
     started = byte >= 0x80
     if (started) continue
     arcs.push(arc)
@@ -138,7 +138,7 @@ export function derOid(element: Der | undefined): string {
 /** The bytes of a BIT STRING of whole bytes. @throws PosternError `der.malformed` */
 export function derBitString(element: Der | undefined): Uint8Array {
   const { content } = expected(element, 'bitString')
-  if (content[0] !== 0) throw malformed('a bit string that is not of whole bytes')
+  if (content[0] !== 0) throw malformed('bits')
   return content.subarray(1)
 }
 
@@ -149,7 +149,7 @@ export function derFlags(element: Der | undefined): readonly number[] {
   const last = bytes.at(-1)
   // X.690 §11.2.2: trailing zero bits are left out.
   const minimal = last === undefined ? unused === 0 : unused !== undefined && unused < 8 && (last >> unused) % 2 === 1
-  if (!minimal || (last !== undefined && (last & ((1 << unused!) - 1)) !== 0) || bytes.length > 8) throw malformed('a bit list')
+  if (!minimal || (last !== undefined && (last & ((1 << unused!) - 1)) !== 0) || bytes.length > 8) throw malformed('bits')
   return bytes.flatMap((byte, i) =>
     [0, 1, 2, 3, 4, 5, 6, 7].filter((bit) => (byte & (0x80 >> bit)) !== 0).map((bit) => 8 * i + bit),
   )
@@ -170,25 +170,19 @@ export function derTime(element: Der | undefined): number {
     return tens >= 0 && tens <= 9 && ones >= 0 && ones <= 9 ? 10 * tens + ones : Number.NaN
   }
   const year = utc ? two(0) + (two(0) < 50 ? 2000 : 1900) : 100 * two(0) + two(2)
-  const [month, day, hour, minute, second] = [0, 2, 4, 6, 8].map((at) => two(start + at)) as [
-    number,
-    number,
-    number,
-    number,
-    number,
-  ]
+  const [month, day] = [two(start), two(start + 2)]
+  const [hour, minute, second] = [two(start + 4), two(start + 6), two(start + 8)]
   const ms = Date.UTC(year, month - 1, day, hour, minute, second)
-  if (content.length !== start + 11 || content[start + 10] !== 0x5a || Number.isNaN(ms))
-    throw malformed('a time that is not of seconds in Z')
+  if (content.length !== start + 11 || content[start + 10] !== 0x5a || Number.isNaN(ms)) throw malformed('time')
   const date = new Date(ms)
   // What the calendar does not have is carried over; `Date.UTC` takes the first hundred years for the last century.
   const carried = date.getUTCFullYear() !== year || date.getUTCMonth() !== month - 1 || date.getUTCDate() !== day
-  if (carried || hour > 23 || minute > 59 || second > 59) throw malformed('a time that the calendar does not have')
+  if (carried || hour > 23 || minute > 59 || second > 59) throw malformed('time')
   return ms
 }
 
 function expected(element: Der | undefined, name: DerTag): Der {
-  if (element === undefined || !isDer(element, name)) throw malformed(`no ${name} where one is expected`)
+  if (element === undefined || !isDer(element, name)) throw malformed(name)
   return element
 }
 
@@ -196,7 +190,7 @@ function elementAt(bytes: Uint8Array, start: number, depth: number): Der {
   const [tag, lengthAt] = tagAt(bytes, start)
   const [length, contentAt] = lengthFrom(bytes, lengthAt)
   const end = contentAt + length
-  if (end > bytes.length) throw malformed('an element that ends too early')
+  if (end > bytes.length) throw malformed('truncated')
   const first = bytes[start]!
   return {
     cls: CLASSES[first >> 6]!,
@@ -211,16 +205,16 @@ function elementAt(bytes: Uint8Array, start: number, depth: number): Der {
 /** @returns the tag number and where the length begins */
 function tagAt(bytes: Uint8Array, start: number): readonly [number, number] {
   const first = bytes[start]
-  if (first === undefined) throw malformed('no element')
+  if (first === undefined) throw malformed('truncated')
   if ((first & 0x1f) !== 0x1f) return [first & 0x1f, start + 1]
   let tag = 0
   for (let at = start + 1; ; at++) {
     const byte = bytes[at]
-    if (byte === undefined) throw malformed('an element that ends too early')
+    if (byte === undefined) throw malformed('truncated')
     tag = tag * 128 + (byte & 0x7f)
-    if (tag === 0 || tag > MAX_TAG) throw malformed('a tag number') //                             X.690 §8.1.2.4.2 c
+    if (tag === 0 || tag > MAX_TAG) throw malformed('tag') // X.690 §8.1.2.4.2 c
     if (byte >= 0x80) continue
-    if (tag < 0x1f) throw malformed('a tag number in the long form')
+    if (tag < 0x1f) throw malformed('tag')
     return [tag, at + 1]
   }
 }
@@ -228,17 +222,17 @@ function tagAt(bytes: Uint8Array, start: number): readonly [number, number] {
 /** @returns the length and where the content begins */
 function lengthFrom(bytes: Uint8Array, start: number): readonly [number, number] {
   const first = bytes[start]
-  if (first === undefined) throw malformed('an element that ends too early')
+  if (first === undefined) throw malformed('truncated')
   if (first < 0x80) return [first, start + 1]
   const count = first & 0x7f
-  if (count === 0 || count > 3) throw malformed('an indefinite or huge length') //                 X.690 §10.1
+  if (count === 0 || count > 3) throw malformed('length') // X.690 §10.1
   let length = 0
   for (let i = 1; i <= count; i++) {
     const byte = bytes[start + i]
-    if (byte === undefined) throw malformed('an element that ends too early')
+    if (byte === undefined) throw malformed('truncated')
     length = length * 256 + byte
   }
-  if (length < 0x80 || length < 256 ** (count - 1)) throw malformed('a length that is not the shortest')
+  if (length < 0x80 || length < 256 ** (count - 1)) throw malformed('length')
   return [length, start + 1 + count]
 }
 

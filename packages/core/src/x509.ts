@@ -23,7 +23,7 @@ import {
   readDer,
 } from './der.js'
 import { isPosternError, PosternError } from './errors.js'
-import { fromEcdsaDer } from './internal/ecdsaDer.js'
+import { ecBytes, fromEcdsaDer } from './internal/ecdsaDer.js'
 import { lp } from './tuple.js'
 
 /** A certificate as it is written. Nothing in it is true before its chain is verified. */
@@ -126,12 +126,11 @@ function extensionsIn(rest: readonly Der[]): Certificate['extensions'] {
   return found
 }
 
-const CURVES: Readonly<Record<string, { readonly crv: string; readonly size: number }>> = {
-  '1.2.840.10045.3.1.7': { crv: 'P-256', size: 32 },
-  '1.3.132.0.34': { crv: 'P-384', size: 48 },
-  '1.3.132.0.35': { crv: 'P-521', size: 66 },
+const CURVES: Readonly<Record<string, string>> = {
+  '1.2.840.10045.3.1.7': 'P-256',
+  '1.3.132.0.34': 'P-384',
+  '1.3.132.0.35': 'P-521',
 }
-const SIZES: Readonly<Record<string, number>> = { 'P-256': 32, 'P-384': 48, 'P-521': 66 }
 
 /**
  * The key of a SubjectPublicKeyInfo as JWK: EC on P-256, P-384, P-521, Ed25519, RSA. Whether it is a sound one is `CryptoPort.verifyKey`'s business.
@@ -144,10 +143,10 @@ export function publicKeyOf(spki: Uint8Array): JsonWebKey {
   const key = derBitString(bits)
   const name = derOid(oid)
   if (name === '1.2.840.10045.2.1') {
-    const curve = CURVES[derOid(parameters)]
-    if (curve === undefined || key[0] !== 4 || key.length !== 1 + 2 * curve.size) throw refuse('spki.point') // RFC 5480 §2.2
-    const [x, y] = [key.subarray(1, 1 + curve.size), key.subarray(1 + curve.size)]
-    return { kty: 'EC', crv: curve.crv, x: encodeBase64url(x), y: encodeBase64url(y) }
+    const crv = CURVES[derOid(parameters)] ?? ''
+    const size = ecBytes[crv]
+    if (size === undefined || key[0] !== 4 || key.length !== 1 + 2 * size) throw refuse('spki.point') // RFC 5480 §2.2
+    return { kty: 'EC', crv, x: encodeBase64url(key.subarray(1, 1 + size)), y: encodeBase64url(key.subarray(1 + size)) }
   }
   if (name === '1.3.101.112' && parameters === undefined && key.length === 32)
     return { kty: 'OKP', crv: 'Ed25519', x: encodeBase64url(key) } //                               RFC 8410 §4
@@ -202,7 +201,7 @@ export async function isSignedBy(
 ): Promise<boolean> {
   const jwk = publicKeyOf(spki)
   const alg = verifyAlgOf(certificate.algorithm, jwk)
-  const size = SIZES[jwk.crv ?? '']
+  const size = ecBytes[jwk.crv ?? '']
   const signature = size === undefined ? certificate.signature : fromEcdsaDer(certificate.signature, size)
   try {
     if (signature === null) return false

@@ -1,5 +1,8 @@
 /** ECDSA signatures as certificates and authenticators write them. @see RFC 3279 §2.2.3 */
 
+/** Bytes of r and of s, by curve. */
+export const ecBytes: Readonly<Record<string, number>> = { 'P-256': 32, 'P-384': 48, 'P-521': 66 }
+
 /**
  * r ‖ s of a DER SEQUENCE of two INTEGERs, each padded to `size` bytes; `null` for any other spelling of the two numbers.
  * By hand rather than by the DER reader, for each assertion comes through here.
