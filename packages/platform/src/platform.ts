@@ -7,6 +7,7 @@ import type { Authenticator } from '@postern/authenticators/authenticator'
 import { createDeviceKey } from '@postern/authenticators/deviceKey/server'
 import { createPin } from '@postern/authenticators/pin/server'
 import { createRegistry } from '@postern/authenticators/registry'
+import { createTransactions } from '@postern/authenticators/transaction/server'
 import { PosternError } from '@postern/core/errors'
 import type { EventSink, PosternEvent } from '@postern/core/events'
 import type { KeyRing } from '@postern/core/keyRing'
@@ -54,6 +55,9 @@ import { decodeRecord } from './internal/record.js'
 import { createRegistrations } from './internal/registrations.js'
 import { createRisk, type RiskPort } from './internal/risk.js'
 import { route } from './internal/router.js'
+import { createDeviceSide } from './internal/transactions/device.js'
+import { createPortal } from './internal/transactions/portal.js'
+import { MOBILE_AUTH, type TransactionRoom } from './internal/transactions/room.js'
 import { isUserStatus } from './internal/userStatus.js'
 import type { HostContext } from './node.js'
 import type { Registrar } from './registration.js'
@@ -68,7 +72,7 @@ export interface PlatformOptions {
   readonly acr: readonly [string, ...string[]]
   /** Audience → settings of the APIs that tokens are for; the first is the default. */
   readonly resources: NonNullable<ConfigInput['resources']>
-  /** Scopes beside the platform's own `enrol`, `openid` and `offline_access`. */
+  /** Scopes beside the platform's own `enrol`, `openid`, `offline_access`, and `mobile-auth` for clients that ask for confirmations. */
   readonly scopes: readonly string[]
   /** Clients besides app instances: portals, resource servers. */
   readonly clients?: readonly ClientConfig[]
@@ -88,6 +92,8 @@ export interface PlatformOptions {
   readonly policy: (schema: string) => PolicyDocument
   readonly risk?: RiskPort
   readonly operators?: OperatorTrust
+  /** How long a transaction is kept after its end, and its evidence with it, days; default for ever. */
+  readonly keepTransactionsDays?: number
   readonly limits?: { readonly devicesPerUser?: number; readonly freshSec?: number }
   /** Run on a store that may forget acknowledged writes at failover. */
   readonly [acceptLoss]?: true
@@ -226,9 +232,9 @@ export async function createPlatform(options: PlatformOptions): Promise<Platform
     keys,
     challenge,
     config: parseConfig({
-      scopes: ['openid', 'enrol', 'offline_access', ...options.scopes],
+      scopes: ['openid', 'enrol', 'offline_access', MOBILE_AUTH, ...options.scopes],
       acrValues: acr,
-      resources: { ...options.resources, [issuer]: { scopes: ['enrol', 'openid', 'offline_access'] } },
+      resources: { ...options.resources, [issuer]: { scopes: ['enrol', 'openid', 'offline_access', MOBILE_AUTH] } },
       defaultResource,
     }),
     clients: joined(instances, clientsInConfig(options.clients ?? [])),
@@ -279,7 +285,31 @@ export async function createPlatform(options: PlatformOptions): Promise<Platform
     acr: acr[0],
     resource: issuer,
   })
-  const bundle = createBundle({ issuer, keys, clock, pinPolicy: options.pinPolicy ?? defaultPinPolicy, registry, acr })
+  const confirming: TransactionRoom = {
+    runtime,
+    issuer,
+    tenant,
+    places,
+    registry,
+    journal,
+    data,
+    transactions: createTransactions({
+      keys,
+      runtime,
+      ...(options.keepTransactionsDays === undefined ? {} : { keepDays: options.keepTransactionsDays }),
+    }),
+  }
+  const bundle = createBundle({
+    clients: options.clients ?? [],
+    issuer,
+    keys,
+    clock,
+    pinPolicy: options.pinPolicy ?? defaultPinPolicy,
+    registry,
+    acr,
+  })
+  const portal = createPortal(confirming, { verify, sealer: short })
+  const confirmations = createDeviceSide(confirming, { caller, decider, ceiling })
   const admin: Admin | null =
     options.operators === undefined
       ? null
@@ -308,6 +338,8 @@ export async function createPlatform(options: PlatformOptions): Promise<Platform
         challenges,
         enrolments,
         registrations,
+        portal,
+        confirmations,
         bundle,
         admin,
         nonces,

@@ -44,10 +44,22 @@ export interface Redeemed {
   readonly evidence: Evidence
 }
 
+/** A transaction as its user's side sees it. */
+export interface Standing {
+  readonly transaction: Uint8Array
+  readonly state: TransactionState
+}
+
 export async function view(asking: Asking, read: Read, ports: TransactionPorts): Promise<View> {
   const { record, expiresAt } = await found(asking, read)
   const expired = record.state === 'pending' && expiresAt <= ports.clock()
   return { state: expired ? 'expired' : record.state, expiresAt, cause: record.ending?.cause ?? null }
+}
+
+/** A transaction of this user as it stands, whoever asked for it. */
+export async function standing(id: string, read: Read): Promise<Standing> {
+  const { record } = await recordOf(id, read)
+  return { transaction: record.bytes, state: record.state }
 }
 
 /** The approval's one use, with the caller's own ops (a token's) in the same commit; the device is still the user's, the user still there. */
@@ -132,13 +144,21 @@ async function found(
   read: Read,
   beside?: string,
 ): Promise<{ readonly tx: Rec; readonly record: TransactionRecord; readonly expiresAt: number; readonly more: Rec | null }> {
+  const { tx, record, more } = await recordOf(id, read, beside)
+  const transaction = readStored(record.bytes)
+  if (transaction.client !== client) throw refuse('transaction.unknown', 'of another client')
+  return { tx, record, expiresAt: transaction.expiresAt, more }
+}
+
+async function recordOf(
+  id: string,
+  read: Read,
+  beside?: string,
+): Promise<{ readonly tx: Rec; readonly record: TransactionRecord; readonly more: Rec | null }> {
   if (!isTransactionId(id)) throw refuse('transaction.unknown', 'id')
   const [tx, more] = await read(beside === undefined ? [transactionKey(id)] : [transactionKey(id), beside])
   if (!tx) throw refuse('transaction.unknown', 'id')
-  const record = decodeRecord(tx.value)
-  const transaction = readStored(record.bytes)
-  if (transaction.client !== client) throw refuse('transaction.unknown', 'of another client')
-  return { tx, record, expiresAt: transaction.expiresAt, more: more ?? null }
+  return { tx, record: decodeRecord(tx.value), more: more ?? null }
 }
 
 function ended(current: Rec | null): Refusal {

@@ -14,7 +14,17 @@ import { keyCache } from '../internal/deviceSignature.js'
 import { refusing } from '../internal/refusal.js'
 import { admit, type Created, create, idOf, wait } from '../internal/transactionCreate.js'
 import { bindFor, type Decided, decide } from '../internal/transactionDecide.js'
-import { type Asking, cancel, pending, type Redeemed, redeem, type View, view } from '../internal/transactionEnd.js'
+import {
+  type Asking,
+  cancel,
+  pending,
+  type Redeemed,
+  redeem,
+  type Standing,
+  standing,
+  type View,
+  view,
+} from '../internal/transactionEnd.js'
 import {
   again,
   type Place,
@@ -31,7 +41,7 @@ import { qrText } from './qr.js'
 
 export type { Created } from '../internal/transactionCreate.js'
 export type { Decided } from '../internal/transactionDecide.js'
-export type { Asking, Redeemed, View } from '../internal/transactionEnd.js'
+export type { Asking, Redeemed, Standing, View } from '../internal/transactionEnd.js'
 export type { Place, Plan, Read, TransactionAsk } from '../internal/transactionPlan.js'
 export type { Decider } from '../internal/transactionProof.js'
 export type { TransactionState } from '../internal/transactionRecord.js'
@@ -67,6 +77,8 @@ export interface Transactions {
   cancel(asking: Asking, read: Read): Planned<View>
   /** `transaction.unknown` */
   view(asking: Asking, read: Read): Promise<({ readonly ok: true } & View) | Refusal>
+  /** What a decision is going to be about, for whoever judges which authenticators may make it. `transaction.unknown` */
+  standing(id: string, read: Read): Promise<({ readonly ok: true } & Standing) | Refusal>
   /** What waits for this user in this app, oldest first; at most 64. */
   pending(
     place: Place,
@@ -112,6 +124,7 @@ export function createTransactions(o: TransactionOptions): Transactions {
     redeem: (asking, read) => refusing(() => redeem(asking, read, ports)),
     cancel: (asking, read) => refusing(() => cancel(asking, read, ports)),
     view: (asking, read) => refusing(async () => ({ ok: true as const, ...(await view(asking, read, ports)) })),
+    standing: (id, read) => refusing(async () => ({ ok: true as const, ...(await standing(id, read)) })),
     pending: (place, app, io) => pending(place, app, io, ports),
     wait: (place, ask) => refusing(() => wait(place, ask, ports)),
     picture: async (place) =>

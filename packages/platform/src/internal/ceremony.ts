@@ -32,8 +32,10 @@ export async function ceremonyOf(ports: CeremonyPorts, asked: Asked): Promise<Ce
   const { type, user, enrolment, handle } = asked
   if (type === PASSKEY && user !== null) {
     const [[u], passkeys] = [await store.read(user, [userKey.record], { now: clock() }), await passkeysOf(store, user, clock())]
-    // Any of his may answer: which of them it was, the answer says.
-    return { ...base(ports, asked), ...standing(userOf(u ?? null)), enrolment: null, credentials: credentialsOf(passkeys) }
+    // To confirm something one of his is named, for it stands in the statement. Otherwise any may answer, and the answer says which.
+    const one = asked.purpose === 'confirm' ? enrolment : null
+    const among = one === null ? passkeys : passkeys.filter(({ id }) => id === one.id)
+    return { ...base(ports, asked), ...standing(userOf(u ?? null)), enrolment: one, credentials: credentialsOf(among) }
   }
   const c = base(ports, asked)
   // A host's own authenticator begins with what it kept.

@@ -9,6 +9,8 @@ import type { Admin } from './admin/admin.js'
 import type { Challenges } from './challenges.js'
 import type { Enrolments } from './enrolments.js'
 import { errorResponse } from './http.js'
+import type { DeviceSide } from './transactions/device.js'
+import type { Portal } from './transactions/portal.js'
 
 export interface Rooms {
   readonly issuer: string
@@ -17,6 +19,8 @@ export interface Rooms {
   readonly challenges: Challenges
   readonly enrolments: Enrolments
   readonly registrations: (request: Request, name: string, context: IssuerContext) => Promise<Response>
+  readonly portal: Portal
+  readonly confirmations: DeviceSide
   readonly bundle: () => Promise<Response>
   readonly admin: Admin | null
   readonly nonces: Nonces
@@ -24,6 +28,9 @@ export interface Rooms {
 }
 
 type Room = (request: Request, match: readonly string[], rooms: Rooms, host: HostContext | undefined) => Promise<Response>
+
+/** A transaction as its client names it: in its user's partition, or behind a picture. */
+const PORTAL = /^\/transactions\/([a-z2-7]{26}\.[0-9a-f]{32}|qr\.[A-Za-z0-9_-]{1,512})$/
 
 /** Method, pattern of the path below the issuer's, and who answers. */
 const paths: readonly (readonly [string, RegExp, Room])[] = [
@@ -40,6 +47,16 @@ const paths: readonly (readonly [string, RegExp, Room])[] = [
   ['POST', /^\/enrolments\/([a-z0-9:-]{1,40})\/finish$/, (q, [type], r, host) => r.enrolments.finish(q, type!, host)],
   ['POST', /^\/enrolments\/([0-9a-f]{32})\/change\/begin$/, (q, [id], r, host) => r.enrolments.changeBegin(q, id!, host)],
   ['POST', /^\/enrolments\/([0-9a-f]{32})\/change\/finish$/, (q, [id], r, host) => r.enrolments.changeFinish(q, id!, host)],
+  ['GET', /^\/transactions$/, (q, _, r) => r.confirmations.pending(q)],
+  ['POST', /^\/transactions$/, (q, _, r, host) => r.portal.create(q, host)],
+  ['POST', /^\/transactions\/qr$/, (q, _, r, host) => r.portal.wait(q, host)],
+  ['POST', /^\/transactions\/scan$/, (q, _, r, host) => r.confirmations.scan(q, host)],
+  ['POST', /^\/transactions\/([0-9a-f]{32})\/begin$/, (q, [id], r, host) => r.confirmations.begin(q, id!, host)],
+  ['POST', /^\/transactions\/([0-9a-f]{32})$/, (q, [id], r, host) => r.confirmations.decide(q, id!, host)],
+  ['GET', PORTAL, (q, [id], r) => r.portal.view(q, id!)],
+  ['DELETE', PORTAL, (q, [id], r, host) => r.portal.cancel(q, id!, host)],
+  ['POST', new RegExp(`${PORTAL.source.slice(0, -1)}\\/redeem$`), (q, [id], r, host) => r.portal.redeem(q, id!, host)],
+  ['GET', /^\/transactions\/(qr\.[A-Za-z0-9_-]{1,512})\/picture$/, (q, [id], r) => r.portal.picture(q, id!)],
   ['DELETE', /^\/enrolments\/([0-9a-f]{32})$/, (q, [id], r, host) => r.enrolments.remove(q, id!, host)],
 ]
 

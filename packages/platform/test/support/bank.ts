@@ -14,6 +14,7 @@ import { starterDocument } from '@postern/policy/mobile'
 import type { Op, Store } from '@postern/store'
 import { memoryStore } from '@postern/store/memory'
 import { type SimClock, type SimPorts, seededRandom, simPorts } from '@postern/testkit/simulation'
+import { places } from '@postern/tokens/places'
 import { configKey, createConfigStore } from '../../src/internal/config.js'
 
 export const ISSUER = 'http://127.0.0.1:9/postern'
@@ -150,6 +151,10 @@ export interface Phone {
   keyAnswer(first: Record<string, unknown>, key: PhoneKey): Promise<Record<string, string>>
   loginKey(key: PhoneKey, form?: Record<string, string>): Promise<Answer>
   send(method: string, path: string, body?: object | URLSearchParams, token?: string, again?: boolean): Promise<Answer>
+  /** GET of a path with a query, which no proof covers. */
+  get(path: string, token?: string): Promise<Answer>
+  /** The profile of a user of this phone: his name on this device. */
+  profile(subject?: string): Promise<string>
   enrolInstance(over?: object): Promise<Answer>
   token(code: string, extra?: Record<string, string>): Promise<Answer>
   register(data?: unknown): Promise<Answer>
@@ -194,7 +199,7 @@ export async function createPhone(bank: Bank, seed = 1): Promise<Phone> {
     token?: string,
     again = true,
   ): Promise<{ status: number; body: Record<string, unknown> }> {
-    const headers = new Headers({ dpop: await proof(method, path, token) })
+    const headers = new Headers({ dpop: await proof(method, path.split('?')[0]!, token) })
     if (token !== undefined) headers.set('authorization', `DPoP ${token}`)
     if (body !== undefined && !(body instanceof URLSearchParams)) headers.set('content-type', 'application/json')
     const answer = await bank.call(path, {
@@ -228,6 +233,9 @@ export async function createPhone(bank: Bank, seed = 1): Promise<Phone> {
     device,
     random,
     proof,
+    get: (path, token) => send('GET', path, undefined, token),
+    profile: async (subject = 'c-1001') =>
+      (await places({ keys: bank.keys, crypto, tenant: 'bank' }).user(subject)).id.slice('usr:'.length),
     async enrolKey(type, token, together) {
       const signer = await crypto.signer('ES256', await crypto.generateKey('ES256', random))
       const begun = await send('POST', `/enrolments/${type}/begin`, {}, token)

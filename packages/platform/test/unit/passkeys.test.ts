@@ -11,6 +11,7 @@ import { describe, expect, it } from 'vitest'
 import { type Answer, type Bank, createBank, createPhone, crypto, ISSUER, type Phone } from '../support/bank.js'
 import { ORIGIN, type Passkey, RP, softPasskey } from '../support/passkey.js'
 import { PIN, withKey, withPin } from '../support/people.js'
+import { confirmingOf, portalOf, withPortals } from '../support/portal.js'
 
 const bankWithPasskeys = (over: Partial<PlatformOptions> = {}, login = 2) =>
   createBank({
@@ -57,7 +58,7 @@ const newKey = (bank: Bank) => softPasskey(bank.ports.random(24))
 
 /** Somebody with a PIN and a passkey on his first phone. */
 async function ada(login = 2) {
-  const bank = await bankWithPasskeys({}, login)
+  const bank = await bankWithPasskeys(withPortals, login)
   const { key: finger, ...person } = await withPin(bank, 1, login > 2)
   const key = newKey(bank)
   const made = await enrolPasskey(person.phone, person.enrolToken, key)
@@ -175,6 +176,32 @@ describe('a passkey', () => {
         status: 403,
         body: { code: 'webauthn.credential_taken' },
       })
+  })
+})
+
+describe('a passkey that confirms', () => {
+  it('signs this answer and no other; the device signs it as well', async () => {
+    const { bank, phone, key, id } = await ada()
+    const portal = await portalOf(bank)
+    const confirming = confirmingOf(phone, await phone.profile())
+    const { id: at, number } = await portal.ask()
+    const [tx] = await confirming.list()
+    expect(tx!.choices.map(({ type }) => type).sort()).toEqual(['pin', 'webauthn'])
+    const choice = { type: 'webauthn', enrolment: id, number }
+    const yes = await confirming.answer(tx!, choice)
+    const other = await confirming.answer(tx!, { ...choice, number: number === '00' ? '01' : '00' })
+    const signed = async () => {
+      const begun = await confirming.begin(tx!.id, yes)
+      const { publicKey } = begun.body['step'] as { publicKey: RequestOptionsJSON }
+      expect(publicKey.allowCredentials).toHaveLength(1)
+      return { handle: begun.body['handle'], step: key.get(publicKey) }
+    }
+    expect((await confirming.decide(tx!.id, other, await signed())).body).toMatchObject({ code: 'authenticator.failed' })
+    const proof = await signed()
+    expect((await confirming.decide(tx!.id, yes, proof)).body).toMatchObject({ state: 'approved' })
+    expect((await confirming.decide(tx!.id, yes, proof)).body).toMatchObject({ code: 'transaction.decided' })
+    const redeemed = await portal.call('POST', `/transactions/${at}/redeem`, {})
+    expect(redeemed.body).toMatchObject({ type: 'webauthn', enrolment: id, amr: ['pop', 'user', 'swk', 'mfa'] })
   })
 })
 
