@@ -58,7 +58,7 @@ describe('backchannel authentication over HTTP', () => {
       execute: [client.allowInsecureRequests],
     })
 
-  it('openid-client polls until the user says yes', async () => {
+  it('F35 openid-client polls until the user says yes', async () => {
     const configuration = await configure('polls')
     const begun = await client.initiateBackchannelAuthentication(configuration, {
       scope: 'openid accounts',
@@ -128,7 +128,7 @@ describe('backchannel authentication over HTTP', () => {
     })
   })
 
-  it('openid-client, pinged, fetches its tokens', async () => {
+  it('F35 openid-client, pinged, fetches its tokens', async () => {
     const configuration = await configure('pinged')
     const begun = await client.initiateBackchannelAuthentication(configuration, {
       scope: 'openid accounts',
@@ -142,7 +142,7 @@ describe('backchannel authentication over HTTP', () => {
     expect((await client.pollBackchannelAuthenticationGrant(configuration, begun)).claims()).toMatchObject({ sub: 'user-3' })
   })
 
-  it('what is pushed is verified by jose, against the keys that are published', async () => {
+  it('F35 what is pushed is verified by jose, against the keys that are published', async () => {
     const configuration = await configure('pushed')
     const begun = await client.initiateBackchannelAuthentication(configuration, {
       scope: 'openid accounts',

@@ -24,7 +24,7 @@ describe.each([0, 2, 10])('with %i ms a store call, two nodes', (ms) => {
     expect((await w.introspect(won[0]!.body.access_token)).body).toEqual({ active: false })
   })
 
-  it('T16 refresh race, 50 parallel with one token: all 200 with one successor; none after the grace', async () => {
+  it('F67 T16 refresh race, 50 parallel with one token: all 200 with one successor; none after the grace', async () => {
     const w = await slow(ms)
     const device = await w.device()
     const first = await w.redeem(device, await w.code(device.id))
@@ -80,7 +80,7 @@ describe('one family', () => {
     expect((await w.introspect(third.access_token)).body.active).toBe(false)
   })
 
-  it('T15 a refresh token reused after the grace kills the family, its unused successor included', async () => {
+  it('F67 T15 a refresh token reused after the grace kills the family, its unused successor included', async () => {
     const w = await world()
     const device = await w.device()
     const first = (await w.redeem(device, await w.code(device.id))).body
@@ -90,7 +90,7 @@ describe('one family', () => {
     expect((await w.refresh(device, second.refresh_token)).status).toBe(400)
   })
 
-  it('a lost reply and a retry give the same bytes, on another node too', async () => {
+  it('F67 a lost reply and a retry give the same bytes, on another node too', async () => {
     const w = await world()
     const device = await w.device()
     const first = (await w.redeem(device, await w.code(device.id))).body

@@ -57,7 +57,7 @@ function verifier(w: World, node: AuthorizationServer) {
 }
 
 describe('keys turn under load, on two nodes whose clocks are 30 s apart', () => {
-  it('T47 no request fails, and no token is unknown to who honours max-age', async () => {
+  it('F83 T47 no request fails, and no token is unknown to who honours max-age', async () => {
     const { w, stores, nodes, contextOf } = await setup()
     const failures: string[] = []
     let requests = 0

@@ -138,7 +138,7 @@ describe('/authorize', () => {
     expect((await authorize(w, { client_id: 'portal', request_uri: body.request_uri })).status).toBe(200)
   })
 
-  it('max_age and an essential acr that are missed end in unmet_authentication_requirements', async () => {
+  it('F19 max_age and an essential acr that are missed end in unmet_authentication_requirements', async () => {
     const decision = { outcome: 'granted', login: { subject: 'u', authTime: 1, acr: 'level1', amr: [] }, scope: [] } as const
     const w = await world({ decide: () => decision })
     const claims = JSON.stringify({ id_token: { acr: { essential: true, values: ['level2'] } } })

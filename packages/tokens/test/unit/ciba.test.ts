@@ -512,7 +512,7 @@ describe('a client that is called', () => {
     expect(to.received).toEqual([])
   })
 
-  it('polls without having been called: a ping carries no trust', async () => {
+  it('F35 polls without having been called: a ping carries no trust', async () => {
     const w = await called()
     const { auth_req_id } = (await w.begin({ client_id: 'pinged' })).body
     expect((await w.poll(auth_req_id, { form: { client_id: 'pinged' } })).body.error).toBe('authorization_pending')

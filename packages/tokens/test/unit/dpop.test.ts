@@ -58,7 +58,7 @@ describe('proofs at the authorization server', () => {
     expect(await ask(w, device, `${symmetric}.${payload}.${signature}`)).toBe('400 invalid_dpop_proof')
   })
 
-  it('T34 no nonce or a stale one: use_dpop_nonce with a fresh one; with a good one a wrong phone clock does not matter', async () => {
+  it('T34 no nonce or a stale one: use_dpop_nonce with a fresh one; with a good one (F07) a wrong phone clock does not matter', async () => {
     const w = await world()
     const device = await w.device()
     const early = await device.proof(TOKEN)
@@ -202,7 +202,7 @@ describe('resource server', () => {
     expect(((await call()) as Response).status).toBe(503)
   })
 
-  it('T33 a proof needs the hash of this token', async () => {
+  it('F59 T33 a proof needs the hash of this token', async () => {
     const { device, options, call, header } = await api('node')
     const nonce = await options.nonces.issue()
     for (const o of [{}, { accessToken: 'x' }]) {
@@ -211,7 +211,7 @@ describe('resource server', () => {
     }
   })
 
-  it('T35 a bound token as Bearer is refused, with a proof or without', async () => {
+  it('F59 T35 a bound token as Bearer is refused, with a proof or without', async () => {
     const { call, header } = await api('node')
     expect(header(await call({ scheme: 'Bearer', proof: null }))).toMatch(/^401 .*invalid_token/)
     expect(header(await call({ scheme: 'Bearer' }))).toMatch(/^401 .*invalid_token/)

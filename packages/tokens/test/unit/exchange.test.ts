@@ -93,7 +93,7 @@ describe('token exchange', () => {
     expect(statuses).toEqual([200, 200, 200, 200, 400])
   })
 
-  it('T45 an audience outside the client’s list, two different targets, and an unknown one are invalid_target', async () => {
+  it('F23 T45 an audience outside the client’s list, two different targets, and an unknown one are invalid_target', async () => {
     const w = await exchangingWorld()
     const { access_token } = await portalTokens(w)
     for (const target of [{ resource: ARCHIVE }, { audience: 'https://evil.example.com' }, { resource: LEDGER, audience: API }])

@@ -47,7 +47,7 @@ describe('several issuers in one process', () => {
     expect((await server.fetch(new Request('https://id.example.com/t3/jwks'))).status).toBe(404)
   })
 
-  it('T18 T20 a code and a refresh token of one are noise at the other', async () => {
+  it('F84 T18 T20 a code and a refresh token of one are noise at the other', async () => {
     const { one, two } = await both()
     const device = await one.device()
     const code = await one.code(device.id, { scope: ['openid', 'offline_access', 'accounts'] })
@@ -66,7 +66,7 @@ describe('several issuers in one process', () => {
     expect((await one.introspect(tokens.access_token)).body.active).toBe(true)
   })
 
-  it('T37 T48 a request_uri and an interaction of one are noise at the other', async () => {
+  it('F84 T37 T48 a request_uri and an interaction of one are noise at the other', async () => {
     const { one, two } = await both()
     const headers = { authorization: basic('portal', SECRET) }
     const { body } = await one.post('/par', request, { headers })

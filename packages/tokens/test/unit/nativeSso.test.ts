@@ -158,7 +158,7 @@ describe('Native SSO', () => {
     expect((await sso(w, 'news', tokens)).body.error).toBe('invalid_grant')
   })
 
-  it('the host says which apps share a login, and caps what comes of it', async () => {
+  it('F17 the host says which apps share a login, and caps what comes of it', async () => {
     const asked: unknown[] = []
     const w = await setup({
       context: () => ({

@@ -314,7 +314,7 @@ describe('opaque tokens at a resource server', () => {
 })
 
 describe('challenges and metadata', () => {
-  it('RFC 9470 a step-up says level and age for both schemes, RFC 9728 where the metadata is', async () => {
+  it('F19 RFC 9470 a step-up says level and age for both schemes, RFC 9728 where the metadata is', async () => {
     const w = await world()
     const options = optionsOf(w, { resourceMetadata: `${API}/.well-known/oauth-protected-resource` })
     const need = { acr: ['level3'], maxAge: 60 }

@@ -19,7 +19,7 @@ const refresh = (w: World, token: string) =>
 const placesOf = (w: World) => places({ keys: w.keys, crypto: w.contexts[0]!.runtime.crypto, tenant: 't1' })
 
 describe('revocation', () => {
-  it('RFC 7009 a refresh token takes its access tokens along, whatever token_type_hint says', async () => {
+  it('F20 RFC 7009 a refresh token takes its access tokens along, whatever token_type_hint says', async () => {
     const w = await world()
     const { access_token, refresh_token } = await login(w)
     await w.post('/revoke', { token: refresh_token!, token_type_hint: 'access_token' }, { headers: portal })
@@ -27,7 +27,7 @@ describe('revocation', () => {
     expect((await refresh(w, refresh_token!)).body.error).toBe('invalid_grant')
   })
 
-  it('RFC 7009 of a refresh token whose family has ended long ago is answered as that of any other: 200', async () => {
+  it('F20 RFC 7009 of a refresh token whose family has ended long ago is answered as that of any other: 200', async () => {
     const w = await world({ config: { lifetimes: { familySec: 3600 } } })
     const { refresh_token } = await login(w)
     w.advance(3_600_000)

@@ -25,7 +25,7 @@ describe('userinfo', () => {
     expect(await (await ask(w, bearer((await login(w, ['openid'])).access_token!))).json()).toEqual({ sub: 'user-1' })
   })
 
-  it('refuses a token without openid, a client’s own, a revoked, an expired and an ID token', async () => {
+  it('F18 refuses a token without openid, a client’s own, a revoked, an expired and an ID token', async () => {
     const w = await world()
     const service = { grant_type: 'client_credentials', client_id: 'service', client_secret: SECRET, scope: 'accounts' }
     const own = (await w.post('/token', service)).body.access_token
