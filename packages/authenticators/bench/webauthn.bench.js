@@ -27,6 +27,7 @@ import { build } from 'esbuild'
 
 const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 15)
 const EACH = Number(process.env.BENCH_EACH ?? 400)
+const WARM = 2 * EACH
 const PEER = '@simplewebauthn/server 14.0.3'
 const vectors = process.env.POSTERN_VECTORS ?? fileURLToPath(new URL('../../../../shared/vectors', import.meta.url))
 const now = Date.UTC(2026, 0, 1)
@@ -51,7 +52,7 @@ async function compare(name, ours, peer, theirs, limit, { each = EACH, peerEach 
     [theirs, peerEach],
   ]
   // Warm: what is measured is a server that runs.
-  for (const [work, n] of sides) await cpuOf(work, 2 * n)
+  for (const [work, n] of sides) await cpuOf(work, Math.max(2 * n, WARM))
   for (let i = 0; i < ROUNDS; i++) for (const [j, [work, n]] of sides.entries()) times[j].push(await cpuOf(work, n))
   const [postern_us, peer_us] = times.map(median)
   const line = { case: name, postern_us: round(postern_us), peer, peer_us: round(peer_us), ratio: round(peer_us / postern_us, 2) }
@@ -226,7 +227,9 @@ async function trips() {
   count('trips.webauthn')
 }
 
-async function sizeOf(name, files, external) {
+/** @param inside - which of core is counted: nothing, all but the error class with its registry of codes (in every bundle once), or all */
+async function sizeOf(name, files, inside) {
+  const shared = { none: /^@postern\/core\//, readers: /(^|\/)errors(\.js)?$/, all: /^$/ }[inside]
   const { outputFiles } = await build({
     stdin: {
       contents: files.map((file) => `export * from '@postern/authenticators/webauthn/${file}'`).join('\n'),
@@ -240,7 +243,7 @@ async function sizeOf(name, files, external) {
       {
         name: 'shared',
         setup(b) {
-          b.onResolve({ filter: external }, ({ path }) => ({ path, external: true }))
+          b.onResolve({ filter: shared }, ({ path }) => ({ path, external: true }))
           // Loaded by who meets Ed448, ML-DSA, a TPM with SHA-1 or a U2F key's metadata, and by nobody else.
           b.onResolve({ filter: /./ }, ({ kind, path }) => (kind === 'dynamic-import' ? { path, external: true } : undefined))
         },
@@ -265,10 +268,12 @@ await registration('webauthn.register.apple', 'apple-es256', nodeCrypto(), 10)
 await genuineApple('webauthn.register.apple.genuine.cold', nodeCrypto(), true)
 await genuineApple('webauthn.register.apple.genuine.warm', nodeCrypto(), false)
 await trips()
-// Verifiers with every format; what a host has of core already is outside, then inside but for the registry of codes, which is there once.
 const verifiers = ['registration', 'authentication']
-await sizeOf('size.webauthn.server', verifiers, /^@postern\/core\//)
-await sizeOf('size.webauthn.server.withCore', verifiers, /(^|\/)errors(\.js)?$/)
-await sizeOf('size.webauthn.server.withErrors', verifiers, /^$/)
-await sizeOf('size.webauthn.server.withMds', [...verifiers, 'mds'], /(^|\/)errors(\.js)?$/)
-await sizeOf('size.webauthn.server.withRegistry', [...verifiers, 'mds', 'server', 'register'], /(^|\/)errors(\.js)?$/)
+await sizeOf('size.webauthn.server', verifiers, 'none')
+await sizeOf('size.webauthn.server.withCore', verifiers, 'readers')
+await sizeOf('size.webauthn.server.withErrors', verifiers, 'all')
+await sizeOf('size.webauthn.server.withMds', [...verifiers, 'mds'], 'readers')
+await sizeOf('size.webauthn.server.withRegistry', [...verifiers, 'mds', 'server', 'register'], 'readers')
+await sizeOf('size.webauthn.browser', ['browser'], 'none')
+await sizeOf('size.webauthn.browser.withCore', ['browser'], 'readers')
+await sizeOf('size.webauthn.browser.withErrors', ['browser'], 'all')
