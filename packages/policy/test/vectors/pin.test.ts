@@ -75,6 +75,14 @@ it('more than 32 digits are refused unread; anything but ASCII digits is an erro
     expect(() => checkPin(bare, utf8(pin))).toThrow(expect.objectContaining({ code: 'pin.not_digits' }))
 })
 
+it('the default policy refuses the PINs that it lists, at each of three lengths', () => {
+  const lists = { '4': '2580 5683 1379 7410 0852', '5': '13579 24680 12369 14789 52013', '6': '159753 147258 520131' }
+  for (const [length, pins] of Object.entries(lists)) {
+    expect(defaultPinPolicy.blocklists[length]).toEqual(pins.split(' '))
+    for (const pin of pins.split(' ')) expect(refused(defaultPinPolicy, pin)).toContain('blocked')
+  }
+})
+
 it('the default policy parses; what is wrong in a policy is named', () => {
   expect(parsePinPolicy(JSON.stringify(defaultPinPolicy))).toEqual(defaultPinPolicy)
   for (const [more, pointer] of [
