@@ -1,3 +1,4 @@
+/// <reference types="node" />
 /** Everything of the package at once, on two nodes over one store that lies while it is told to: every grant, every endpoint, keys and clients in the store. */
 import { createCrypto } from '@postern/core/crypto/node'
 import { PosternError } from '@postern/core/errors'
@@ -63,6 +64,8 @@ export interface Bank {
   readonly lying: { on: boolean }
   /** Keys of the puts that the store has applied, each with the `rev` it got: what was committed. */
   readonly applied: ReadonlySet<string>
+  /** Key and value of each, as text. */
+  readonly rest: readonly string[]
   readonly asked: readonly CibaAsk[]
   readonly called: readonly Called[]
   readonly keyStores: readonly KeyStore[]
@@ -72,16 +75,23 @@ export interface Bank {
   assert(by: 'client' | 'partner', claims: JsonObject): Promise<string>
 }
 
-export async function bank(seed: number, plan: FaultPlan): Promise<Bank> {
+/** @param over - the store of both nodes; default memory */
+export async function bank(seed: number, plan: FaultPlan, over?: Store): Promise<Bank> {
   const lying = { on: false }
   const applied = new Set<string>()
+  const rest: string[] = []
   const asked: CibaAsk[] = []
   const called: Called[] = []
   let faulty: FaultyStore | null = null
-  const wrap = (inner: Store): Store => {
+  const wrap = (memory: Store): Store => {
+    const inner = over ?? memory
     const commit: Store['commit'] = async (part, ops: readonly Op[], o) => {
       const answer = await inner.commit(part, ops, o)
-      if (answer.ok) for (const op of ops) if (op.op === 'put') applied.add(`${op.key} ${o.rev}`).add(op.key)
+      for (const op of answer.ok ? ops : [])
+        if (op.op === 'put') {
+          applied.add(`${op.key} ${o.rev}`).add(op.key)
+          rest.push(`${part.id} ${op.key} ${Buffer.from(op.value).toString('latin1')}`)
+        }
       return answer
     }
     const honest = { ...inner, commit }
@@ -151,6 +161,7 @@ export async function bank(seed: number, plan: FaultPlan): Promise<Bank> {
     faulty: faulty!,
     lying,
     applied,
+    rest,
     asked,
     called,
     keyStores,

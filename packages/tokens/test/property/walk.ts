@@ -1,5 +1,6 @@
 /** A walk through everything that the server does, under one seed, and what may never be seen on the way. */
 
+import type { Store } from '@postern/store'
 import { CIBA_GRANT, decideCiba, deliver } from '@postern/tokens/ciba'
 import { claimUserCode, DEVICE_GRANT, decideDevice } from '@postern/tokens/device'
 import { rotateKeys, tendKeys } from '@postern/tokens/keys'
@@ -50,6 +51,8 @@ export interface Walk {
   readonly roots: Root[]
   /** What happened, in order: the same again for the same seed. */
   readonly story: string[]
+  /** Whatever was given out that lets its bearer do anything. */
+  readonly secrets: ReadonlySet<string>
   step(): Promise<void>
   /** Lets the network speak the truth, and everything that is under way arrive. */
   calm(): Promise<void>
@@ -57,17 +60,23 @@ export interface Walk {
 }
 
 const TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
+const GIVEN =
+  'access_token refresh_token id_token device_secret device_code user_code auth_req_id request_uri registration_access_token client_secret'.split(
+    ' ',
+  )
 const STATUSES = [200, 201, 204, 303, 400, 401, 403, 503]
 const no = { outcome: 'denied', subject: 'user-1' } as const
 
-export async function walk(seed: number, below: Below): Promise<Walk> {
-  const b = await bank(seed, { delay: 0.08, dropBefore: 0.04, dropAfter: 0.04, late: 0.04, duplicate: 0.04 })
+/** @param over - the store of both nodes; default memory */
+export async function walk(seed: number, below: Below, over?: Store): Promise<Walk> {
+  const b = await bank(seed, { delay: 0.08, dropBefore: 0.04, dropAfter: 0.04, late: 0.04, duplicate: 0.04 }, over)
   const { w, asked, called, applied, keyStores } = b
   const devices: readonly Device[] = [await w.device(), await w.device()]
   const part = places({ keys: w.keys, crypto: w.contexts[0]!.runtime.crypto, tenant: 't1' })
   const user = await part.user('user-1')
   const roots: Root[] = []
   const story: string[] = []
+  const secrets = new Set<string>([SECRET])
   const revoked: { readonly tag: string; readonly began: number }[] = []
   /** Tags of revocations that were tried: they may have happened, whatever the answer. */
   const touched = new Set<string>()
@@ -81,6 +90,7 @@ export async function walk(seed: number, below: Below): Promise<Walk> {
     Promise.all(Array.from({ length: n }, (_, i) => run(i)))
   const tell = (what: string, answer: Answer): Answer => {
     story.push(`${what} ${answer.status} ${answer.body?.error ?? ''}`)
+    for (const name of GIVEN) if (typeof answer.body?.[name] === 'string') secrets.add(answer.body[name])
     expect(STATUSES, `${what}: ${answer.status} ${JSON.stringify(answer.body)}`).toContain(answer.status)
     return answer
   }
@@ -152,6 +162,7 @@ export async function walk(seed: number, below: Below): Promise<Walk> {
   }
 
   const redeemed = async (holder: Holder, code: string, made: number, sid: string | null): Promise<void> => {
+    secrets.add(code)
     const form = { grant_type: 'authorization_code', code, code_verifier: VERIFIER }
     const redirect_uri = holder.instance ? {} : { redirect_uri: `https://${holder.id}.example.com/cb` }
     const { won, alone } = await once('a code', 3, () => holder.token({ ...form, ...redirect_uri }, node()))
@@ -391,6 +402,7 @@ export async function walk(seed: number, below: Below): Promise<Walk> {
     bank: b,
     roots,
     story,
+    secrets,
     async step() {
       await b.current()
       const wave = Array.from({ length: 1 + below(3) }, () => pick(names)!)
