@@ -53,9 +53,8 @@ import {
 } from '../internal/signKeys.js'
 
 interface NodeHmacKey extends HmacKey {
+  /** At most a block. */
   readonly raw: Uint8Array
-  readonly inner: Uint8Array
-  readonly outer: Uint8Array
 }
 interface NodeAeadKey extends AeadKey {
   readonly key: KeyObject | Uint8Array
@@ -76,6 +75,7 @@ const RSA_PADDING = 1
 const RSA_PSS_PADDING = 6
 /** Above this the copy that a one-shot HMAC makes costs more than a streaming one. */
 const ONE_SHOT_BYTES = 16_384
+const SCRATCH_BYTES = 512
 
 /** From Node 24.7 on, where OpenSSL knows the algorithm: six times as fast as JavaScript. */
 const decapsulate = (nodeCrypto as { decapsulate?: (key: KeyObject, ciphertext: Uint8Array) => Uint8Array }).decapsulate
@@ -166,35 +166,49 @@ function digest(alg: DigestAlg, data: Uint8Array): Uint8Array {
   return putBytes(bytes, new Uint8Array(bytes.length), 0)
 }
 
-/** The two padded blocks of RFC 2104 §2, laid out once: a MAC is then two one-shot hashes. */
 function hmacKey(alg: HmacAlg, raw: Uint8Array): NodeHmacKey {
-  const block = alg === 'SHA-256' ? 64 : 128
-  const short = raw.length > block ? digest(alg, raw) : new Uint8Array(raw)
-  const inner = new Uint8Array(block).fill(0x36)
-  const outer = new Uint8Array(block + (alg === 'SHA-256' ? 32 : 64)).fill(0x5c, 0, block)
-  short.forEach((byte, i) => {
-    inner[i]! ^= byte
-    outer[i]! ^= byte
-  })
-  return { alg, raw: short, inner, outer }
+  return { alg, raw: raw.length > blockOf(alg) ? digest(alg, raw) : new Uint8Array(raw) }
 }
 
+function blockOf(alg: HmacAlg): number {
+  return alg === 'SHA-256' ? 64 : 128
+}
+
+/** Two one-shot hashes (RFC 2104 §2): a fifth of what a streaming HMAC takes for short messages. */
 function hmac(key: HmacKey, data: Uint8Array): Uint8Array {
-  const { alg, raw, inner, outer } = key as NodeHmacKey
+  const { alg, raw } = key as NodeHmacKey
   if (data.length > ONE_SHOT_BYTES) return new Uint8Array(createHmac(NAMES[alg], raw).update(data).digest())
-  const first = new Uint8Array(inner.length + data.length)
-  first.set(inner)
-  first.set(data, inner.length)
-  // Synchronous, so the one buffer per key is never seen half written.
-  return digest(alg, putBytes(hashed(alg, first), outer, inner.length))
+  const block = blockOf(alg)
+  const first = scratch(block + data.length)
+  pad(first, block, raw, 0x36)
+  first.set(data, block)
+  const inner = hashed(alg, first)
+  const second = scratch(block + inner.length)
+  pad(second, block, raw, 0x5c)
+  putBytes(inner, second, block)
+  return digest(alg, second)
+}
+
+function pad(out: Uint8Array, block: number, raw: Uint8Array, byte: number): void {
+  const { length } = raw
+  for (let i = 0; i < length; i++) out[i] = raw[i]! ^ byte
+  out.fill(byte, length, block)
+}
+
+const scratches: Uint8Array[] = []
+
+/** An array of exactly that length, kept where it is short: allocating and collecting it costs more than the hash. All use of it is synchronous. */
+function scratch(length: number): Uint8Array {
+  if (length > SCRATCH_BYTES) return new Uint8Array(length)
+  return (scratches[length] ??= new Uint8Array(length))
 }
 
 function seal(key: AeadKey, nonce: Uint8Array, aad: Uint8Array, plaintext: Uint8Array): Uint8Array {
   if (nonce.length !== 12) throw new RangeError('a nonce that is not 12 bytes')
   const { key: raw, noble } = key as NodeAeadKey
   if (noble) return chacha20poly1305(raw as Uint8Array, nonce, aad).encrypt(plaintext)
-  const cipher = createCipheriv(cipherName(key.alg), raw, nonce, { authTagLength: 16 })
-  if (aad.length > 0) cipher.setAAD(aad, { plaintextLength: plaintext.length })
+  const cipher = createCipheriv(cipherName(key.alg), raw, nonce)
+  if (aad.length > 0) cipher.setAAD(aad)
   const out = new Uint8Array(plaintext.length + 16)
   out.set(cipher.update(plaintext))
   cipher.final()
@@ -207,14 +221,20 @@ function open(key: AeadKey, nonce: Uint8Array, aad: Uint8Array, ciphertext: Uint
   if (nonce.length !== 12 || length < 0) return null
   const { key: raw, noble } = key as NodeAeadKey
   if (noble) return orNull(() => chacha20poly1305(raw as Uint8Array, nonce, aad).decrypt(ciphertext))
-  const cipher = createDecipheriv(cipherName(key.alg), raw, nonce, { authTagLength: 16 })
+  const cipher = createDecipheriv(cipherName(key.alg), raw, nonce)
   cipher.setAuthTag(ciphertext.subarray(length))
-  if (aad.length > 0) cipher.setAAD(aad, { plaintextLength: length })
-  const out = new Uint8Array(cipher.update(ciphertext.subarray(0, length)))
+  if (aad.length > 0) cipher.setAAD(aad)
+  const out = alone(cipher.update(ciphertext.subarray(0, length)))
   return orNull(() => {
     cipher.final()
     return out
   })
+}
+
+/** The bytes of a Buffer as they are, when nothing else is in its memory; otherwise a copy. */
+function alone(buffer: Buffer): Uint8Array {
+  const { buffer: memory, byteLength } = buffer
+  return memory.byteLength === byteLength ? new Uint8Array(memory, 0, byteLength) : new Uint8Array(buffer)
 }
 
 function orNull(run: () => Uint8Array): Uint8Array | null {

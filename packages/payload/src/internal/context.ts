@@ -33,11 +33,12 @@ export interface AnySuite {
 /** What follows from suite, mode and info: the whole HMAC inputs of the schedule. */
 export interface Layout {
   readonly suite: AnySuite
-  readonly suiteId: Uint8Array
   readonly secret: Uint8Array
   readonly key: Uint8Array
   readonly baseNonce: Uint8Array
   readonly exporter: Uint8Array
+  /** `u16 ‖ "HPKE-v1" ‖ suite_id ‖ "sec"`, the length still to be written. */
+  readonly export: Uint8Array
 }
 
 // What the schedule computes from public constants and `info` alone, kept by port: bounded, and without any secret.
@@ -86,11 +87,11 @@ function layOut(crypto: CryptoPort, suite: AnySuite, info: Uint8Array, psk: Psk 
       const context = concat(Uint8Array.of(psk === undefined ? 0 : 1), pskIdHash, infoHash)
       return {
         suite: { ...suite },
-        suiteId,
         secret: concat(ikmHead(suiteId, 'secret'), psk?.psk ?? EMPTY),
         key: oneBlock(infoHead(suiteId, 'key', keyBytes), context),
         baseNonce: oneBlock(infoHead(suiteId, 'base_nonce', NONCE_BYTES), context),
         exporter: oneBlock(infoHead(suiteId, 'exp', 32), context),
+        export: infoHead(suiteId, 'sec', 0),
       }
     }),
   )
@@ -143,7 +144,10 @@ function makeContext(crypto: CryptoPort, layout: Layout, prk: HmacKey, keys: Key
     export(context, length) {
       // Computed when first asked for: a call without reply key or binding does not pay for it.
       exporter ??= andThen(crypto.hmac(prk, layout.exporter), (secret) => crypto.hmacKey('SHA-256', secret))
-      return andThen(exporter, (key) => expand(crypto, key, concat(infoHead(layout.suiteId, 'sec', length), context), length))
+      const info = concat(layout.export, context)
+      info[0] = length >>> 8
+      info[1] = length
+      return andThen(exporter, (key) => expand(crypto, key, info, length))
     },
   }
 }

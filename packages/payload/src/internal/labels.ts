@@ -33,7 +33,7 @@ export function mac(crypto: CryptoPort, key: Uint8Array, data: Uint8Array): Now<
 
 /** Output of any length under a prepared pseudo-random key. @see RFC 5869 §2.3 */
 export function expand(crypto: CryptoPort, prk: HmacKey, info: Uint8Array, length: number): Now<Uint8Array> {
-  if (length <= HASH_BYTES) return andThen(crypto.hmac(prk, oneBlock(info, EMPTY)), (block) => block.slice(0, length))
+  if (length <= HASH_BYTES) return firstBytes(crypto, prk, oneBlock(info, EMPTY), length)
   if (length > 255 * HASH_BYTES) throw new RangeError('HKDF output above 255 hash lengths')
   const out = new Uint8Array(length)
   const from = (at: number, previous: Uint8Array): Now<Uint8Array> =>
@@ -44,6 +44,11 @@ export function expand(crypto: CryptoPort, prk: HmacKey, info: Uint8Array, lengt
           return from(at + HASH_BYTES, block)
         })
   return from(0, EMPTY)
+}
+
+/** The first bytes of the only block; `input` ends with its 01. */
+export function firstBytes(crypto: CryptoPort, prk: HmacKey, input: Uint8Array, length: number): Now<Uint8Array> {
+  return andThen(crypto.hmac(prk, input), (block) => (length === HASH_BYTES ? block : block.slice(0, length)))
 }
 
 // Memory of what follows from the port alone; holds no secret.

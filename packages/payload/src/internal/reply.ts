@@ -6,12 +6,12 @@ import type { AeadId, HpkeContext, HpkePorts } from '../hpke.js'
 import { openStream } from './chunkStreams.js'
 import type { ChunkCipher, Refusal } from './chunks.js'
 import { aeadOf, NONCE_BYTES, nonceAt } from './context.js'
-import { expand, mac } from './labels.js'
+import { EMPTY, firstBytes, mac, oneBlock } from './labels.js'
 import { andThen } from './now.js'
 import { sourceOf } from './source.js'
 
-const KEY_LABEL: Uint8Array = /* @__PURE__ */ utf8('key')
-const NONCE_LABEL: Uint8Array = /* @__PURE__ */ utf8('nonce')
+const KEY_BLOCK: Uint8Array = /* @__PURE__ */ oneBlock(utf8('key'), EMPTY)
+const NONCE_BLOCK: Uint8Array = /* @__PURE__ */ oneBlock(utf8('nonce'), EMPTY)
 
 /** What a reply's key is made of: an exchange, also a session's. */
 export interface ReplyTo {
@@ -35,8 +35,8 @@ export function replyCipher(
   return andThen(context.export(label, nonce.length), (secret) =>
     andThen(mac(crypto, concat(enc, nonce), secret), (extracted) =>
       andThen(crypto.hmacKey('SHA-256', extracted), (prk) =>
-        andThen(expand(crypto, prk, KEY_LABEL, keyBytes), (key) =>
-          andThen(expand(crypto, prk, NONCE_LABEL, NONCE_BYTES), (iv) =>
+        andThen(firstBytes(crypto, prk, KEY_BLOCK, keyBytes), (key) =>
+          andThen(firstBytes(crypto, prk, NONCE_BLOCK, NONCE_BYTES), (iv) =>
             andThen(crypto.aeadKey(alg, key), (cipher) => countingCipher(crypto, cipher, iv)),
           ),
         ),
