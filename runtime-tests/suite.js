@@ -11,6 +11,7 @@ import { cases as servers } from './cases/servers.js'
 import { cases as sqlite } from './cases/sqlite.js'
 import { cases as store } from './cases/store.js'
 import { cases as tokens } from './cases/tokens.js'
+import { cases as webauthn } from './cases/webauthn.js'
 
 /** @typedef {'node20' | 'node22' | 'node24' | 'deno' | 'bun' | 'workerd' | 'chromium' | 'reactNative'} Runtime */
 /** `only`: the runtimes that promise it; absent, all do. @typedef {readonly [name: string, run: (runtime: Runtime) => unknown, o?: { only?: readonly Runtime[] }]} Case */
@@ -24,6 +25,7 @@ export const suite = [
   ...servers,
   ...tokens,
   ...authenticators,
+  ...webauthn,
   ...policy,
   ...payload,
   ...insight,

@@ -51,6 +51,8 @@ export async function bundle(entry, conditions) {
     conditions,
     platform: 'neutral',
     mainFields: ['module', 'main'],
+    // The packages' own tsconfig would lead past their builds to the sources, and to two copies of each class.
+    tsconfigRaw: '{}',
     plugins: [withoutNode],
     logLevel: 'error',
   })
