@@ -7,7 +7,17 @@ import { DEFAULT_PAD, type FieldLine } from './bhttp.js'
 import type { KemId } from './hpke.js'
 import { callerOf } from './internal/callerOf.js'
 import { knownKeys, NATIVE_AES, SLOW_AES, type Target, unlessAborted } from './internal/knownKeys.js'
-import { linesOf, mediaType, onlyValue, parseDate, type RequestHead, readAll, streamOf, toResponse } from './internal/messages.js'
+import {
+  linesOf,
+  mediaType,
+  onlyValue,
+  parseDate,
+  type RequestHead,
+  readAll,
+  bodyOf as readBody,
+  streamOf,
+  toResponse,
+} from './internal/messages.js'
 import { normalOrigin } from './internal/origin.js'
 import { type Begun, beginInSession, beginToKey, guarded, type Reply, received, sealed } from './internal/outgoing.js'
 import { KEYS_FIELD, OHTTP_KEY_PROBLEM, PROBLEM_TYPE, VERDICT_FIELD } from './internal/problems.js'
@@ -210,7 +220,10 @@ export function createSealedFetch(o: SealedFetchOptions): SealedFetch {
       const head = await headOf(call, begun, { now: sealedAt + offset, inUse, opening })
       const source = watched(call.content)
       const body = await sealed(begun, head, source.content, pad)
-      const outer = await post(target.gateway, begun, body, signal, source.failure)
+      const outer = await post(target.gateway, begun, body, signal)
+      // The caller's own content broke off: nothing was sent to its end.
+      const own = source.failure()
+      if (own !== undefined) throw own
       if (outer instanceof Error) return failed({ kind: 'unproved', reason: 'connection', cause: outer })
       if (outer.status !== 200 || mediaType(outer.headers) !== begun.replyType)
         return failed(await outerVerdict(outer, inUse?.session ?? null))
@@ -259,7 +272,6 @@ export function createSealedFetch(o: SealedFetchOptions): SealedFetch {
     { requestType, replyType }: Begun,
     message: Uint8Array | ReadableStream<Uint8Array>,
     signal: AbortSignal,
-    failure: () => unknown,
   ): Promise<Response | Error> {
     const streams = !(message instanceof Uint8Array)
     const incremental = replyType === REPLY_TYPE ? {} : { incremental: '?1' }
@@ -279,9 +291,6 @@ export function createSealedFetch(o: SealedFetchOptions): SealedFetch {
       return await fetch(gateway, init)
     } catch (cause) {
       signal.throwIfAborted()
-      // The caller's own content broke off: nothing was sent to its end.
-      const own = failure()
-      if (own !== undefined) throw own
       return toError(cause)
     }
   }
@@ -290,7 +299,7 @@ export function createSealedFetch(o: SealedFetchOptions): SealedFetch {
   async function outerVerdict(outer: Response, session: ClientSession | null): Promise<Told> {
     const cause = new PosternError('payload.transport', { reason: `outer status ${outer.status}` })
     const isProblem = mediaType(outer.headers) === PROBLEM_TYPE
-    const body = isProblem ? await problemOf(outer) : null
+    const body = isProblem ? await readBody(outer, 4096).catch(() => null) : null
     if (!isProblem) await outer.body?.cancel().catch(() => undefined)
     const text = (body === null ? null : fromUtf8(body)) ?? ''
     if (session !== null && /payload\.(?:session_unknown|refused)/.test(text)) {
@@ -383,14 +392,6 @@ function watched(content: Call['content']): { readonly content: Call['content'];
 
 function fieldOf({ fields }: RequestHead, name: string): string | null {
   return fields.find((line) => line[0] === name)?.[1] ?? null
-}
-
-async function problemOf(outer: Response): Promise<Uint8Array | null> {
-  if (outer.body instanceof ReadableStream) return readAll(outer.body, 4096).catch(() => null)
-  return outer.arrayBuffer().then(
-    (bytes) => new Uint8Array(bytes),
-    () => null,
-  )
 }
 
 function giveUp(call: Call, told: Exclude<Told, { kind: 'answer' }>): PosternError {

@@ -5,7 +5,7 @@ import type { SealedFetchOptions } from '../client.js'
 import type { AeadId } from '../hpke.js'
 import { type KeyDocument, type SessionOffer, verifyKeyDocument } from '../keys.js'
 import { decodeKeyConfigs, KEYS_TYPE, type KeyConfig } from '../ohttp.js'
-import { mediaType, readAll } from './messages.js'
+import { bodyOf, mediaType } from './messages.js'
 import { KEY_DOCUMENT_TYPE, WELL_KNOWN } from './wire.js'
 
 /** Where and how to seal now. */
@@ -78,7 +78,7 @@ export function knownKeys(
         cache: 'no-cache',
       })
       if (response.status !== 200) throw transport(`status ${response.status}`)
-      const body = await readAll(response.body, MAX_DOCUMENT_BYTES)
+      const body = await bodyOf(response, MAX_DOCUMENT_BYTES)
       if (body === null) throw transport('too large')
       return { body, type: mediaType(response.headers) }
     } catch (cause) {

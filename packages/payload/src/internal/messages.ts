@@ -88,6 +88,18 @@ export async function readAll(body: ReadableStream<Uint8Array> | null, maxBytes:
   return null
 }
 
+/** Whether a body can be read as it comes: React Native has none, nor the global. */
+export function streams(body: unknown): body is ReadableStream<Uint8Array> {
+  return typeof (body as ReadableStream | null | undefined)?.getReader === 'function'
+}
+
+/** The whole body of a response, `null` when it is larger than `maxBytes`. */
+export async function bodyOf(response: Response, maxBytes: number): Promise<Uint8Array | null> {
+  if (response.body === null || streams(response.body)) return readAll(response.body, maxBytes)
+  const bytes = new Uint8Array(await (response as Response).arrayBuffer())
+  return bytes.length > maxBytes ? null : bytes
+}
+
 /** Reads up to `maxBytes`. @returns whether that is all there is; otherwise the source holds more than it, and goes on */
 export async function filled(source: Source, maxBytes: number): Promise<boolean> {
   while (source.held <= maxBytes) if (!(await source.more())) return true

@@ -1,5 +1,4 @@
 /** One sealing of a call, in a session or to a key, and how its reply opens. */
-import { concat } from '@postern/core/bytes'
 import { isPosternError, PosternError } from '@postern/core/errors'
 import { decodeResponse, decodeResponseStream, encodeRequest, encodeRequestStream, type FieldLine, type Pad } from '../bhttp.js'
 import type { HpkeContext, HpkePorts } from '../hpke.js'
@@ -18,7 +17,7 @@ import {
 import type { ClientSession } from '../session.js'
 import { encodeOne } from './keyConfig.js'
 import type { Target } from './knownKeys.js'
-import { type Content, filled, type RequestHead, streamOf } from './messages.js'
+import { bodyOf, type Content, type RequestHead, streamOf, streams } from './messages.js'
 import { openSessionResponse, openSessionResponseStream } from './sessionMessages.js'
 import { SESSION_REPLY_TYPE, SESSION_REQUEST_TYPE } from './sessionWire.js'
 import { sourceOf } from './source.js'
@@ -64,12 +63,12 @@ export async function beginInSession(ports: HpkePorts, session: ClientSession): 
 }
 
 /** A call sealed to a key: single-shot, or in chunks where its content streams. @throws PosternError `payload.keys_untrusted` for a key that is none */
-export async function beginToKey(ports: HpkePorts, target: Target, streams: boolean, chunkBytes?: number): Promise<Begun> {
+export async function beginToKey(ports: HpkePorts, target: Target, inChunks: boolean, chunkBytes?: number): Promise<Begun> {
   const { config, aead, session } = target
   const { crypto } = ports
   const keyConfig = encodeOne(config)
   try {
-    if (!streams) {
+    if (!inChunks) {
       const sealing = await beginRequest(ports, config, aead)
       return {
         ...{ requestType: REQUEST_TYPE, replyType: REPLY_TYPE, context: sealing.context, enc: sealing.enc, keyConfig },
@@ -119,7 +118,7 @@ export async function sealed(
  */
 export async function received(begun: Begun, outer: Response, maxBytes: number): Promise<Reply> {
   try {
-    if (begun.openStream !== null && outer.body instanceof ReadableStream) {
+    if (begun.openStream !== null && streams(outer.body)) {
       const { status, fields, content, trailers } = await decodeResponseStream(begun.openStream(outer.body))
       trailers.catch(() => undefined)
       return { status, fields, content }
@@ -136,21 +135,11 @@ export async function received(begun: Begun, outer: Response, maxBytes: number):
 
 /** @throws PosternError `payload.reply_refused` | `payload.truncated` */
 async function whole(outer: Response, maxBytes: number): Promise<Uint8Array> {
-  const lost = (cause: unknown): PosternError => new PosternError('payload.truncated', { reason: 'the source failed', cause })
-  const tooLarge = (): PosternError => new PosternError('payload.reply_refused', { reason: 'too large' })
-  if (!(outer.body instanceof ReadableStream)) {
-    const bytes = new Uint8Array(
-      await outer.arrayBuffer().catch((cause: unknown) => {
-        throw lost(cause)
-      }),
-    )
-    if (bytes.length > maxBytes) throw tooLarge()
-    return bytes
-  }
-  const source = sourceOf(outer.body, lost)
-  if (await filled(source, maxBytes)) return concat(source.take(source.held))
-  await source.cancel()
-  throw tooLarge()
+  const bytes = await bodyOf(outer, maxBytes).catch((cause: unknown) => {
+    throw new PosternError('payload.truncated', { reason: 'the source failed', cause })
+  })
+  if (bytes === null) throw new PosternError('payload.reply_refused', { reason: 'too large' })
+  return bytes
 }
 
 /** The content with errors of this layer's names; where the signal aborted, its reason. */
