@@ -1,18 +1,22 @@
 /** The front door: the app's side of the platform, without a screen of its own. */
+import type { ShownRow } from '@postern/authenticators/transaction/client'
 import { PosternError } from '@postern/core/errors'
 import type { JsonValue } from '@postern/core/json'
 import { createApiCalls, demandOf } from './internal/call.js'
 import {
   anonymousCodes,
+  confirmCodes,
   deregisterCodes,
   enrolCodes,
   fetchCodes,
   loginCodes,
   logoutCodes,
+  pendingCodes,
   registerCodes,
   startCodes,
 } from './internal/codes.js'
-import { changePin, enrolKey, prefer } from './internal/enrol.js'
+import { confirm, pending, scan } from './internal/confirm.js'
+import { changePin, type EnrolType, enrol, prefer } from './internal/enrol.js'
 import { instanceOf, type Kit } from './internal/kit.js'
 import { deregister, logout, reset } from './internal/leave.js'
 import { authenticate } from './internal/login.js'
@@ -27,10 +31,12 @@ import type { AppConfig, ClientRuntime, EvidencePort, KeystorePort, SecureStorag
 import type { Prompts } from './prompts.js'
 import type {
   AnonymousCode,
+  ConfirmCode,
   DeregisterCode,
   EnrolCode,
   LoginCode,
   LogoutCode,
+  PendingCode,
   RegisterCode,
   Result,
   StartCode,
@@ -53,7 +59,7 @@ export type ProfileId = string
 
 export interface Profile {
   readonly id: ProfileId
-  /** Ways to log in that this device keeps: `pin`, `device-key`, `biometric`. */
+  /** Ways to log in that this device keeps: `pin`, `device-key`, `biometric`, `otp`, `code`, `custom:<name>`. Passkeys are the user's. */
   readonly authenticators: readonly string[]
 }
 
@@ -82,8 +88,8 @@ export interface Session {
   readonly failures: number
 }
 
-/** How a user proves to the host who he is: a page in the browser, or a registrar by name. */
-export type RegisterHow = 'browser' | { readonly custom: string; readonly data?: JsonValue }
+/** How a user proves who he is: a page in the browser, a registrar by name, or a passkey that he has already. */
+export type RegisterHow = 'browser' | 'passkey' | { readonly custom: string; readonly data?: JsonValue }
 
 /** Digits that must not be in the PIN: birthday, telephone, account number. They stay on the device. */
 export interface RegisterOptions extends OperationOptions {
@@ -108,9 +114,31 @@ export interface Told {
   readonly server: 'told' | 'queued'
 }
 
+export type { EnrolType } from './internal/enrol.js'
+
 export interface Enrolment {
   readonly id: string
   readonly type: string
+}
+
+/** Which user of this device decides; by default the session's, or the only one. */
+export interface ConfirmOptions extends OperationOptions {
+  readonly profile?: ProfileId
+}
+
+/** What waits for a user's decision: these rows, in this order, are what he sees and signs. */
+export interface Waiting {
+  readonly id: string
+  readonly profile: ProfileId
+  readonly rows: readonly ShownRow[]
+  readonly asksNumber: boolean
+  /** Ms. */
+  readonly expiresAt: number
+}
+
+export interface Confirmed {
+  readonly id: string
+  readonly state: 'approved' | 'denied' | 'reported'
 }
 
 /**
@@ -127,10 +155,16 @@ export interface Client {
   /** A session of the app itself, without a user. */
   anonymous(scope?: readonly string[], o?: OperationOptions): Promise<Result<Session, AnonymousCode>>
   /** Another way to log in for the current profile; asks for a login first where the last is too old. */
-  enrol(type: 'device-key' | 'biometric', prompts: Prompts, o?: OperationOptions): Promise<Result<Enrolment, EnrolCode>>
+  enrol(type: EnrolType, prompts: Prompts, o?: OperationOptions): Promise<Result<Enrolment, EnrolCode>>
   changePin(prompts: Prompts, o?: RegisterOptions): Promise<Result<Enrolment, EnrolCode>>
   /** The way to log in that is offered first. */
   prefer(type: string, prompts: Prompts, o?: OperationOptions): Promise<Result<Enrolment, EnrolCode>>
+  /** What waits for a decision. A push carries an id and nothing else; this asks for the rest, by the device key alone. */
+  pending(o?: ConfirmOptions): Promise<Result<readonly Waiting[], PendingCode>>
+  /** Shows one of them (`prompts.confirm`), and sends the decision with the authenticator that policy asks for. */
+  confirm(id: string, prompts: Prompts, o?: ConfirmOptions): Promise<Result<Confirmed, ConfirmCode>>
+  /** Claims what a picture shows, then goes on as `confirm` does. */
+  scan(text: string, prompts: Prompts, o?: ConfirmOptions): Promise<Result<Confirmed, ConfirmCode>>
   /**
    * Calls the API: sealed, with the session's token and a proof. Statuses of 400 and above are answers.
    * @throws PosternError {@link FetchCode}, or the signal's reason
@@ -203,11 +237,19 @@ export function createClient(options: ClientOptions): Client {
         return session
       }),
     enrol: (type, prompts, { signal } = {}) =>
-      lock.run({ signal, codes: enrolCodes, otherwise: 'authenticator.failed' }, (op) => enrolKey(kit, type, prompts, op)),
+      lock.run({ signal, codes: enrolCodes, otherwise: 'authenticator.failed' }, (op) => enrol(kit, type, prompts, op)),
     changePin: (prompts, { signal, userData = [] } = {}) =>
       lock.run({ signal, codes: enrolCodes, otherwise: 'authenticator.failed' }, (op) => changePin(kit, prompts, userData, op)),
     prefer: (type, prompts, { signal } = {}) =>
       lock.run({ signal, codes: enrolCodes, otherwise: 'authenticator.failed' }, (op) => prefer(kit, type, prompts, op)),
+    pending: ({ signal, profile } = {}) =>
+      lock.run({ signal, codes: pendingCodes, otherwise: 'net.unreachable' }, (op) => pending(kit, profile, op)),
+    confirm: (id, prompts, { signal, profile } = {}) =>
+      lock.run({ signal, codes: confirmCodes, otherwise: 'authenticator.failed' }, (op) =>
+        confirm(kit, id, prompts, profile, op),
+      ),
+    scan: (text, prompts, { signal, profile } = {}) =>
+      lock.run({ signal, codes: confirmCodes, otherwise: 'authenticator.failed' }, (op) => scan(kit, text, prompts, profile, op)),
     async fetch(input, init) {
       try {
         return await calls.fetch(input, init)

@@ -48,6 +48,9 @@ export type RegisterCode =
   | 'registration.expired'
   | 'scope.refused'
   | 'profile.too_many'
+  | 'authenticator.failed'
+  | 'authenticator.disabled'
+  | 'authenticator.unsupported'
   | 'pin.rejected'
 
 export type LoginCode =
@@ -84,6 +87,21 @@ export type EnrolCode =
   | 'device.limit'
   | 'pin.rejected'
   | 'pin.required'
+
+export type PendingCode = NetCode | GateCode | LocalCode | GoneCode | 'profile.unknown'
+
+/** Also of a picture that is scanned. */
+export type ConfirmCode =
+  | PendingCode
+  | 'transaction.unknown'
+  | 'transaction.expired'
+  | 'transaction.decided'
+  | 'transaction.mismatch'
+  | 'transaction.qr_refused'
+  | 'authenticator.failed'
+  | 'authenticator.removed'
+  | 'authenticator.locked'
+  | 'authenticator.none_usable'
 
 /** A failing server is no error here: the revocation waits in the queue. */
 export type LogoutCode = 'storage.unavailable' | 'storage.lost' | 'client.busy'

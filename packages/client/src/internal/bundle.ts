@@ -2,7 +2,7 @@
 import { canonicalJson } from '@postern/core/canonicalJson'
 import type { SignAlg } from '@postern/core/cryptoPort'
 import { isPosternError, PosternError } from '@postern/core/errors'
-import type { JsonObject } from '@postern/core/json'
+import type { JsonObject, JsonValue } from '@postern/core/json'
 import { readJws, verifyJws } from '@postern/core/jws'
 import { type PinPolicy, parsePinPolicy } from '@postern/policy/pin/policy'
 import type { Kit } from './kit.js'
@@ -12,6 +12,8 @@ export interface Bundle {
   readonly pinPolicy: PinPolicy
   /** SHA-256 of the policy's canonical JSON: the enrolment signs which one was applied. */
   readonly policyHash: Uint8Array
+  /** Names of the clients that may ask for a confirmation. */
+  readonly clients: ReadonlyMap<string, string>
 }
 
 const ALGS: readonly SignAlg[] = ['ES256', 'EdDSA', 'Ed25519', 'ES384', 'ES512']
@@ -38,11 +40,18 @@ export async function fetchBundle(kit: Kit, op: Operation): Promise<Bundle> {
     if (iat < (await state.read()).bundleIat) throw untrusted('iat')
     const pinPolicy = parsePinPolicy(pin_policy ?? null)
     await op.wait(state.update((known) => ({ ...known, bundleIat: iat })))
-    return { pinPolicy, policyHash: await crypto.digest('SHA-256', canonicalJson(pin_policy ?? null)) }
+    const policyHash = await crypto.digest('SHA-256', canonicalJson(pin_policy ?? null))
+    return { pinPolicy, policyHash, clients: namesIn(payload['clients']) }
   } catch (cause) {
     if (isPosternError(cause, 'jws.refused', 'crypto.invalid_key', 'pin.policy_invalid')) throw untrusted(cause.code, cause)
     throw cause
   }
+}
+
+/** Signed, so only what a bank has registered gets a name. */
+function namesIn(clients: JsonValue | undefined): ReadonlyMap<string, string> {
+  const list = Array.isArray(clients) ? (clients as readonly JsonObject[]) : []
+  return new Map(list.map(({ id, name }) => [String(id), String(name)]))
 }
 
 function untrusted(reason: string, cause?: unknown): PosternError<'net.unreachable'> {

@@ -1,6 +1,7 @@
 /** The codes of each operation as tables: the compiler refuses one that lacks a member of its union. */
 import type {
   AnonymousCode,
+  ConfirmCode,
   DeregisterCode,
   EnrolCode,
   FetchCode,
@@ -10,6 +11,7 @@ import type {
   LoginCode,
   LogoutCode,
   NetCode,
+  PendingCode,
   RegisterCode,
   StartCode,
 } from '../result.js'
@@ -58,6 +60,9 @@ export const registerCodes: Table<RegisterCode> = {
   'registration.expired': true,
   'scope.refused': true,
   'profile.too_many': true,
+  'authenticator.failed': true,
+  'authenticator.disabled': true,
+  'authenticator.unsupported': true,
   'pin.rejected': true,
 }
 export const loginCodes: Table<LoginCode> = {
@@ -75,6 +80,19 @@ export const loginCodes: Table<LoginCode> = {
   'authenticator.locked': true,
   'authenticator.none_usable': true,
   'login.web_required': true,
+}
+export const pendingCodes: Table<PendingCode> = { ...net, ...gate, ...local, ...gone, 'profile.unknown': true }
+export const confirmCodes: Table<ConfirmCode> = {
+  ...pendingCodes,
+  'transaction.unknown': true,
+  'transaction.expired': true,
+  'transaction.decided': true,
+  'transaction.mismatch': true,
+  'transaction.qr_refused': true,
+  'authenticator.failed': true,
+  'authenticator.removed': true,
+  'authenticator.locked': true,
+  'authenticator.none_usable': true,
 }
 export const anonymousCodes: Table<AnonymousCode> = {
   ...net,

@@ -5,6 +5,8 @@ import { encodeBase64url } from '@postern/core/base64url'
 import { isPosternError, PosternError } from '@postern/core/errors'
 import type { Enrolment } from '../client.js'
 import type { PinQuestion, Prompts } from '../prompts.js'
+import { enrolByAnswer } from './answerEnrol.js'
+import { answerable } from './answering.js'
 import { exchangeOf, listEnrolments } from './enrolments.js'
 import { instanceOf, type Kit, profileOf, withProfile } from './kit.js'
 import { authenticate, drop } from './login.js'
@@ -23,9 +25,28 @@ interface Enroller {
   readonly op: Operation
 }
 
+/** What an app may enrol beside the PIN, which `register` makes. */
+export type EnrolType = 'device-key' | 'biometric' | 'webauthn' | 'otp' | 'code' | `custom:${string}`
+
+/** Another way to log in. */
+export function enrol(kit: Kit, type: EnrolType, prompts: Prompts, op: Operation): Promise<Enrolment> {
+  if (type === 'device-key' || type === 'biometric') return enrolKey(kit, type, prompts, op)
+  if (!(type === 'otp' ? prompts.newSecret !== undefined : answerable(type, prompts)))
+    throw new PosternError('authenticator.unsupported', { reason: 'no screen' })
+  return withToken(kit, prompts, op, async (who) => {
+    const { instance, profile, token } = who
+    const made = await enrolByAnswer(kit, instance, token, type, prompts, op)
+    // A passkey is the user's, wherever he is; what else there is lives on this device.
+    if (type !== 'webauthn')
+      await kit.state.update((state) =>
+        withProfile(state, profile, (one) => ({ ...one, enrolments: [...one.enrolments, { ...made, keyId: null }] })),
+      )
+    return made
+  })
+}
+
 /** A second key of the device, with or without biometrics in front of it. */
-export async function enrolKey(kit: Kit, type: 'device-key' | 'biometric', prompts: Prompts, op: Operation): Promise<Enrolment> {
-  if (type !== 'device-key' && type !== 'biometric') throw new PosternError('authenticator.unsupported')
+async function enrolKey(kit: Kit, type: 'device-key' | 'biometric', prompts: Prompts, op: Operation): Promise<Enrolment> {
   return withToken(kit, prompts, op, async (who) => {
     const { instance, profile, token } = who
     const { app, runtime, keystore } = kit.options

@@ -4,6 +4,8 @@ import { PosternError } from '@postern/core/errors'
 import type { AcrRequest } from '../client.js'
 import type { SignCause } from '../ports.js'
 import type { Prompts } from '../prompts.js'
+import { answerable } from './answering.js'
+import { proveByAnswer } from './answerLogin.js'
 import { type Answer, type Asked, askChallenge, type Done, type Open, stepOf } from './challenge.js'
 import { instanceOf, type Kit, pkce, profileOf, withoutEnrolment, withProfile } from './kit.js'
 import { cancelled, type Operation } from './operation.js'
@@ -69,12 +71,17 @@ export async function authenticate(
 }
 
 async function walk(login: Login, first: Answer, prefer: string | undefined): Promise<Done> {
+  const { prompts } = login
   let answer = first
   let wanted: string | undefined
   for (let round = 0; round < MAX_ROUNDS; round++) {
     if (answer.kind === 'done') return answer
     const profile = await known(login)
-    const usable = answer.choices.filter(({ id }) => profile.enrolments.some((one) => one.id === id))
+    const here = (id: string) => profile.enrolments.find((one) => one.id === id)
+    // A passkey is no device's; of the rest only what lives here can answer, and only what the app has a screen for.
+    const usable = answer.choices.filter(({ id, type }) =>
+      type === 'webauthn' ? answerable(type, prompts) : here(id) !== undefined && (byDevice(type) || answerable(type, prompts)),
+    )
     const chosen =
       usable.find(({ id }) => id === wanted) ??
       usable.find(({ type }) => type === prefer) ??
@@ -87,14 +94,28 @@ async function walk(login: Login, first: Answer, prefer: string | undefined): Pr
       answer = await fallBack(login, answer, broken, 'unavailable')
       continue
     }
-    const enrolment = profile.enrolments.find(({ id }) => id === chosen.id)!
     const reason = answer.fallen ? ('fallback' as const) : null
+    const enrolment = here(chosen.id)
     const next =
-      enrolment.keyId === null ? await provePin(login, answer, enrolment.id, reason) : await proveKey(login, answer, enrolment)
+      chosen.type === 'pin'
+        ? await provePin(login, answer, chosen.id, reason)
+        : enrolment !== undefined && enrolment.keyId !== null
+          ? await proveKey(login, answer, enrolment)
+          : await proveByAnswer(login, answer, chosen)
     wanted = next.kind === 'open' ? next.choices[0]?.id : undefined
     answer = next
   }
   throw new PosternError('authenticator.failed', { reason: 'too many rounds' })
+}
+
+/** What the device itself proves, or a PIN typed on it. */
+function byDevice(type: string): boolean {
+  return type === 'pin' || type === 'device-key' || type === 'biometric'
+}
+
+/** Whether policy lets something stand in for this type for this cause. */
+export function edge({ fallback }: Open, type: string, cause: string): boolean {
+  return fallback.some(({ from, on }) => from === type && on.includes(cause))
 }
 
 async function known({ kit, profile }: Login): Promise<ProfileState> {
@@ -141,8 +162,7 @@ async function proveKey(login: Login, from: Open, enrolment: EnrolmentState): Pr
   const answer = await login.ask(open, { authenticator: enrolment.id, step: stepOf(asked.handle, step, true) })
   if (answer.kind === 'done' || answer.code === null) return answer
   if (answer.code === 'authenticator.removed') await drop(login, enrolment.id)
-  const edge = answer.fallback.some(({ from: type, on }) => type === enrolment.type && on.includes('failed'))
-  if (answer.code !== 'authenticator.failed' || !edge) throw new PosternError(answer.code)
+  if (answer.code !== 'authenticator.failed' || !edge(answer, enrolment.type, 'failed')) throw new PosternError(answer.code)
   return fallBack(login, answer, enrolment, 'failed')
 }
 
@@ -155,7 +175,8 @@ const causes: Readonly<Record<SignCause, string>> = {
   unavailable: 'unavailable',
 }
 
-async function fallBack(login: Login, open: Open, from: { id: string; type: string }, cause: string): Promise<Open> {
+/** What may stand in for an authenticator that cannot be used. */
+export async function fallBack(login: Login, open: Open, from: { id: string; type: string }, cause: string): Promise<Open> {
   const gone = cause === 'os-lockout' || cause === 'key-invalidated'
   const answer = await login.ask(open, { authenticator: from.id, fallback: cause })
   // The server has removed it in this very call; here it goes the same way.

@@ -38,6 +38,10 @@ const sameAs: Readonly<Partial<Record<ErrorCode, readonly ErrorCode[]>>> = {
   'pin.malformed': ['pin.rejected', 'authenticator.failed'],
   'enrolment.expired': ['registration.expired', 'authenticator.failed'],
   'challenge.invalid': ['net.limited'],
+  'transaction.invalid': ['transaction.unknown'],
+  'transaction.pending': ['net.limited'],
+  'otp.too_many': ['net.limited'],
+  'otp.undelivered': ['net.limited'],
   'grant.not_allowed': ['token.kind_disabled'],
 }
 

@@ -7,6 +7,7 @@ import type { RegisterHow, Session } from '../client.js'
 import type { NewPinQuestion, Prompts } from '../prompts.js'
 import { registerInBrowser } from './browser.js'
 import { fetchBundle } from './bundle.js'
+import { discover } from './discover.js'
 import { exchangeOf, type Listed, listEnrolments } from './enrolments.js'
 import { instanceOf, type Kit, pkce, withProfile } from './kit.js'
 import { textOf } from './net.js'
@@ -27,7 +28,12 @@ export async function register(
   const state = await op.wait(kit.state.read())
   const instance = instanceOf(state)
   if (state.profiles.filter(({ confirmed }) => confirmed).length >= MAX_PROFILES) throw new PosternError('profile.too_many')
-  const tokens = how === 'browser' ? await registerInBrowser(kit, instance, op) : await registerCustom(kit, instance, how, op)
+  const tokens =
+    how === 'browser'
+      ? await registerInBrowser(kit, instance, op)
+      : how === 'passkey'
+        ? await discover(kit, instance, prompts, op)
+        : await registerCustom(kit, instance, how, op)
   const listed = await listEnrolments(kit, instance, tokens.access, op)
   const profile = (await adopt(kit, listed)) ?? (await createPin(kit, instance, tokens, listed, prompts, userData, op))
   const session: Session = { profile, acr: null, scope: tokens.scope, expiresAt: tokens.expiresAt, failures: 0 }
@@ -40,7 +46,7 @@ export async function register(
 async function registerCustom(
   kit: Kit,
   instance: InstanceState,
-  how: Exclude<RegisterHow, 'browser'>,
+  how: Exclude<RegisterHow, string>,
   op: Operation,
 ): Promise<Tokens> {
   if (!/^[a-z0-9-]{1,64}$/.test(how.custom)) throw new PosternError('registration.unknown')

@@ -2,6 +2,7 @@
 import type { Client, LoginOptions, Session } from '@postern/client'
 import type {
   AnonymousCode,
+  ConfirmCode,
   DeregisterCode,
   EnrolCode,
   FetchCode,
@@ -10,6 +11,7 @@ import type {
   LoginCode,
   LogoutCode,
   NetCode,
+  PendingCode,
   RegisterCode,
   Result,
   StartCode,
@@ -69,6 +71,9 @@ export function ofRegister(code: RegisterCode): string {
     case 'registration.expired':
     case 'scope.refused':
     case 'profile.too_many':
+    case 'authenticator.failed':
+    case 'authenticator.disabled':
+    case 'authenticator.unsupported':
     case 'pin.rejected':
       return code
     default:
@@ -114,6 +119,34 @@ export function ofEnrol(code: EnrolCode): string {
       return code
     default:
       return common(code)
+  }
+}
+
+export function ofPending(code: PendingCode): string {
+  switch (code) {
+    case 'device.removed':
+    case 'profile.removed':
+    case 'profile.unknown':
+      return code
+    default:
+      return common(code)
+  }
+}
+
+export function ofConfirm(code: ConfirmCode): string {
+  switch (code) {
+    case 'transaction.unknown':
+    case 'transaction.expired':
+    case 'transaction.decided':
+    case 'transaction.mismatch':
+    case 'transaction.qr_refused':
+    case 'authenticator.failed':
+    case 'authenticator.removed':
+    case 'authenticator.locked':
+    case 'authenticator.none_usable':
+      return code
+    default:
+      return ofPending(code)
   }
 }
 
@@ -168,6 +201,8 @@ export const registered: ErrorCode[] = [] satisfies (
   | RegisterCode
   | LoginCode
   | EnrolCode
+  | PendingCode
+  | ConfirmCode
   | AnonymousCode
   | FetchCode
   | DeregisterCode
