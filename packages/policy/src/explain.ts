@@ -7,6 +7,7 @@ import { encoded } from './internal/encoded.js'
 import { match } from './internal/match.js'
 import { factValue, type Slots } from './internal/slots.js'
 import type { Tables } from './internal/tables.js'
+import { type Remedy, remedy } from './remedy.js'
 import type { FactInput, FactValue, SchemaSpec } from './schema.js'
 
 /** One condition that a request did not meet: what was seen (`null`: the fact does not apply here) and what the rule needs, as written. */
@@ -42,11 +43,14 @@ export interface UserExplanation {
   readonly outcome: Outcome
   readonly reason: Reason | null
   readonly message: string | null
+  /** What the user could do about it. */
+  readonly remedies: readonly Remedy[]
 }
 
 /**
  * Explains the decision on these facts. It takes the facts, not the decision: a decision carries none, so that it may be logged.
- * @param o - `operator` sees every rule; `user` nothing but outcome, reason and the key of the app's words
+ * @param o - `operator` sees every rule; `user` nothing but outcome, reason, the key of the app's words and remedies, for which `steps` requests
+ *   may be decided (default 200)
  */
 export function explain<S extends SchemaSpec>(
   p: Compiled<S>,
@@ -56,16 +60,23 @@ export function explain<S extends SchemaSpec>(
 export function explain<S extends SchemaSpec>(
   p: Compiled<S>,
   f: Facts<S> | FactInput<S>,
-  o: { audience: 'user' },
+  o: { audience: 'user'; steps?: number },
 ): UserExplanation
 export function explain<S extends SchemaSpec>(
   p: Compiled<S>,
   f: Facts<S> | FactInput<S>,
-  o: { audience: 'operator' | 'user' },
+  o: { audience: 'operator' | 'user'; steps?: number },
 ): OperatorExplanation | UserExplanation {
   const facts = encoded(p, f)
   const { outcome, cause, reason, message, policy } = decide(p, facts)
-  if (o.audience === 'user') return { audience: 'user', outcome, reason, message }
+  if (o.audience === 'user')
+    return {
+      audience: 'user',
+      outcome,
+      reason,
+      message,
+      remedies: remedy(p, facts, { want: 'allow', audience: 'user', steps: o.steps ?? 200 }),
+    }
   const t = p.tables as Tables
   match(t, facts, t.scratch)
   const rules: RuleReport[] = []

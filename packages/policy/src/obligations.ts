@@ -3,7 +3,9 @@
  * monotone DNF over authenticators; fallback edges widen them, but never below the level demanded.
  */
 import type { AcrLevels, Edge, FallbackCause, RequireSpec } from './document.js'
-import { type Alternatives, both, minimal, type Triple, triplesOf } from './internal/dnf.js'
+import { type Alternatives, acrOf, askable, both, minimal, reaching, replaced, type Triple, triplesOf } from './internal/dnf.js'
+
+export { acrOf } from './internal/dnf.js'
 
 /** What one or several require rules demand. Neutral: `(0, ∞, {∅}, 'all')`. */
 export interface Requirement {
@@ -60,21 +62,13 @@ export function merge(a: Requirement, b: Requirement): Requirement {
   }
 }
 
-/** The level that a set of authenticators reaches: the highest entry of the table whose members it contains, 0 without one. */
-export function acrOf(set: readonly string[], levels: AcrLevels): number {
-  let best = 0
-  for (const [key, level] of Object.entries(levels))
-    if (level > best && key.split('+').every((kind) => set.includes(kind))) best = level
-  return best
-}
-
 /**
  * `satisfied` by the known facts, the obligation that would satisfy it, or `null`: not achievable.
  * An unknown fact never helps: absent `methods` satisfy nothing, absent `usable` achieves nothing, an edge needs its cause known.
  */
 export function resolve(r: Requirement, have: AuthenticatorFacts, levels: AcrLevels): 'satisfied' | Obligation | null {
   const edges = r.fallback === 'all' ? [] : triplesOf(r.fallback)
-  const primary = reaching(r, levels)
+  const primary = reaching(r.anyOf, r.acr, levels)
   // Edges whose cause the server knows replace; edges whose cause a client names are, for security, alternatives of their own.
   const certain = replaced(
     primary,
@@ -93,9 +87,9 @@ export function resolve(r: Requirement, have: AuthenticatorFacts, levels: AcrLev
     (r.maxAgeSec === Number.POSITIVE_INFINITY || (have.ageSec !== null && have.ageSec <= r.maxAgeSec))
   const done = (set: readonly string[]): boolean => set.every((kind) => have.methods?.has(kind))
   if (fresh && widened.some(done)) return 'satisfied'
-  const usable = (set: readonly string[]): boolean => set.length > 0 && set.every((kind) => have.usable?.has(kind))
-  const now = certain.filter(usable)
-  const anyOf = minimal(now.length > 0 ? now : widened.filter(usable))
+  const usable = (set: readonly string[]): boolean => set.every((kind) => have.usable?.has(kind))
+  const now = askable(certain, levels).filter(usable)
+  const anyOf = minimal(now.length > 0 ? now : askable(widened, levels).filter(usable))
   if (anyOf.length === 0) return null
   return {
     acr: r.acr,
@@ -110,30 +104,6 @@ export function fallbackFor(o: Obligation, from: string, on: FallbackCause, have
   const held = triplesOf(o.fallback).filter((edge) => edge.from === from && edge.on[0] === on)
   const applies = held.filter((edge) => (isServerCause(on) ? serverKnows(edge, have) : clientMay(edge, have)))
   return [...new Set(applies.map((edge) => edge.to[0]).filter((to) => have.usable?.has(to)))]
-}
-
-/** Alternatives that reach the level, completed from the level table where they alone do not. */
-function reaching(r: Requirement, levels: AcrLevels): Alternatives {
-  const keys = Object.entries(levels).filter(([, level]) => level >= r.acr)
-  return minimal(
-    r.anyOf.flatMap((set) =>
-      acrOf(set, levels) >= r.acr ? [set] : keys.map(([key]) => [...new Set([...set, ...key.split('+')])]),
-    ),
-  )
-}
-
-/** The alternatives, and those that edges make of them; each member may fall back once, to something not in the set already. */
-function replaced(sets: Alternatives, edges: readonly Triple[], acr: number, levels: AcrLevels): Alternatives {
-  const out: (readonly string[])[] = []
-  for (const set of sets) {
-    let options: (readonly string[])[] = [[]]
-    for (const kind of set) {
-      const targets = new Set([kind, ...edges.filter(({ from }) => from === kind).map(({ to }) => to[0])])
-      options = options.flatMap((option) => [...targets].map((target) => [...option, target])).slice(0, 64)
-    }
-    out.push(...options.filter((option) => new Set(option).size === set.length && acrOf(option, levels) >= acr))
-  }
-  return minimal(out)
 }
 
 function isServerCause(cause: FallbackCause): boolean {

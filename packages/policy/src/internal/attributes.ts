@@ -139,6 +139,11 @@ export function sample(a: Attribute, schema: Schema, c: number): string | number
     while (a.texts.has(other)) other += '-'
     return other
   }
-  const value = c === 0 ? domain(spec)[0] : a.cuts[c - 1]!
+  const value = c === 0 ? lowest(a, domain(spec)[0]) : a.cuts[c - 1]!
   return spec.type === 'int' ? value.hi : formatVersion(value)
+}
+
+/** A value below the first cut that a reader understands: 0 where it lies there, instead of the least integer there is. */
+function lowest({ cuts }: Attribute, least: Version): Version {
+  return least.hi < 0 && (cuts.length === 0 || cuts[0]!.hi > 0) ? ofInteger(0) : least
 }

@@ -1,63 +1,22 @@
 /**
- * A witness search over classes: a request inside a region and outside every forbidden box, or the certainty that there is none.
- * Scopes and constraints are forbidden boxes like any other. The budget is in steps, not in time: the answer is the same everywhere.
+ * A witness search over classes: a request inside a region and outside every forbidden area, or the certainty that there is none.
+ * Scopes and constraints are forbidden areas like any other. The budget is in steps, not in time: the answer is the same everywhere.
  */
-import type { Box } from '../document.js'
-import type { Schema } from '../schema.js'
-import { type Attribute, accepted, attributesOf, MEMBER, sample } from './attributes.js'
-import { type FlatBox, flatten } from './conditions.js'
+import type { JsonValue } from '@postern/core/json'
+import { MEMBER, sample } from './attributes.js'
+import { bitsIn, hasBit } from './bits.js'
+import { type Area, classesIn, meet, type Region, type Space, touching } from './boxes.js'
+import type { FlatBox } from './conditions.js'
 
-/** Per attribute the classes that are left; the class after the last is *not applicable*. */
-type Region = readonly Uint8Array[]
-/** A conjunction over some attributes. */
-type Forbidden = ReadonlyMap<number, Uint8Array>
+export { type Space, spaceOf } from './boxes.js'
 
-export interface Space {
-  readonly schema: Schema
-  readonly attributes: readonly Attribute[]
-  /** What no request can be: against scopes and constraints. */
-  readonly impossible: readonly Forbidden[]
+/** Steps that are left; every node of a search takes one. */
+export interface Budget {
+  left: number
 }
 
-/** The space that boxes, scopes and constraints span together. */
-export function spaceOf(schema: Schema, boxes: readonly FlatBox[]): Space {
-  const flat = (box: Box): readonly FlatBox[] => flatten(schema, [{ box, at: '' }])
-  const scopes = schema.names.map((name) => (schema.spec.facts[name]!.scope ?? []).flatMap(flat))
-  const constraints = (schema.spec.constraints ?? []).flatMap(flat)
-  const attributes = attributesOf(schema, [...boxes, ...scopes.flat(), ...constraints])
-  const space: Space = { schema, attributes, impossible: [] }
-  const impossible = constraints.map((box) => forbid(space, box))
-  attributes.forEach((a, i) => {
-    const mine = scopes[a.slot]!
-    if (mine.length === 0) return
-    const absent = new Uint8Array(a.classes + 1)
-    absent[a.classes] = 1
-    const present = new Uint8Array(a.classes + 1).fill(1)
-    present[a.classes] = 0
-    for (const box of mine) impossible.push(new Map([...forbid(space, box), [i, absent]]))
-    // Outside: one condition of each scope box fails.
-    let outside: Forbidden[] = [new Map([[i, present]])]
-    for (const box of mine)
-      outside = outside.flatMap((so) =>
-        [...forbid(space, box)].map(([k, ok]) => new Map([...so, [k, both(so.get(k), inverse(ok))]])),
-      )
-    impossible.push(...outside)
-  })
-  return { ...space, impossible }
-}
-
-/** A box as classes per attribute. */
-export function forbid({ schema, attributes }: Space, box: FlatBox): Forbidden {
-  const out = new Map<number, Uint8Array>()
-  attributes.forEach((a, i) => {
-    const sets = box.sets.get(a.key)
-    if (!sets) return
-    const ok = new Uint8Array(a.classes + 1)
-    ok.set(accepted(a, schema, sets))
-    out.set(i, ok)
-  })
-  return out
-}
+/** A request by fact names. */
+export type Request = Readonly<Record<string, JsonValue>>
 
 /** A request in all of `inside` and none of `outside`; `null` when there is none, `undecided` when the steps ran out. */
 export function witness(
@@ -65,53 +24,110 @@ export function witness(
   inside: readonly FlatBox[],
   outside: readonly FlatBox[],
   steps: number,
-): Readonly<Record<string, string | number | boolean | readonly string[]>> | null | 'undecided' {
-  const budget = { left: steps }
-  let region: Region = space.attributes.map((a) => {
-    const all = new Uint8Array(a.classes + 1).fill(1)
-    if (!a.scoped) all[a.classes] = 0
-    return all
-  })
-  for (const box of inside) {
-    const ok = forbid(space, box)
-    region = region.map((classes, i) => both(classes, ok.get(i)))
-  }
-  if (region.some((classes) => !classes.includes(1))) return null
-  const found = search(region, [...space.impossible, ...outside.map((box) => forbid(space, box))], budget)
-  return found === null || found === 'undecided' ? found : request(space, found)
+): Request | null | 'undecided' {
+  let region: Region | null = space.full
+  for (const box of inside) region = region && meet(space, region, space.areaOf.get(box)!)
+  if (!region) return null
+  const found = find(
+    space,
+    region,
+    outside.map((box) => space.areaOf.get(box)!),
+    { left: steps },
+  )
+  return found instanceof Uint32Array ? request(space, found) : found
 }
 
-function search(region: Region, forbidden: readonly Forbidden[], budget: { left: number }): Region | null | 'undecided' {
+/** A region inside `region` and outside all of `outside` and whatever cannot be: any of its points will do. */
+export function find(
+  space: Space,
+  region: Region,
+  outside: readonly Area[],
+  budget: Budget,
+  used: Set<Area> | null = null,
+): Region | null | 'undecided' {
+  const near = touching(space, region)
+  const impossible = bitsIn(near, space.impossible, null).map((id) => space.areas[id]!)
+  return search(space, region, impossible.concat(outside.filter(({ id }) => id < 0 || hasBit(near, id))), budget, used)
+}
+
+/** Unit propagation, then branching on the area with the fewest ways out. `used` collects the areas that a refutation rests on. */
+function search(
+  space: Space,
+  region: Region,
+  forbidden: readonly Area[],
+  budget: Budget,
+  used: Set<Area> | null,
+): Region | null | 'undecided' {
   if (budget.left-- <= 0) return 'undecided'
-  const hit = forbidden.find((box) => [...box].every(([i, ok]) => region[i]!.some((bit, c) => bit === 1 && ok[c] === 1)))
-  if (!hit) return region
-  let open = false
-  for (const [i, ok] of hit) {
-    const rest = both(region[i], inverse(ok))
-    if (!rest.includes(1)) continue
-    const found = search(
-      region.map((classes, k) => (k === i ? rest : classes)),
-      forbidden,
-      budget,
-    )
-    if (found === 'undecided') open = true
-    else if (found) return found
+  const { offset } = space
+  const r = region.slice()
+  let open = forbidden
+  let narrow: Area | null = null
+  for (let changed = true; changed; ) {
+    changed = false
+    narrow = null
+    let least = Number.POSITIVE_INFINITY
+    const rest: Area[] = []
+    for (const area of open) {
+      let ways = 0
+      let way = -1
+      let hit = true
+      for (const i of area.attrs) {
+        let [touch, leave] = [0, 0]
+        for (let w = offset[i]!; w < offset[i + 1]!; w++) {
+          touch |= r[w]! & area.mask[w]!
+          leave |= r[w]! & ~area.mask[w]!
+        }
+        if (touch === 0) {
+          hit = false
+          break
+        }
+        if (leave !== 0) {
+          ways++
+          way = i
+        }
+      }
+      if (!hit) continue
+      if (ways <= 1) used?.add(area)
+      if (ways === 0) return null
+      if (ways === 1) {
+        for (let w = offset[way]!; w < offset[way + 1]!; w++) r[w]! &= ~area.mask[w]!
+        changed = true
+        continue
+      }
+      if (ways < least) [least, narrow] = [ways, area]
+      rest.push(area)
+    }
+    open = rest
   }
-  return open ? 'undecided' : null
+  if (narrow === null) return r
+  used?.add(narrow)
+  const others = open.filter((area) => area !== narrow)
+  let undecided = false
+  for (const i of narrow.attrs) {
+    const out = r.slice()
+    let some = 0
+    for (let w = offset[i]!; w < offset[i + 1]!; w++) some |= out[w]! &= ~narrow.mask[w]!
+    if (some === 0) continue
+    const found = search(space, out, others, budget, used)
+    if (found instanceof Uint32Array) return found
+    if (found === 'undecided') undecided = true
+    // What left by this attribute has been searched: from here on it stays inside.
+    for (let w = offset[i]!; w < offset[i + 1]!; w++) r[w]! &= narrow.mask[w]!
+  }
+  return undecided ? 'undecided' : null
 }
 
 /** Values for a region: of every attribute its first class. Mandatory facts that no box mentions get their first value. */
-function request(
-  { schema, attributes }: Space,
-  region: Region,
-): Readonly<Record<string, string | number | boolean | readonly string[]>> {
+export function request(space: Space, region: Region): Request {
+  const { schema, attributes } = space
   const out: Record<string, string | number | boolean | string[]> = {}
   for (const name of schema.names) {
     const spec = schema.spec.facts[name]!
     if (spec.mandatory && spec.type === 'enum') out[name] = spec.values[0]!
   }
   attributes.forEach((a, i) => {
-    const c = region[i]!.indexOf(1)
+    const c = classesIn(space, region, i)[0]!
     if (c === a.classes) return
     if (a.kind !== MEMBER) out[a.fact] = sample(a, schema, c)
     else {
@@ -120,13 +136,4 @@ function request(
     }
   })
   return out
-}
-
-function both(a: Uint8Array | undefined, b: Uint8Array | undefined): Uint8Array {
-  if (!a || !b) return (a ?? b)!
-  return a.map((bit, i) => bit & b[i]!)
-}
-
-function inverse(a: Uint8Array): Uint8Array {
-  return a.map((bit) => 1 - bit)
 }

@@ -132,6 +132,7 @@ it('explain lists every rule with exactly what failed, and a user is told no rul
     outcome: 'deny',
     reason: 'policy.denied',
     message: null,
+    remedies: [],
   })
 })
 
