@@ -8,8 +8,8 @@ import type { AuthenticationResponseJSON, Hint, RegistrationResponseJSON } from 
 
 /** Inputs of PRF, of any length: what comes out depends on them and on the passkey alone. @see WebAuthn Level 3 §10.1.4 */
 export interface PrfInput {
-  readonly first: Uint8Array<ArrayBuffer>
-  readonly second?: Uint8Array<ArrayBuffer>
+  readonly first: Uint8Array
+  readonly second?: Uint8Array
 }
 
 /** What PRF gave, 32 bytes each, `null` where it gave nothing. A secret of the page: it is never part of an answer. */

@@ -15,6 +15,8 @@ export interface OriginRules {
 }
 
 const ANDROID = /^android:apk-key-hash:[A-Za-z0-9_-]{43}$/
+/** A name that stands for several is no origin, though URLs take it. */
+const WEB = /^https?:\/\/[^*]+$/
 const IOS = /^ios:bundle-id:[A-Za-z0-9.-]{1,155}$/
 
 /** The origin of an Android app: SHA-256 of its signing certificate, 32 bytes. @throws RangeError for another length */
@@ -33,7 +35,7 @@ export function iosOrigin(bundleId: string): string {
 /** Whether a text is an origin as clients write them: `https://host[:port]` (`http://localhost[:port]` for development), or an app's. */
 export function isOrigin(text: string): boolean {
   if (ANDROID.test(text) || IOS.test(text)) return true
-  if (!URL.canParse(text)) return false
+  if (!WEB.test(text) || !URL.canParse(text)) return false
   const { origin, protocol, hostname } = new URL(text)
   return origin === text && (protocol === 'https:' || (protocol === 'http:' && hostname === 'localhost'))
 }

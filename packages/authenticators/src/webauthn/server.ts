@@ -29,6 +29,7 @@ export interface WebauthnOptions extends OriginRules {
   readonly trust?: AttestationTrust | (() => AttestationTrust)
   /** Whether the credential is to be found without a list. @defaultValue 'preferred' */
   readonly residentKey?: 'discouraged' | 'preferred' | 'required'
+  /** @defaultValue what the hints have in common */
   readonly attachment?: 'platform' | 'cross-platform'
   readonly hints?: readonly Hint[]
   /** What to do when an authenticator counts backwards. @defaultValue 'refuse' for one that cannot be backed up, 'report' for one that can */
@@ -75,10 +76,7 @@ function portsOf(o: WebauthnOptions): WebauthnPorts {
     conveyance: o.attestation?.conveyance ?? 'none',
     trusted: o.attestation?.trusted ?? false,
     trust: typeof trust === 'function' ? trust : () => trust,
-    selection: {
-      residentKey: o.residentKey ?? 'preferred',
-      ...(o.attachment !== undefined && { authenticatorAttachment: o.attachment }),
-    },
+    selection: { residentKey: o.residentKey ?? 'preferred', ...attachmentOf(o) },
     hints: o.hints ?? [],
     label: o.label ?? (({ app }) => ({ name: app, displayName: app })),
     onRegression: o.onRegression,
@@ -89,6 +87,13 @@ function portsOf(o: WebauthnOptions): WebauthnPorts {
   const bytes = encodePolicy(policyOf(ports, { userVerification: 'required' }, '', [])).length
   if (bytes > MAX_POLICY_BYTES) throw new RangeError(`origins take ${bytes} bytes; ${MAX_POLICY_BYTES} are the most`)
   return ports
+}
+
+/** What browsers that know no hints are told instead, where all hints say the same (§5.8.7). */
+function attachmentOf({ attachment, hints = [] }: WebauthnOptions): Pick<WebauthnPorts['selection'], 'authenticatorAttachment'> {
+  const [hinted, ...others] = new Set(hints.map((hint) => (hint === 'client-device' ? 'platform' : 'cross-platform')))
+  const authenticatorAttachment = attachment ?? (others.length === 0 ? hinted : undefined)
+  return authenticatorAttachment === undefined ? {} : { authenticatorAttachment }
 }
 
 export { type LocatedPasskey, locatePasskey } from '../internal/webauthnFinish.js'

@@ -83,6 +83,19 @@ describe('passkeys in the registry', () => {
     })
   })
 
+  it('tell browsers that know no hints what all hints have in common', async () => {
+    const attachment = async (o: Parameters<typeof createBank>[0]) => {
+      const bank = createBank(o)
+      await bank.user('ada')
+      return (await bank.offer('ada')).options.authenticatorSelection.authenticatorAttachment
+    }
+    expect(await attachment({})).toBe(undefined)
+    expect(await attachment({ hints: ['client-device'] })).toBe('platform')
+    expect(await attachment({ hints: ['security-key', 'hybrid'] })).toBe('cross-platform')
+    expect(await attachment({ hints: ['hybrid', 'client-device'] })).toBe(undefined)
+    expect(await attachment({ hints: ['hybrid'], attachment: 'platform' })).toBe('platform')
+  })
+
   it('cost one commit an assertion and four a registration, one of them in each of the two partitions, twice', async () => {
     const seen: string[] = []
     const inner = memoryStore()
@@ -210,6 +223,7 @@ describe('passkeys in the registry', () => {
       ok: true,
       value: { facts: { credential: { backupChanged: true, backedUp: true } }, amr: ['pop', 'user', 'swk'] },
     })
+    bank.time.now++
     expect(await sign(be | flag.bs)).toMatchObject({ ok: true, value: { facts: { credential: { backupChanged: false } } } })
     const events = (await bank.store.outbox!({ now: bank.time.now, limit: 100 })).map(({ value }) => decodeEvent(value)!)
     expect(events.filter(({ type }) => type === 'webauthn.succeeded').map(({ detail }) => detail!['backupChanged'])).toEqual([
