@@ -111,7 +111,7 @@ export async function enrolPin(
 
 /**
  * Proves the PIN for one purpose. A wrong PIN shows here, before KE3: the attempt is spent, and the server is told.
- * @param o.slots - one, or two after a change that was interrupted: the server's generation says which lives
+ * @param o.slots - one, or two after a change that was interrupted, the newest last: the server's generation says which lives
  * @throws PosternError `pin.wrong` (its cause is what the server answered) | `pin.malformed` | `pin.protocol` | whatever `exchange` throws
  */
 export async function loginPin(
@@ -223,7 +223,8 @@ async function prove(
 }> {
   const { crypto, random, exchange, tenant, device } = o
   const { enrolment, generation, nonce } = asked(offer.step, 'ke1')
-  const slot = slots.find((known) => known.enrolment === enrolment && known.generation === generation)
+  // Of one generation the newest: a change that begins anew has voided the one before it.
+  const slot = [...slots].reverse().find((known) => known.enrolment === enrolment && known.generation === generation)
   if (slot === undefined) throw protocol('the server asks for a PIN that this device does not keep')
   const s = opaqueSuites[slot.suite]
   const ksf = ksfOf(o, slot.suite)
