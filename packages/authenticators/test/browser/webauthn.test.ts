@@ -89,6 +89,14 @@ describe.skipIf(chromiumPath() === '' && !required)('passkeys in Chromium', () =
           const evalByCredential = { [credential!.id]: ['one'] }
           const byId = await page.ceremony({ kind: 'get', user: ada, ceremony, prf: { eval: ['two'], evalByCredential } })
           expect(byId.prf).toEqual({ enabled: null, first: used.prf!.second, second: null })
+          // What the browser gives when nobody stands between: the inputs went as they are, and so did what came out.
+          const raw = await page.run(async () => {
+            const prf = { eval: { first: new TextEncoder().encode('one') } }
+            const publicKey = { challenge: new Uint8Array(32), rpId: 'bank.example', extensions: { prf } }
+            const credential = (await navigator.credentials.get({ publicKey })) as PublicKeyCredential
+            return [...new Uint8Array(credential.getClientExtensionResults().prf!.results!.first as ArrayBuffer)]
+          }, null)
+          expect(used.prf!.second).toBe(Buffer.from(raw).toString('hex'))
           for (const { sent } of [made, used, byId]) {
             const { clientExtensionResults } = JSON.parse(sent!).answer
             expect(Object.keys(clientExtensionResults).filter((one) => one !== 'credProps')).toEqual([])
