@@ -53,6 +53,7 @@ import { createPolicies } from './internal/policies.js'
 import { createRecheck } from './internal/recheck.js'
 import { decodeRecord } from './internal/record.js'
 import { createRegistrations } from './internal/registrations.js'
+import { tellRemoved } from './internal/removed.js'
 import { createRisk, type RiskPort } from './internal/risk.js'
 import { route } from './internal/router.js'
 import { createDeviceSide } from './internal/transactions/device.js'
@@ -190,6 +191,7 @@ export async function createPlatform(options: PlatformOptions): Promise<Platform
       // The issuer's own audience: tokens for enrolling, from the browser or a fresh login.
       resources: [...new Set([...Object.keys(options.resources), issuer])],
     },
+    ended: (device) => tellRemoved({ runtime, issuer, tenant, places, registry }, device),
   })
   const own: readonly Authenticator[] = [
     createPin({ ...options.pin, keys: pinKeys(keys, crypto), seal: short, runtime }),

@@ -49,6 +49,8 @@ export interface InstanceOptions {
   readonly evidenceMaxAgeMs: Partial<Record<Source, number>>
   /** What an instance may ask for at most. */
   readonly allowed: Allowed
+  /** Told once an instance has ended. */
+  readonly ended: (device: Device) => Promise<void>
 }
 
 const name = text({ min: 1, max: 64, pattern: /^[a-z0-9][a-z0-9._-]*$/ })
@@ -229,6 +231,7 @@ export function createInstances(o: InstanceOptions): Instances {
       remembered.delete(found.id)
       await releaseEverywhere(o, found.id, operator)
       await journal.shipped(part, [event], undefined)
+      await o.ended(found)
     },
   }
 }

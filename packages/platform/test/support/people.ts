@@ -19,16 +19,18 @@ export interface Person {
   readonly phone: Phone
   readonly key: PhoneKey
   readonly enrolToken: string
+  /** Registration access token. */
+  readonly registration: string
 }
 
 /** A phone whose user can log in with a device key. */
 export async function withKey(bank: Bank, seed = 1, subject: unknown = 'right code'): Promise<Person> {
   const phone = await createPhone(bank, seed)
-  await sure(() => phone.enrolInstance(), 201)
+  const instance = await sure(() => phone.enrolInstance(), 201)
   const registered = await sure(() => phone.register(subject), 200)
   const enrolToken = String(registered.body['access_token'])
   const { key } = await sure(() => phone.enrolKey('device-key', enrolToken), 201)
-  return { phone, key, enrolToken }
+  return { phone, key, enrolToken, registration: String(instance.body['registration_access_token']) }
 }
 
 /** A phone whose user can log in with a PIN, and with biometrics where asked. */
@@ -39,11 +41,11 @@ export async function withPin(
   subject: unknown = 'right code',
 ): Promise<Person & { slot: PinSlot }> {
   const phone = await createPhone(bank, seed)
-  await phone.enrolInstance()
+  const instance = await phone.enrolInstance()
   const enrolToken = String((await phone.register(subject)).body['access_token'])
   const slot = await phone.enrolPin(PIN, enrolToken)
   const key = biometric ? (await sure(() => phone.enrolKey('biometric', enrolToken), 201)).key : null
-  return { phone, slot, key: key!, enrolToken }
+  return { phone, slot, key: key!, enrolToken, registration: String(instance.body['registration_access_token']) }
 }
 
 /** Tokens of a login that must succeed. */

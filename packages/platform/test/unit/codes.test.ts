@@ -1,5 +1,6 @@
 /** Codes over the platform's own endpoints: from an app that makes them, or in a message of the host's. */
 
+import { type CustomInput, createCustom } from '@postern/authenticators/custom'
 import { readDevices } from '@postern/authenticators/devices'
 import { createOtp } from '@postern/authenticators/otp/server'
 import { totp } from '@postern/authenticators/otp/totp'
@@ -12,7 +13,7 @@ import { starterDocument } from '@postern/policy/mobile'
 import { newRev } from '@postern/store'
 import { places } from '@postern/tokens/places'
 import { describe, expect, it } from 'vitest'
-import { type Answer, createBank, createPhone, crypto, type Phone } from '../support/bank.js'
+import { type Answer, createBank, createPhone, crypto, ISSUER, type Phone } from '../support/bank.js'
 import { withKey } from '../support/people.js'
 
 const timer = (task: () => void, ms: number) => {
@@ -165,6 +166,37 @@ describe('a code that the host sends', () => {
     const { id } = (first.body['choices'] as { id: string; type: string }[]).find((one) => one.type === 'code')!
     const more = await phone.challenge({ auth_session: String(first.body['auth_session']), authenticator: id })
     expect([more.status, more.body['code'], sent.length]).toEqual([403, 'otp.too_many', 5])
+  })
+})
+
+describe('what a host wrote and keeps elsewhere', () => {
+  it('is told of an end, by the user or with the instance, with what it kept; a throw changes nothing', async () => {
+    const told: string[] = []
+    const host = {
+      name: 'word',
+      amr: ['kba'],
+      enrol: async () => ({ outcome: 'done', data: utf8('kept') }) as const,
+      finish: async () => ({ outcome: 'done' }) as const,
+      async remove({ data, device, purpose }: CustomInput) {
+        told.push(`${purpose} ${device.id} ${new TextDecoder().decode(data ?? new Uint8Array(0))}`)
+        throw new Error('the host is away')
+      },
+    }
+    const bank = await createBank({ authenticators: (own, kit) => [...own, createCustom(host, { timer, ...kit })] })
+    const people = [await withKey(bank, 1), await withKey(bank, 2)]
+    for (const { phone, enrolToken } of people) {
+      const begun = await phone.send('POST', '/enrolments/custom:word/begin', {}, enrolToken)
+      const made = await phone.send('POST', '/enrolments/custom:word/finish', { handle: begun.body['handle'] }, enrolToken)
+      expect(made.status).toBe(201)
+      const { id } = made.body['enrolment'] as { id: string }
+      if (phone === people[0]!.phone) {
+        const fresh = await phone.loginKey(people[0]!.key, { scope: 'enrol', resource: ISSUER })
+        const token = String((await phone.token(String(fresh.body['authorization_code']))).body['access_token'])
+        expect((await phone.send('DELETE', `/enrolments/${id}`, undefined, token)).status).toBe(204)
+      } else
+        expect((await phone.send('DELETE', `/register/${phone.clientId}`, undefined, people[1]!.registration)).status).toBe(204)
+    }
+    expect(told).toEqual(people.map(({ phone }) => `remove ${phone.clientId} kept`))
   })
 })
 
