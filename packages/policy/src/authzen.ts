@@ -58,6 +58,14 @@ export interface AuthZenOptions<S extends SchemaSpec = SchemaSpec> {
   readonly policy: () => Compiled<S> | Promise<Compiled<S>>
   /** What is known of a question, relations such as the owner included; `null` where nothing is: denied. */
   readonly facts: (question: AuthZenQuestion, request: Request) => FactInput<S> | null | Promise<FactInput<S> | null>
+  /**
+   * What is known of a subject or resource search before its candidates, the action included; {@link facts} says the same of each. Rules that this
+   * settles are then asked once, and not for every candidate.
+   */
+  readonly known?: (
+    search: SubjectSearch | ResourceSearch,
+    request: Request,
+  ) => FactInput<S> | null | Promise<FactInput<S> | null>
   /** A new id for every decision. */
   readonly decisionId: () => string
   /** Actions to search among; default the values of the schema's `action`. */
@@ -166,11 +174,9 @@ export function authzen<S extends SchemaSpec>(o: AuthZenOptions<S>): (request: R
     const type = entityType(body['subject'])
     const search = { subject: { type }, action: action(body['action']), resource: entity(body['resource']), ...context(body) }
     return paged(
-      'subject',
-      type,
+      { kind: 'subject', type, search, candidates: o.subjects!, whole: (subject) => ({ ...search, subject }) },
       body,
-      (after) => o.subjects!(search, after),
-      (subject) => ask({ ...search, subject }),
+      ask,
     )
   }
 
@@ -178,28 +184,25 @@ export function authzen<S extends SchemaSpec>(o: AuthZenOptions<S>): (request: R
     const type = entityType(body['resource'])
     const search = { subject: entity(body['subject']), action: action(body['action']), resource: { type }, ...context(body) }
     return paged(
-      'resource',
-      type,
+      { kind: 'resource', type, search, candidates: o.resources!, whole: (resource) => ({ ...search, resource }) },
       body,
-      (after) => o.resources!(search, after),
-      (resource) => ask({ ...search, resource }),
+      ask,
     )
   }
 
   /** One page of the candidates that are allowed. A token says where the last page ended, not what was asked: that is judged anew. */
-  async function paged(
-    kind: string,
-    type: string,
+  async function paged<Q extends SubjectSearch | ResourceSearch>(
+    { kind, type, search, candidates, whole }: Searched<Q>,
     body: JsonObject,
-    candidates: (after: string | null) => AsyncIterable<AuthZenEntity>,
-    ask: (candidate: AuthZenEntity) => Promise<Answer>,
+    ask: Asking,
   ): Promise<unknown> {
     const { token, limit } = page(body)
     const start = token === null ? null : placeOf(await o.pages?.open(token), kind, type)
+    const narrow = await ask.given(search)
     const results: unknown[] = []
     let seen = 0
     let last: string | null = null
-    for await (const candidate of candidates(start)) {
+    for await (const candidate of candidates(search, start)) {
       if (last !== null && (results.length >= Math.min(limit ?? most, most) || seen >= maxCandidates))
         return {
           results,
@@ -211,11 +214,19 @@ export function authzen<S extends SchemaSpec>(o: AuthZenOptions<S>): (request: R
       seen++
       last = candidate.id
       if (candidate.type !== type) continue
-      const { allowed, obligations } = await ask(candidate)
+      const { allowed, obligations } = await narrow(whole(candidate))
       if (allowed) results.push({ type, id: candidate.id, ...obligations })
     }
     return { results, page: { next_token: '', count: results.length } }
   }
+}
+
+interface Searched<Q> {
+  readonly kind: 'subject' | 'resource'
+  readonly type: string
+  readonly search: Q
+  readonly candidates: Candidates<Q>
+  readonly whole: (candidate: AuthZenEntity) => AuthZenQuestion
 }
 
 /** A malformed member of a batch is denied for itself. */

@@ -418,6 +418,25 @@ describe('search', () => {
     bad(await post('/access/v1/search/resource', { ...ask, page: [] }))
   })
 
+  it('what is known of a search is asked once, and decides nothing by itself', async () => {
+    const known: unknown[] = []
+    const { post } = await start({
+      subjects: async function* () {
+        for (const id of ['a', 'nobody', 'u']) yield { type: 'user', id }
+      },
+      known: (search) => {
+        known.push(search)
+        return { action: search.action.name as 'write' }
+      },
+    })
+    const owned = { type: 'file', id: 'f', properties: { owner: 'u' } }
+    const sent = { subject: { type: 'user' }, action: { name: 'write' }, resource: owned }
+    expect((await post('/access/v1/search/subject', sent)).body.results).toEqual([{ type: 'user', id: 'u' }])
+    expect(known).toEqual([sent])
+    const nothing = await start({ subjects: resources, known: () => null })
+    expect((await nothing.post('/access/v1/search/subject', { ...sent, subject: { type: 'file' } })).body.results).toEqual([])
+  })
+
   it('only those that are allowed are found; an id in the search says nothing', async () => {
     const { post } = await start({
       subjects: async function* () {

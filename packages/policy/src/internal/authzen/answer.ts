@@ -1,10 +1,11 @@
 /** One question to one answer: facts, decision, and what of it the caller may know. */
 import { isPosternError } from '@postern/core/errors'
-import type { AuthZenOptions, AuthZenQuestion } from '../../authzen.js'
+import type { AuthZenOptions, AuthZenQuestion, ResourceSearch, SubjectSearch } from '../../authzen.js'
 import type { Compiled } from '../../compile.js'
 import { type Decision, decide } from '../../evaluate.js'
 import { explain } from '../../explain.js'
 import { encode } from '../../facts.js'
+import { residual } from '../../residual.js'
 import type { SchemaSpec } from '../../schema.js'
 
 export interface Answer {
@@ -18,6 +19,8 @@ export interface Asking {
   (question: AuthZenQuestion): Promise<Answer>
   /** The closed list of actions. */
   readonly actions: readonly string[]
+  /** The same for questions that begin with what is known of a search. */
+  readonly given: (search: SubjectSearch | ResourceSearch) => Promise<Asking>
 }
 
 export function answerOf<S extends SchemaSpec>(
@@ -63,7 +66,14 @@ export function answerOf<S extends SchemaSpec>(
     }
     return { allowed, body: { decision: allowed, context }, obligations }
   }
-  return Object.assign(ask, { actions })
+  const answer: Asking = Object.assign(ask, {
+    actions,
+    async given(search: SubjectSearch | ResourceSearch): Promise<Asking> {
+      const known = (await o.known?.(search, request)) ?? null
+      return known === null ? answer : answerOf(o, residual(policy, encode(policy.schema, known)), request, promising)
+    },
+  })
+  return answer
 }
 
 interface Obligation {
