@@ -78,6 +78,16 @@ export interface CryptoPort {
   /** The plaintext, or `null` when the tag does not fit; the two ways of being wrong look alike. */
   open(key: AeadKey, nonce: Uint8Array, aad: Uint8Array, ciphertext: Uint8Array): Now<Uint8Array | null>
 
+  /** As {@link seal}, the tag apart: joining it would copy a large ciphertext. Only where that can be spared. */
+  sealApart?(
+    key: AeadKey,
+    nonce: Uint8Array,
+    aad: Uint8Array,
+    plaintext: Uint8Array,
+  ): { readonly body: Uint8Array; readonly tag: Uint8Array }
+  /** As {@link open}, the tag apart. */
+  openApart?(key: AeadKey, nonce: Uint8Array, aad: Uint8Array, body: Uint8Array, tag: Uint8Array): Uint8Array | null
+
   /**
    * The Diffie-Hellman pair of a private key: 32 bytes, clamped by the function for X25519, a scalar in [1, n−1] for P-256.
    * @throws PosternError `crypto.invalid_key` for a P-256 scalar out of range

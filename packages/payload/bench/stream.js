@@ -1,5 +1,5 @@
-// 64 MiB in chunks of 64 KiB, sealed and opened as streams, beside a loop of raw AES-256-GCM calls over the same chunks. Each in a process of
-// its own, for the memory; they take turns. Times are CPU, since other work shares the cores.
+// 64 MiB in chunks of 64 KiB, sealed and opened as streams, beside a loop of raw AES-256-GCM calls over the same chunks. Times take turns in one
+// process and are CPU, since other work shares the cores; memory is that of a fresh process each.
 import { spawnSync } from 'node:child_process'
 import { createCipheriv, createDecipheriv, createSecretKey, randomBytes } from 'node:crypto'
 import { fileURLToPath } from 'node:url'
@@ -80,40 +80,46 @@ const subjects = {
   },
 }
 
-/** @param {string} name */
-async function measure(name) {
-  const subject = subjects[/** @type {keyof typeof subjects} */ (name)]
-  if ((await subject(64, true)) !== 64 * CHUNK) throw new Error(`${name}: unequal plaintext`)
+/** Peak memory above what the process held before, in MiB. @param {string} name */
+async function memoryOf(name) {
   const before = process.memoryUsage.rss()
-  const cpu = process.cpuUsage()
-  if ((await subject(CHUNKS)) !== CHUNKS * CHUNK) throw new Error(`${name}: unequal plaintext`)
-  const { user, system } = process.cpuUsage(cpu)
-  const extraMiB = (process.resourceUsage().maxRSS * 1024 - before) / 2 ** 20
-  console.log(JSON.stringify({ us: user + system, extraMiB }))
+  await subjects[/** @type {keyof typeof subjects} */ (name)](CHUNKS)
+  return (process.resourceUsage().maxRSS * 1024 - before) / 2 ** 20
+}
+
+/** @param {string} name */
+function freshMemory(name) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [fileURLToPath(import.meta.url), name], { encoding: 'utf8' })
+  if (status !== 0) throw new Error(stderr)
+  return Number(stdout)
 }
 
 /** @param {(name: string) => boolean} wanted */
 export async function streamCases(wanted) {
   if (!wanted('stream.64m')) return
-  const found = Object.fromEntries(Object.keys(subjects).map((name) => [name, { us: [], extraMiB: [] }]))
-  for (let i = 0; i < ROUNDS; i++)
-    for (const name of Object.keys(subjects)) {
-      const { status, stdout, stderr } = spawnSync(process.execPath, [fileURLToPath(import.meta.url), name], { encoding: 'utf8' })
-      if (status !== 0) throw new Error(stderr)
-      const { us, extraMiB } = JSON.parse(stdout)
-      found[name].us.push(us)
-      found[name].extraMiB.push(extraMiB)
+  const names = /** @type {(keyof typeof subjects)[]} */ (Object.keys(subjects))
+  for (const name of names) if ((await subjects[name](64, true)) !== 64 * CHUNK) throw new Error(`${name}: unequal plaintext`)
+  const us = Object.fromEntries(names.map((name) => [name, /** @type {number[]} */ ([])]))
+  for (let i = -2; i < ROUNDS; i++)
+    for (const name of names) {
+      const cpu = process.cpuUsage()
+      await subjects[name](CHUNKS)
+      const { user, system } = process.cpuUsage(cpu)
+      if (i >= 0) us[name].push(user + system)
     }
-  const of = (name) => ({ us: median(found[name].us), extra_mib: round(median(found[name].extraMiB)) })
-  const raw = of('raw')
-  for (const name of ['postern', 'message']) {
-    const { us, extra_mib } = of(name)
+  const memory = Object.fromEntries(names.map((name) => [name, median([1, 2, 3].map(() => freshMemory(name)))]))
+  const raw = median(us.raw)
+  for (const [name, line] of /** @type {const} */ ([
+    ['postern', 'stream.64m'],
+    ['message', 'stream.64m.message'],
+  ])) {
+    const own = median(us[name])
     const more = {
-      ...{ mib_per_s: round(64e6 / us), peer_mib_per_s: round(64e6 / raw.us), target: TARGET.ratio },
-      ...{ extra_mib, peer_extra_mib: raw.extra_mib, limit_mib: TARGET.extraMiB },
+      ...{ mib_per_cpu_s: round(64e6 / own), peer_mib_per_cpu_s: round(64e6 / raw), target: TARGET.ratio },
+      ...{ extra_mib: round(memory[name]), peer_extra_mib: round(memory.raw), limit_mib: TARGET.extraMiB },
     }
-    report(name === 'postern' ? 'stream.64m' : 'stream.64m.message', us, 'raw AES-256-GCM', raw.us, raw.us / TARGET.ratio, more)
+    report(line, own, 'raw AES-256-GCM', raw, raw / TARGET.ratio, more)
   }
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) await measure(process.argv[2] ?? 'postern')
+if (process.argv[1] === fileURLToPath(import.meta.url)) console.log(await memoryOf(process.argv[2] ?? 'postern'))

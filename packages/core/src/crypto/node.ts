@@ -100,6 +100,8 @@ export function createCrypto(): CryptoPort {
     },
     seal,
     open,
+    sealApart,
+    openApart,
     dhKeyPair(group, privateKey) {
       const taken = new Uint8Array(privateKey)
       const key = group === 'X25519' ? x25519Private(taken) : ecdh(taken)
@@ -204,10 +206,9 @@ function scratch(length: number): Uint8Array {
 }
 
 function seal(key: AeadKey, nonce: Uint8Array, aad: Uint8Array, plaintext: Uint8Array): Uint8Array {
-  if (nonce.length !== 12) throw new RangeError('a nonce that is not 12 bytes')
   const { key: raw, noble } = key as NodeAeadKey
-  if (noble) return chacha20poly1305(raw as Uint8Array, nonce, aad).encrypt(plaintext)
-  const cipher = createCipheriv(cipherName(key.alg), raw, nonce)
+  if (noble) return chacha20poly1305(raw as Uint8Array, checkedNonce(nonce), aad).encrypt(plaintext)
+  const cipher = createCipheriv(cipherName(key.alg), raw, checkedNonce(nonce))
   if (aad.length > 0) cipher.setAAD(aad)
   const out = new Uint8Array(plaintext.length + 16)
   out.set(cipher.update(plaintext))
@@ -216,15 +217,42 @@ function seal(key: AeadKey, nonce: Uint8Array, aad: Uint8Array, plaintext: Uint8
   return out
 }
 
+function sealApart(
+  key: AeadKey,
+  nonce: Uint8Array,
+  aad: Uint8Array,
+  plaintext: Uint8Array,
+): { readonly body: Uint8Array; readonly tag: Uint8Array } {
+  const { key: raw, noble } = key as NodeAeadKey
+  if (noble) {
+    const sealed = seal(key, nonce, aad, plaintext)
+    return { body: sealed.subarray(0, plaintext.length), tag: sealed.subarray(plaintext.length) }
+  }
+  const cipher = createCipheriv(cipherName(key.alg), raw, checkedNonce(nonce))
+  if (aad.length > 0) cipher.setAAD(aad)
+  const body = alone(cipher.update(plaintext))
+  cipher.final()
+  return { body, tag: alone(cipher.getAuthTag()) }
+}
+
+function checkedNonce(nonce: Uint8Array): Uint8Array {
+  if (nonce.length !== 12) throw new RangeError('a nonce that is not 12 bytes')
+  return nonce
+}
+
 function open(key: AeadKey, nonce: Uint8Array, aad: Uint8Array, ciphertext: Uint8Array): Uint8Array | null {
   const length = ciphertext.length - 16
-  if (nonce.length !== 12 || length < 0) return null
+  return length < 0 ? null : openApart(key, nonce, aad, ciphertext.subarray(0, length), ciphertext.subarray(length))
+}
+
+function openApart(key: AeadKey, nonce: Uint8Array, aad: Uint8Array, body: Uint8Array, tag: Uint8Array): Uint8Array | null {
+  if (nonce.length !== 12 || tag.length !== 16) return null
   const { key: raw, noble } = key as NodeAeadKey
-  if (noble) return orNull(() => chacha20poly1305(raw as Uint8Array, nonce, aad).decrypt(ciphertext))
+  if (noble) return orNull(() => chacha20poly1305(raw as Uint8Array, nonce, aad).decrypt(concat(body, tag)))
   const cipher = createDecipheriv(cipherName(key.alg), raw, nonce)
-  cipher.setAuthTag(ciphertext.subarray(length))
+  cipher.setAuthTag(tag)
   if (aad.length > 0) cipher.setAAD(aad)
-  const out = alone(cipher.update(ciphertext.subarray(0, length)))
+  const out = alone(cipher.update(body))
   return orNull(() => {
     cipher.final()
     return out

@@ -1,7 +1,8 @@
 /** Chunked messages as streams: one chunk is read, sealed or opened, and handed on each time that one is asked for. */
 import type { Now } from '@postern/core/cryptoPort'
-import { type ChunkCipher, checkFinal, checkLength, FINAL, openChunk, type Refusal, TAG_BYTES } from './chunks.js'
+import { type ChunkCipher, checkFinal, checkLength, FINAL, openChunk, type Refusal, refusing, TAG_BYTES } from './chunks.js'
 import { EMPTY } from './labels.js'
+import { andThen, orElse } from './now.js'
 import { type Source, sourceOf } from './source.js'
 import { putVarint, varintLength } from './varint.js'
 
@@ -10,6 +11,11 @@ export interface SealStreamOptions {
   /** Seal each piece as it comes, so that nothing waits; the sizes of the pieces show. */
   readonly flush?: boolean
 }
+
+type Controller = ReadableStreamDefaultController<Uint8Array>
+
+/** From here on pieces of their own cost less than a copy. */
+const APART_BYTES = 32_768
 
 /**
  * `head`, then the message in chunks, full but the last. Where `message` fails, so does this, without an end; where this is cancelled,
@@ -25,33 +31,42 @@ export function sealStream(
   // A full chunk waits for what follows it: it may be the last.
   const least = flush ? 1 : chunkBytes + 1
   let due = head
-  const frame = (prefix: number, sealed: Uint8Array): Uint8Array => {
-    const size = varintLength(prefix)
-    const out = new Uint8Array(due.length + size + sealed.length)
+
+  /** What stands before a chunk, and `more` bytes of room behind it. */
+  function prefixed(length: number, more: number): { readonly out: Uint8Array; readonly at: number } {
+    const at = due.length + varintLength(length)
+    const out = new Uint8Array(at + more)
     out.set(due)
-    putVarint(out, due.length, prefix)
-    out.set(sealed, due.length + size)
+    putVarint(out, due.length, length)
     due = EMPTY
-    return out
+    return { out, at }
   }
-  return new ReadableStream<Uint8Array>(
-    {
-      async pull(controller) {
-        while (source.held < least) {
-          if (await source.more()) continue
-          const sealed = cipher.seal(FINAL, source.take(source.held))
-          controller.enqueue(frame(0, sealed instanceof Promise ? await sealed : sealed))
+
+  function send(controller: Controller, length: number, sealed: Uint8Array): void {
+    const { out, at } = prefixed(length, sealed.length)
+    out.set(sealed, at)
+    controller.enqueue(out)
+  }
+
+  function next(controller: Controller): Now<void> {
+    if (source.held < least)
+      return source.more().then((more) => {
+        if (more) return next(controller)
+        return andThen(cipher.seal(FINAL, source.take(source.held)), (sealed) => {
+          send(controller, 0, sealed)
           controller.close()
-          return
-        }
-        const sealed = cipher.seal(EMPTY, source.take(Math.min(source.held, chunkBytes)))
-        const bytes = sealed instanceof Promise ? await sealed : sealed
-        controller.enqueue(frame(bytes.length, bytes))
-      },
-      cancel: (reason) => source.cancel(reason),
-    },
-    { highWaterMark: 0 },
-  )
+        })
+      })
+    const plaintext = source.take(Math.min(source.held, chunkBytes))
+    if (cipher.sealApart === undefined || plaintext.length < APART_BYTES)
+      return andThen(cipher.seal(EMPTY, plaintext), (sealed) => send(controller, sealed.length, sealed))
+    const { body, tag } = cipher.sealApart(EMPTY, plaintext)
+    controller.enqueue(prefixed(body.length + TAG_BYTES, 0).out)
+    controller.enqueue(body)
+    controller.enqueue(tag)
+  }
+
+  return new ReadableStream<Uint8Array>({ pull: next, cancel: (reason) => source.cancel(reason) }, { highWaterMark: 0 })
 }
 
 /**
@@ -67,37 +82,48 @@ export function openStream(
   let cipher: ChunkCipher | undefined
   let length: number | null = null
 
-  /** The next chunk, and whether it is the last. */
-  async function next(): Promise<{ readonly plaintext: Uint8Array; readonly final: boolean }> {
-    cipher ??= await ready()
-    while (length === null && (length = source.varint()) === null)
-      if (!(await source.more())) throw refusal('truncated', 'no end')
-    const final = length === 0
-    if (final) {
-      do checkFinal(source.held, maxChunkBytes, refusal)
-      while (await source.more())
-      if (source.held < TAG_BYTES) throw refusal('truncated', 'no end')
-    } else {
-      checkLength(length, maxChunkBytes, refusal)
-      while (source.held < length) if (!(await source.more())) throw refusal('truncated', 'no end')
-    }
-    const opened = openChunk(cipher, final ? FINAL : EMPTY, source.take(final ? source.held : length), refusal)
-    length = null
-    return { plaintext: opened instanceof Promise ? await opened : opened, final }
+  function next(controller: Controller): Now<void> {
+    if (cipher === undefined)
+      return andThen(ready(), (made) => {
+        cipher = made
+        return next(controller)
+      })
+    if (length === null) length = source.varint()
+    if (length === 0) checkFinal(source.held, maxChunkBytes, refusal)
+    else if (length !== null) checkLength(length, maxChunkBytes, refusal)
+    const here = length !== null && length > 0 && source.held >= length
+    if (here) return deliver(controller, EMPTY, length!)
+    return source.more().then((more) => {
+      if (more) return next(controller)
+      if (length !== 0 || source.held < TAG_BYTES) throw refusal('truncated', 'no end')
+      return andThen(deliver(controller, FINAL, source.held), () => controller.close())
+    })
+  }
+
+  function deliver(controller: Controller, aad: Uint8Array, sealedBytes: number): Now<void> {
+    return andThen(open(aad, sealedBytes), (plaintext) => {
+      length = null
+      if (plaintext.length > 0) controller.enqueue(plaintext)
+    })
+  }
+
+  function open(aad: Uint8Array, sealedBytes: number): Now<Uint8Array> {
+    const { openApart } = cipher!
+    if (openApart === undefined || sealedBytes < APART_BYTES) return openChunk(cipher!, aad, source.take(sealedBytes), refusal)
+    const body = source.take(sealedBytes - TAG_BYTES)
+    return refusing(() => openApart(aad, body, source.take(TAG_BYTES)), refusal)
   }
 
   return new ReadableStream<Uint8Array>(
     {
-      async pull(controller) {
-        try {
-          const { plaintext, final } = await next()
-          if (plaintext.length > 0) controller.enqueue(plaintext)
-          if (final) controller.close()
-        } catch (error) {
-          await source.cancel(error)
-          throw error
-        }
-      },
+      pull: (controller) =>
+        orElse(
+          () => next(controller),
+          (error) =>
+            source.cancel(error).then(() => {
+              throw error
+            }),
+        ),
       cancel: (reason) => source.cancel(reason),
     },
     { highWaterMark: 0 },

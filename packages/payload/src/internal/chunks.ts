@@ -14,6 +14,10 @@ export interface ChunkCipher {
   seal(aad: Uint8Array, plaintext: Uint8Array): Now<Uint8Array>
   /** @throws PosternError `hpke.open_failed` */
   open(aad: Uint8Array, ciphertext: Uint8Array): Now<Uint8Array>
+  /** As `seal` and `open` with the tag apart, where that spares a copy. */
+  sealApart?(aad: Uint8Array, plaintext: Uint8Array): { readonly body: Uint8Array; readonly tag: Uint8Array }
+  /** @throws PosternError `hpke.open_failed` */
+  openApart?(aad: Uint8Array, body: Uint8Array, tag: Uint8Array): Uint8Array
 }
 
 /** Why a chunked message is not one: it does not open, or it has no end that is authenticated. */
@@ -59,12 +63,14 @@ export function openChunks(cipher: ChunkCipher, chunks: Uint8Array, maxChunkByte
 }
 
 export function openChunk(cipher: ChunkCipher, aad: Uint8Array, sealed: Uint8Array, refusal: Refusal): Now<Uint8Array> {
-  return orElse(
-    () => cipher.open(aad, sealed),
-    (cause) => {
-      throw isPosternError(cause, 'hpke.open_failed') ? refusal('refused', cause.code, cause) : cause
-    },
-  )
+  return refusing(() => cipher.open(aad, sealed), refusal)
+}
+
+/** What `open` gives, its failure said as a refusal. */
+export function refusing(open: () => Now<Uint8Array>, refusal: Refusal): Now<Uint8Array> {
+  return orElse(open, (cause) => {
+    throw isPosternError(cause, 'hpke.open_failed') ? refusal('refused', cause.code, cause) : cause
+  })
 }
 
 /** The length of the chunk that a prefix announces; the prefix is not authenticated, so it is held against the limit before reading on. */

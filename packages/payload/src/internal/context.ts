@@ -3,6 +3,8 @@ import { concat, u16, utf8 } from '@postern/core/bytes'
 import type { AeadAlg, AeadKey, CryptoPort, HmacKey, Now } from '@postern/core/cryptoPort'
 import { PosternError } from '@postern/core/errors'
 import type { AeadId, HpkeContext, Psk } from '../hpke.js'
+import { apartOf } from './apart.js'
+import type { ChunkCipher } from './chunks.js'
 import { EMPTY, expand, extract, ikmHead, infoHead, mac, oneBlock } from './labels.js'
 import { andThen } from './now.js'
 
@@ -115,7 +117,7 @@ interface Keys {
   readonly baseNonce: Uint8Array
 }
 
-function makeContext(crypto: CryptoPort, layout: Layout, prk: HmacKey, keys: Keys | null): HpkeContext {
+function makeContext(crypto: CryptoPort, layout: Layout, prk: HmacKey, keys: Keys | null): HpkeContext & ChunkCipher {
   let sequence = 0
   let exporter: Now<HmacKey> | undefined
 
@@ -127,6 +129,12 @@ function makeContext(crypto: CryptoPort, layout: Layout, prk: HmacKey, keys: Key
   }
 
   return {
+    ...(keys !== null &&
+      apartOf(crypto, keys.cipher, {
+        toSeal: () => nonceAt(next().baseNonce, sequence++),
+        toOpen: () => nonceAt(next().baseNonce, sequence),
+        opened: () => void sequence++,
+      })),
     seal(aad, plaintext) {
       const { cipher, baseNonce } = next()
       // Taken before anything can wait: two seals at once never share a nonce.

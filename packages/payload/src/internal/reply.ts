@@ -3,6 +3,7 @@ import { concat, utf8 } from '@postern/core/bytes'
 import type { AeadKey, CryptoPort, Now } from '@postern/core/cryptoPort'
 import { PosternError } from '@postern/core/errors'
 import type { AeadId, HpkeContext, HpkePorts } from '../hpke.js'
+import { apartOf } from './apart.js'
 import { openStream } from './chunkStreams.js'
 import type { ChunkCipher, Refusal } from './chunks.js'
 import { aeadOf, NONCE_BYTES, nonceAt } from './context.js'
@@ -88,6 +89,11 @@ export function countingCipher(crypto: CryptoPort, key: AeadKey, iv: Uint8Array)
         opened++
         return plaintext
       }),
+    ...apartOf(crypto, key, {
+      toSeal: () => nonceAt(iv, sealed++),
+      toOpen: () => nonceAt(iv, opened),
+      opened: () => void opened++,
+    }),
   }
 }
 

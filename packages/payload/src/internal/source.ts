@@ -18,6 +18,9 @@ export interface Source {
 /** @param lost - the error that stands for one of the stream itself */
 export function sourceOf(stream: ReadableStream<Uint8Array>, lost: (cause: unknown) => unknown = (cause) => cause): Source {
   const reader = stream.getReader()
+  const fail = (cause: unknown): never => {
+    throw lost(cause)
+  }
   let pieces: Uint8Array[] = []
   let held = 0
 
@@ -43,22 +46,22 @@ export function sourceOf(stream: ReadableStream<Uint8Array>, lost: (cause: unkno
     return out
   }
 
+  // By hand, for there is one for each piece of every stream.
+  function more(): Promise<boolean> {
+    return reader.read().then(({ done, value }) => {
+      if (done) return false
+      if (value.length === 0) return more()
+      pieces.push(value)
+      held += value.length
+      return true
+    }, fail)
+  }
+
   return {
     get held() {
       return held
     },
-    async more() {
-      for (;;) {
-        const { done, value } = await reader.read().catch((cause: unknown) => {
-          throw lost(cause)
-        })
-        if (done) return false
-        if (value.length === 0) continue
-        pieces.push(value)
-        held += value.length
-        return true
-      }
-    },
+    more,
     varint() {
       if (held === 0) return null
       const length = lengthFrom(pieces[0]![0]!)

@@ -277,6 +277,32 @@ describe('chunked Oblivious HTTP', () => {
       expect(await codeOf(() => openedRequest([bad]))).toMatch(/^payload\.(refused|truncated)$/)
   })
 
+  it('C01, C02 large chunks, whose tags are apart: they come back, and a flipped bit or a cut is refused where it is', async () => {
+    const bytes = new Uint8Array(200_000).map((_, i) => i * 7)
+    for (const crypto of backends) {
+      const made = await sealRequestStream({ crypto, random }, config(), 2, streamOf([bytes]), { chunkBytes: 65_536 })
+      const request = concat(...(await collected(made.sealed)))
+      const opened = await openChunkedRequest(crypto, find, request)
+      expect(equal(opened.message, bytes)).toBe(true)
+      expect(equal(await openedRequest(cutAt(request, [70_000, 100_001])), bytes)).toBe(true)
+      const reply = await sealResponseStream({ crypto, random }, opened.exchange, streamOf([bytes]), { chunkBytes: 65_536 })
+      expect(equal(await openChunkedResponse(crypto, made.exchange, concat(...(await collected(reply)))), bytes)).toBe(true)
+      for (const at of [45, 65_594, 65_600, 131_200, request.length - 1]) {
+        const chunk = Math.floor((at - 39) / (65_536 + 20))
+        const flipped = request.slice()
+        flipped[at]! ^= 1
+        for (const [bad, codes] of [
+          [flipped, ['payload.refused']],
+          [request.subarray(0, at), ['payload.truncated', 'payload.refused']],
+        ] as const) {
+          const told = await releasedOf(() => openRequestStream(crypto, find, streamOf([bad])).then((o) => o.message))
+          expect(codes).toContain(told.code)
+          expect(told.released.length).toBe(chunk * 65_536)
+        }
+      }
+    }
+  })
+
   it('C03 chunks swapped, dropped, repeated or spliced from another call: refused at the first that is out of place', async () => {
     const bytes = random(200)
     const a = (await sealed([bytes])).pieces
