@@ -4,7 +4,7 @@
  * An authenticator reads and writes no store. It answers with the ops of one commit and with what follows from it: the caller commits, merges
  * its own ops and the event into the same commit, and asks for the reply only with the records of an applied one.
  */
-import { PosternError } from '@postern/core/errors'
+import { isPosternError, PosternError } from '@postern/core/errors'
 import type { EventType, PosternEvent } from '@postern/core/events'
 import { ulid } from '@postern/core/ids'
 import type { JsonValue } from '@postern/core/json'
@@ -320,9 +320,12 @@ async function commit(c: Ceremony, plan: { ops: readonly Op[]; event: EventDraft
   const rev = newRev(random)
   // A bare try cannot be settled: shipping may have deleted its event, and what stays unknown counts as spent.
   const conditional = ops.some((op) => op.op === 'put' && op.rev !== undefined && !op.key.startsWith('e/'))
-  const result = conditional
-    ? await settle(store, c.part, ops, { now: clock(), rev })
-    : await store.commit(c.part, ops, { now: clock(), rev })
+  const now = clock()
+  const result = await store.commit(c.part, ops, { now, rev }).catch((error: unknown) => {
+    // A store that is down has applied nothing and says so.
+    if (conditional && isPosternError(error, 'store.outcome_unknown')) return settle(store, c.part, ops, { now, rev })
+    throw error
+  })
   return result.ok ? { ok: true as const, recs: result.recs.slice(0, mine) } : result
 }
 

@@ -56,7 +56,7 @@ interface Seen {
 }
 
 describe('the bounds of a PIN', () => {
-  it('I1 I3 never more than N KE2 between two successes, whatever the interleaving', () =>
+  it('I1 I3 never more than N KE2 between two successes, whatever the interleaving', { timeout: 600_000 }, () =>
     fc.assert(
       fc.asyncProperty(
         fc.scheduler(),
@@ -76,9 +76,10 @@ describe('the bounds of a PIN', () => {
         },
       ),
       { numRuns: Math.ceil(numRuns / 4) },
-    ))
+    ),
+  )
 
-  it('I1 I8 the same over a network that lies: at most N KE2, and a success only when it is durable', () =>
+  it('I1 I8 the same over a network that lies: at most N KE2, and a success only when it is durable', { timeout: 600_000 }, () =>
     fc.assert(
       fc.asyncProperty(
         fc.integer({ min: 1, max: 1e6 }),
@@ -101,9 +102,10 @@ describe('the bounds of a PIN', () => {
         },
       ),
       { numRuns: Math.ceil(numRuns / 4) },
-    ))
+    ),
+  )
 
-  it('I1 a model of N, F and the window agrees, try for try', () =>
+  it('I1 a model of N, F and the window agrees, try for try', { timeout: 600_000 }, () =>
     fc.assert(
       fc.asyncProperty(
         fc.integer({ min: 1, max: 4 }),
@@ -140,7 +142,8 @@ describe('the bounds of a PIN', () => {
         },
       ),
       { numRuns: Math.ceil(numRuns / 2) },
-    ))
+    ),
+  )
 
   it('T is injective: other fields, other bytes', () =>
     fc.assert(
