@@ -2,6 +2,7 @@
 // The one suite: plain functions over the built packages, for every runtime. No test runner, no Node; a case throws or it passed.
 import { cases as authenticators } from './cases/authenticators.js'
 import { cases as core } from './cases/core.js'
+import { cases as grants } from './cases/grants.js'
 import { cases as http } from './cases/http.js'
 import { cases as insight } from './cases/insight.js'
 import { cases as payload } from './cases/payload.js'
@@ -24,6 +25,7 @@ export const suite = [
   ...sqlite,
   ...servers,
   ...tokens,
+  ...grants,
   ...authenticators,
   ...webauthn,
   ...policy,
