@@ -28,13 +28,21 @@ function read(): { request: ValidateFunction; response: ValidateFunction } {
   return { request: schema('request'), response: schema('response') }
 }
 
-/** @throws when a valid request is not answered with a valid response, or an invalid one with anything but 400 */
+/** @throws when a valid request, or member of a batch, is not answered with a valid response, or an invalid one with anything but an error */
 function judge(path: string, sent: unknown, { status, body }: Reply): void {
   if (schemas === null || (status !== 200 && status !== 400)) return
   const answers = path.endsWith('/evaluation') ? [body] : path.endsWith('/evaluations') ? (body.evaluations ?? [body]) : []
   if (status === 200)
     for (const answer of answers)
       if (!schemas.response(answer)) throw new Error(`not an evaluation response: ${JSON.stringify(answer)}`)
+  if (status === 200 && body.evaluations) {
+    const { evaluations, options: _, ...defaults } = sent as { evaluations: unknown[]; options?: unknown }
+    for (const [i, answer] of (body.evaluations as { context: { error?: unknown } }[]).entries()) {
+      const member = evaluations[i]
+      const whole = typeof member === 'object' ? { ...defaults, ...member } : member
+      if (schemas.request(whole) !== (answer.context.error === undefined)) throw new Error(`${i}: ${JSON.stringify(answer)}`)
+    }
+  }
   if (path.endsWith('/evaluation') && schemas.request(sent) !== (status === 200))
     throw new Error(`${status} for ${JSON.stringify(sent)}`)
 }
