@@ -42,9 +42,19 @@ export function optionsOf(json: Bag, parse: Method): Bag {
 
 /** An answer for the server: everything that is signed, and of the results those that are nobody's secret. */
 export function answerOf(credential: Bag, results: Bag): Bag {
-  const { toJSON } = credential as CredentialClass
-  const json = toJSON === undefined ? written(credential) : (toJSON.call(credential) as Bag)
-  return { ...json, clientExtensionResults: Object.fromEntries(SENT.filter((n) => n in results).map((n) => [n, results[n]])) }
+  return {
+    ...jsonOf(credential),
+    clientExtensionResults: Object.fromEntries(SENT.filter((n) => n in results).map((n) => [n, results[n]])),
+  }
+}
+
+/** Password managers put objects of their own in place of the browser's, on which its methods do not work. */
+function jsonOf(credential: Bag): Bag {
+  try {
+    const json = (credential as CredentialClass)['toJSON']?.call(credential)
+    if (isBag(json)) return json
+  } catch {}
+  return written(credential)
 }
 
 function written({ rawId, type, authenticatorAttachment = null, response }: Bag): Bag {

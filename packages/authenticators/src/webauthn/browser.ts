@@ -114,7 +114,6 @@ export function createPasskeyClient({ clock }: { readonly clock: () => number })
     if (signal?.aborted === true) callOff()
     const begun = clock()
     const json = isBag(step) && isBag(step['publicKey']) ? step['publicKey'] : {}
-    let credential: unknown
     try {
       const options = optionsOf(json, type[kind === 'create' ? 'parseCreationOptionsFromJSON' : 'parseRequestOptionsFromJSON'])
       const publicKey = {
@@ -123,7 +122,11 @@ export function createPasskeyClient({ clock }: { readonly clock: () => number })
         ...(prf && { extensions: { ...(options['extensions'] as Bag | undefined), prf } }),
       }
       // Nothing is awaited before: the browser asks only right after a click.
-      credential = await container[kind]!({ publicKey, signal: controller.signal, ...(mediation && { mediation }) })
+      const credential = await container[kind]!({ publicKey, signal: controller.signal, ...(mediation && { mediation }) })
+      if (isBag(credential)) {
+        const results = ((credential as CredentialClass)['getClientExtensionResults']?.call(credential) ?? {}) as Bag
+        return { answer: answerOf(credential, results) as T, prf: prfOutput(results['prf']) }
+      }
     } catch (cause) {
       if (controller.signal.aborted) throw calledOff(controller.signal.reason)
       const code = codeOf(cause, kind)
@@ -132,9 +135,7 @@ export function createPasskeyClient({ clock }: { readonly clock: () => number })
     } finally {
       signal?.removeEventListener('abort', callOff)
     }
-    if (!isBag(credential)) throw new PosternError('webauthn.cancelled', { reason: 'no credential' })
-    const results = ((credential as CredentialClass)['getClientExtensionResults']?.call(credential) ?? {}) as Bag
-    return { answer: answerOf(credential, results) as T, prf: prfOutput(results['prf']) }
+    throw new PosternError('webauthn.cancelled', { reason: 'no credential' })
   }
 
   return { create: (step, o = {}) => ask('create', step, o), get: (step, o = {}) => ask('get', step, o) }

@@ -277,6 +277,30 @@ describe.skipIf(chromiumPath() === '' && !required)('passkeys in Chromium', () =
           expect(await code(name, 'get')).toBe('webauthn.failed')
       }))
 
+    it('hints reach the browser, those of the page in place of the server’s, and so does the mediation', () =>
+      withPage(async (page) => {
+        const seen = await page.run(async (half) => {
+          const asked: unknown[] = []
+          navigator.credentials.get = async (options) => {
+            const { hints } = options!.publicKey as { readonly hints?: readonly string[] }
+            asked.push([hints, options!.mediation ?? null])
+            return null
+          }
+          const publicKey = { challenge: 'AAAA', rpId: 'bank.example', hints: ['hybrid'] }
+          for (const o of [{}, { hints: ['security-key'] as const }, { mediation: 'conditional' as const }])
+            await half.passkeys.get({ publicKey }, o).catch((error) => asked.push((error as { code: string }).code))
+          return asked
+        }, null)
+        expect(seen).toEqual([
+          [['hybrid'], null],
+          'webauthn.cancelled',
+          [['security-key'], null],
+          'webauthn.cancelled',
+          [['hybrid'], 'conditional'],
+          'webauthn.cancelled',
+        ])
+      }))
+
     it('a page without TLS has no passkeys', async () => {
       const page = await openPage(browser, 'http://plain.test')
       try {
@@ -420,6 +444,27 @@ describe.skipIf(chromiumPath() === '' && !required)('passkeys in Chromium', () =
         }),
       )
       expect(answers[0]).toEqual(answers[1])
+    })
+
+    it('a password manager that answers with objects of its own is understood, one that answers with nothing is not', async () => {
+      const page = await openPage(
+        browser,
+        undefined,
+        "PublicKeyCredential.prototype.toJSON = () => { throw new TypeError('Illegal invocation') }",
+      )
+      try {
+        await page.authenticator()
+        const ada = someone()
+        expect(await page.ceremony({ kind: 'create', user: ada })).toMatchObject({ code: 'ok' })
+        expect(await page.ceremony({ kind: 'get', user: ada })).toMatchObject({ code: 'ok' })
+        const code = await page.run(async (half) => {
+          navigator.credentials.get = async () => ({}) as never
+          return half.passkeys.get({ publicKey: { challenge: 'AAAA' } }).catch((error) => (error as { code: string }).code)
+        }, null)
+        expect(code).toBe('webauthn.malformed')
+      } finally {
+        await page.close()
+      }
     })
 
     /** Members and kinds; what differs from one passkey to the next is left out. */
