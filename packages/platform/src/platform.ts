@@ -21,11 +21,13 @@ import { hashSchema } from '@postern/policy/schema'
 import { acceptLoss, type Runtime, requireGuarantee } from '@postern/store'
 import { shipOutbox } from '@postern/store/outbox'
 import { type AuthorizationServer, createAuthorizationServer } from '@postern/tokens'
+import { besideInstances } from '@postern/tokens/clientStore'
 import { type ClientConfig, type ClientPort, clientsInConfig } from '@postern/tokens/clients'
 import { type ConfigInput, parseConfig } from '@postern/tokens/config'
 import { sharedNonces } from '@postern/tokens/dpop'
 import type { InteractionPort } from '@postern/tokens/interaction'
 import type { IssuerContext } from '@postern/tokens/issuer'
+import type { KeySource } from '@postern/tokens/keys'
 import { places as placesOf } from '@postern/tokens/places'
 import { registration } from '@postern/tokens/register'
 import { ringKeys } from '@postern/tokens/remoteKeys'
@@ -43,13 +45,16 @@ import { createEnrolments } from './internal/enrolments.js'
 import { createEventLog } from './internal/events/log.js'
 import { createWatch } from './internal/events/watch.js'
 import type { Facts } from './internal/facts.js'
+import { errorResponse } from './internal/http.js'
 import { createInstances } from './internal/instances.js'
 import { createJournal } from './internal/journal.js'
+import { livingKeys } from './internal/livingKeys.js'
 import { createLogin } from './internal/login/login.js'
 import { createSessions } from './internal/login/session.js'
 import { userKey } from './internal/partition.js'
 import { pinKeys } from './internal/pinKeys.js'
 import { createPolicies } from './internal/policies.js'
+import { type Readiness, readiness } from './internal/ready.js'
 import { createRecheck } from './internal/recheck.js'
 import { decodeRecord } from './internal/record.js'
 import { createRegistrations } from './internal/registrations.js'
@@ -63,12 +68,15 @@ import { isUserStatus } from './internal/userStatus.js'
 import type { HostContext } from './node.js'
 import type { Registrar } from './registration.js'
 
+export type { Missing, Readiness } from './internal/ready.js'
+
 export interface PlatformOptions {
   /** The exact `iss`, a URL without trailing slash; `Host` and `X-Forwarded-*` are never consulted. https, or http on a loopback host. */
   readonly issuer: string
   readonly tenant: string
   readonly runtime: Runtime
-  readonly keys: KeyRing
+  /** Keys of this process, or those in the store (`keysInStore`), which turn while it runs and know of a restore. */
+  readonly keys: KeyRing | KeySource
   /** Levels as on the wire, weakest first; policy's integer n is the n-th, 0 is none. */
   readonly acr: readonly [string, ...string[]]
   /** Audience → settings of the APIs that tokens are for; the first is the default. */
@@ -77,6 +85,8 @@ export interface PlatformOptions {
   readonly scopes: readonly string[]
   /** Clients besides app instances: portals, resource servers. */
   readonly clients?: readonly ClientConfig[]
+  /** Such clients that are kept in the store and may register themselves (`clientsInStore`); those of `clients` come first. */
+  readonly registeredClients?: ClientPort
   /** The host's login page, for registration in the browser. */
   readonly identity?: InteractionPort
   readonly registrars?: Readonly<Record<string, Registrar>>
@@ -126,6 +136,8 @@ export interface Platform {
   decide(action: string, facts: Facts): Promise<Decision>
   /** Takes over events that did not happen here: a history, or the host's own. Counted once each, by id. */
   record(events: readonly PosternEvent[]): Promise<void>
+  /** Whether this node may serve; for the host's load balancer. */
+  ready(): Promise<Readiness>
   /** Ships what a crash left in the outbox and removes what expired; the only work in the background. */
   sweep(now: number, budgetMs: number): Promise<{ readonly shipped: number; readonly removed: number }>
   close(): Promise<void>
@@ -138,7 +150,9 @@ const HOUR_MS = 3_600_000
  * @throws PosternError `platform.config` | `policy.publish_refused` | `store.refused_guarantee`
  */
 export async function createPlatform(options: PlatformOptions): Promise<Platform> {
-  const { issuer, tenant, runtime, keys, acr } = options
+  const { issuer, tenant, runtime, acr } = options
+  const living = await livingKeys(options.keys)
+  const { keys } = living
   const { clock, random, crypto, store } = runtime
   const accepted = options[acceptLoss] ? { [acceptLoss]: true as const } : {}
   for (const kind of ['Refresh families', 'PIN counters', 'Devices'])
@@ -193,8 +207,10 @@ export async function createPlatform(options: PlatformOptions): Promise<Platform
     },
     ended: (device) => tellRemoved({ runtime, issuer, tenant, places, registry }, device),
   })
+  // Enrolments that were made before the first restore carry none.
+  const pinEpoch = () => (living.epoch() === '0' ? '' : living.epoch())
   const own: readonly Authenticator[] = [
-    createPin({ ...options.pin, keys: pinKeys(keys, crypto), seal: short, runtime }),
+    createPin({ ...options.pin, keys: pinKeys(keys, crypto), seal: short, runtime, epoch: pinEpoch }),
     createDeviceKey({ type: 'biometric', seal: short, runtime }),
     createDeviceKey({ type: 'device-key', seal: short, runtime }),
   ]
@@ -227,6 +243,7 @@ export async function createPlatform(options: PlatformOptions): Promise<Platform
   })
 
   const defaultResource = Object.keys(options.resources)[0] ?? issuer
+  const shared = inOrder(clientsInConfig(options.clients ?? []), options.registeredClients)
   const context: IssuerContext = {
     issuer,
     tenant,
@@ -239,7 +256,11 @@ export async function createPlatform(options: PlatformOptions): Promise<Platform
       resources: { ...options.resources, [issuer]: { scopes: ['enrol', 'openid', 'offline_access', MOBILE_AUTH] } },
       defaultResource,
     }),
-    clients: joined(instances, clientsInConfig(options.clients ?? [])),
+    // A handle of before a restore opens no more.
+    get restoreEpoch() {
+      return living.epoch()
+    },
+    clients: besideInstances(instances, shared, (metadata) => metadata['app_id'] !== undefined),
     recheck: createRecheck({ instances, decider, clock, store, ceiling, issuer, tenant }),
     ...(options.identity === undefined ? {} : { interaction: options.identity }),
   }
@@ -332,8 +353,13 @@ export async function createPlatform(options: PlatformOptions): Promise<Platform
         })
 
   return {
-    fetch: (request, host) =>
-      route(request, host, {
+    async fetch(request, host) {
+      try {
+        await living.refresh()
+      } catch (error) {
+        return errorResponse(error)
+      }
+      return route(request, host, {
         issuer,
         server,
         context,
@@ -346,8 +372,13 @@ export async function createPlatform(options: PlatformOptions): Promise<Platform
         admin,
         nonces,
         verifierOptions,
-      }),
-    wellKnown: (request, host) => server.wellKnown(request, host),
+      })
+    },
+    async wellKnown(request, host) {
+      await living.refresh()
+      return server.wellKnown(request, host)
+    },
+    ready: () => readiness({ store, clock, keys: living, config, policies }),
     resume: server.resume,
     decide: (action, facts) => decider.decide(action as Parameters<typeof decider.decide>[0], facts),
     record: (events) => watch.accept(events),
@@ -363,7 +394,8 @@ export async function createPlatform(options: PlatformOptions): Promise<Platform
   }
 }
 
-/** Instances first, then the clients of configuration. */
-function joined(instances: ClientPort, shared: ClientPort): ClientPort {
-  return { ...instances, find: async (id) => (await instances.find(id)) ?? shared.find(id) }
+/** The clients of configuration first, then those that registered. */
+function inOrder(configured: ClientPort, registered: ClientPort | undefined): ClientPort {
+  if (registered === undefined) return configured
+  return { ...registered, find: async (id, o) => (await configured.find(id, o)) ?? registered.find(id, o) }
 }

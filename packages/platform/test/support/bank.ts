@@ -11,9 +11,10 @@ import { createKeyRingDocument, type KeyRing, openKeyRing } from '@postern/core/
 import { createPlatform, type Platform, type PlatformOptions } from '@postern/platform'
 import type { PolicyDocument } from '@postern/policy/document'
 import { starterDocument } from '@postern/policy/mobile'
-import type { Op, Store } from '@postern/store'
+import type { Op, Runtime, Store } from '@postern/store'
 import { memoryStore } from '@postern/store/memory'
 import { type SimClock, type SimPorts, seededRandom, simPorts } from '@postern/testkit/simulation'
+import type { KeySource } from '@postern/tokens/keys'
 import { places } from '@postern/tokens/places'
 import { configKey, createConfigStore } from '../../src/internal/config.js'
 
@@ -56,11 +57,13 @@ export interface Building {
   readonly nodes?: number
   readonly wrap?: (store: Store) => Store
   readonly seed?: number
+  /** Keys that are kept in the bank's store. */
+  readonly keysFrom?: (runtime: Runtime) => Promise<KeySource>
 }
 
 export async function createBank(
   over: Partial<PlatformOptions> = {},
-  { nodes = 1, wrap = (store) => store, seed = 7 }: Building = {},
+  { nodes = 1, wrap = (store) => store, seed = 7, keysFrom }: Building = {},
 ): Promise<Bank> {
   const ports = simPorts({ seed, start: Date.UTC(2026, 0, 5, 9) })
   const clock = ports.time
@@ -78,6 +81,7 @@ export async function createBank(
   const runtime = { ...ports, crypto, store }
   const far = { ...runtime, store: wrap(store) }
   const keys = await openKeyRing(await createKeyRingDocument({ clock: ports.clock, random: ports.random, crypto }), crypto)
+  const source = (await keysFrom?.(runtime)) ?? keys
   const config = createConfigStore({ store, tenant: 'bank', clock: ports.clock, random: ports.random })
   await config.write(configKey.app('retail'), { id: 'retail', name: 'Retail', registration: 'open' }, null, [])
   await config.write(
@@ -90,7 +94,7 @@ export async function createBank(
     issuer: ISSUER,
     tenant: 'bank',
     runtime: own,
-    keys,
+    keys: source,
     acr: ACR,
     unverifiedAcr: 'strong',
     resources: { [API]: {} },
