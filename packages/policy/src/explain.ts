@@ -4,7 +4,7 @@ import type { Effect, Reason } from './document.js'
 import { type Cause, decide, type Outcome } from './evaluate.js'
 import type { Facts } from './facts.js'
 import { encoded } from './internal/encoded.js'
-import { match } from './internal/match.js'
+import { match, tablesFor } from './internal/match.js'
 import { factValue, type Slots } from './internal/slots.js'
 import type { Tables } from './internal/tables.js'
 import { type Remedy, remedy } from './remedy.js'
@@ -78,11 +78,13 @@ export function explain<S extends SchemaSpec>(
       remedies: remedy(p, facts, { want: 'allow', audience: 'user', steps: o.steps ?? 200 }),
     }
   const t = p.tables as Tables
-  match(t, facts, t.scratch)
+  // Where the decision was made on these tables, its rows are still there.
+  if (tablesFor(t, facts) !== t) match(t, facts, t.scratch)
   const rules: RuleReport[] = []
+  const seen = new Array<FactValue | null | undefined>(t.attributes.length)
   // Boxes of one rule are neighbours.
   for (let b = 0; b < t.bits.length; b++) {
-    const report = reportOf(t, facts, b)
+    const report = reportOf(t, facts, b, seen)
     if (b === 0 || t.bits[b - 1]!.rule !== t.bits[b]!.rule) rules.push(report)
     else if (better(report, rules[rules.length - 1]!)) rules[rules.length - 1] = report
   }
@@ -91,23 +93,26 @@ export function explain<S extends SchemaSpec>(
 
 const none: readonly never[] = []
 
-function reportOf(t: Tables, f: Slots, b: number): RuleReport {
-  const { rule, box } = t.bits[b]!
-  const { mustAt, mayAt } = t.scratch
+function reportOf(t: Tables, f: Slots, b: number, seen: (FactValue | null | undefined)[]): RuleReport {
+  const { rule } = t.bits[b]!
+  const { rows, scratch, attributes } = t
+  const { mustAt, mayAt } = scratch
   const word = b >>> 5
   const bit = 1 << (b & 31)
   let failed: Miss[] | null = null
   let unknown: string[] | null = null
-  for (const i of t.spoken[b]!) {
-    const { fact, slot } = t.attributes[i]!
-    if ((t.rows[mayAt[i]! + word]! & bit) === 0) {
-      // Members of one set are attributes of one fact: it is told once.
-      if (failed === null) failed = [{ fact, seen: factValue(f, slot), needed: neededOf(box.source.get(fact)!) }]
-      else if (!failed.some((miss) => miss.fact === fact))
-        failed.push({ fact, seen: factValue(f, slot), needed: neededOf(box.source.get(fact)!) })
-    } else if ((t.rows[mustAt[i]! + word]! & bit) === 0) {
+  const spoken = t.spoken[b]!
+  for (let n = 0; n < spoken.length; n++) {
+    const { i, fact, needed } = spoken[n]!
+    if ((rows[mayAt[i]! + word]! & bit) === 0) {
+      if (seen[i] === undefined) seen[i] = factValue(f, attributes[i]!.slot, attributes[i]!.spec)
+      const miss = { fact, seen: seen[i]!, needed }
+      // Members of one set are neighbours here, and one fact: it is told once.
+      if (failed === null) failed = [miss]
+      else if (failed[failed.length - 1]!.fact !== fact) failed.push(miss)
+    } else if ((rows[mustAt[i]! + word]! & bit) === 0) {
       if (unknown === null) unknown = [fact]
-      else if (!unknown.includes(fact)) unknown.push(fact)
+      else if (unknown[unknown.length - 1] !== fact) unknown.push(fact)
     }
   }
   return {
@@ -124,8 +129,4 @@ const order = { matched: 0, unknown: 1, failed: 2 }
 
 function better(a: RuleReport, b: RuleReport): boolean {
   return order[a.result] !== order[b.result] ? order[a.result] < order[b.result] : a.failed.length < b.failed.length
-}
-
-function neededOf(conditions: readonly unknown[]): unknown {
-  return conditions.length === 1 ? conditions[0] : conditions
 }

@@ -13,6 +13,7 @@ export interface Attribute {
   readonly key: string
   readonly fact: string
   readonly slot: number
+  readonly spec: FactSpec
   readonly kind: 0 | 1 | 2 | 3
   /** Number of present classes; class `classes` is *not applicable*. */
   readonly classes: number
@@ -47,6 +48,7 @@ function attribute(schema: Schema, key: string, sets: readonly ValueSet[]): Attr
     key,
     fact,
     slot: schema.index.get(fact)!,
+    spec,
     scoped: spec.scope !== undefined,
     texts: new Map<string, number>(),
     cuts: [],

@@ -101,10 +101,13 @@ export function store(into: Slots, plan: SlotPlan, value: unknown): boolean {
 }
 
 /** A present value as a host would send it; `null` where the slot holds none. */
-export function factValue(f: Slots, slot: number): FactValue | null {
+export function factValue(
+  f: Slots,
+  slot: number,
+  spec: FactSpec = f.schema.spec.facts[f.schema.names[slot]!]!,
+): FactValue | null {
   const state = f.state[slot]!
   if (state !== PRESENT && state !== DOUBT + PRESENT) return null
-  const spec: FactSpec = f.schema.spec.facts[f.schema.names[slot]!]!
   const n = f.num[slot]!
   switch (spec.type) {
     case 'enum':

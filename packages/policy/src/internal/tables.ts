@@ -18,6 +18,13 @@ export interface Bit {
   readonly requirement: Requirement
 }
 
+/** One attribute of a box, and what was written about its fact. */
+export interface Spoken {
+  readonly i: number
+  readonly fact: string
+  readonly needed: unknown
+}
+
 /** Rows of an attribute: its classes, *not applicable* (also what must match in doubt), missing-must and missing-may. */
 export interface Tables {
   readonly attributes: readonly Attribute[]
@@ -28,8 +35,8 @@ export interface Tables {
   readonly rows: Uint32Array
   /** Offset of each attribute's first row. */
   readonly base: Int32Array
-  /** Per bit the attributes that its box speaks of. */
-  readonly spoken: readonly (readonly number[])[]
+  /** Per bit what its box speaks of, by name. */
+  readonly spoken: readonly (readonly Spoken[])[]
   readonly deny: Uint32Array
   readonly require: Uint32Array
   readonly allow: Uint32Array
@@ -99,11 +106,12 @@ export function newScratch({ words, attributes }: Pick<Tables, 'words' | 'attrib
   }
 }
 
-function flat(schema: Schema, bits: readonly Bit[], o: TableOptions): Tables {
-  const found = attributesOf(
+function flat(schema: Schema, bits: readonly Bit[], o: TableOptions, shared: Map<string, Attribute> | null = null): Tables {
+  const cut = attributesOf(
     schema,
     bits.map(({ box }) => box),
   )
+  const found = shared === null ? cut : cut.map((a) => sameOf(shared, a))
   const words = Math.max(1, Math.ceil(bits.length / 32))
   if (found.reduce((sum, a) => sum + (a.classes + 3) * words, 0) * 4 > maxTableBytes) throw tooLarge('tables above 64 MiB')
   const speaking = new Map<string, number[]>(found.map(({ key }) => [key, []]))
@@ -122,11 +130,15 @@ function flat(schema: Schema, bits: readonly Bit[], o: TableOptions): Tables {
     at += one.rows.length
   })
   const attributes = built.map(({ a }) => a)
-  const spoken: number[][] = bits.map(() => [])
+  const spoken: Spoken[][] = bits.map(() => [])
   // By name: what explanations list must not hang on which attribute happens to be selective.
   for (const { key } of found) {
     const i = attributes.findIndex((a) => a.key === key)
-    for (const b of speaking.get(key)!) spoken[b]!.push(i)
+    const { fact } = attributes[i]!
+    for (const b of speaking.get(key)!) {
+      const conditions = bits[b]!.box.source.get(fact)!
+      spoken[b]!.push({ i, fact, needed: conditions.length === 1 ? conditions[0] : conditions })
+    }
   }
   const mask = (is: (bit: Bit) => boolean): Uint32Array => maskOf(bits.length, words, (b) => is(bits[b]!))
   return {
@@ -148,6 +160,13 @@ function flat(schema: Schema, bits: readonly Bit[], o: TableOptions): Tables {
     known: o.known ?? null,
     scratch: newScratch({ words, attributes }),
   }
+}
+
+function sameOf(shared: Map<string, Attribute>, a: Attribute): Attribute {
+  const content = JSON.stringify([a.key, a.cuts, [...a.texts]])
+  const known = shared.get(content) ?? a
+  shared.set(content, known)
+  return known
 }
 
 /** One attribute's rows, and how many boxes a value leaves on average. */
@@ -194,12 +213,15 @@ function partitionOf(schema: Schema, t: Tables, o: TableOptions): Tables['partit
   if (best === null) return null
   const { i } = best as { i: number }
   const attribute = t.attributes[i]!
+  // Most apps cut most facts alike: what is the same is there once, and stays in the processor's cache.
+  const shared = new Map<string, Attribute>()
   const parts = Array.from({ length: attribute.classes }, (_, c) => {
     const row = t.rows.subarray(t.base[i]! + c * t.words, t.base[i]! + (c + 1) * t.words)
     return flat(
       schema,
       t.bits.filter((_, b) => hasBit(row, b)).map((bit) => ({ ...bit, box: without(bit.box, [attribute.key]) })),
       o,
+      shared,
     )
   })
   return { attribute, parts }
