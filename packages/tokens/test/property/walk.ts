@@ -249,6 +249,8 @@ export async function walk(seed: number, below: Below, over?: Store): Promise<Wa
         const told = await w.post('/introspect', { token: 'x' }, { headers: { authorization: basic(id, secret) } })
         expect(told.status).toBe(200)
       }
+      for (const { url } of called)
+        expect(url, 'nobody is called but who registered').toMatch(/^https:\/\/[a-z]+\.example\.com\/(?:ciba|logout)$/)
       const pushes = new Map<string, Set<string>>()
       for (const { body } of called.filter(({ url }) => url === 'https://pushed.example.com/ciba')) {
         const sent = JSON.parse(body)
