@@ -13,20 +13,19 @@ export interface NonceCounter {
   opened(): void
 }
 
-/** The two methods, or none. */
-export function apartOf(
-  { sealApart, openApart }: CryptoPort,
-  key: AeadKey,
-  nonces: NonceCounter,
-): Pick<ChunkCipher, 'sealApart' | 'openApart'> {
-  if (sealApart === undefined || openApart === undefined) return {}
-  return {
-    sealApart: (aad, plaintext) => sealApart(key, nonces.toSeal(), aad, plaintext),
-    openApart(aad, body, tag) {
-      const plaintext = openApart(key, nonces.toOpen(), aad, body, tag)
-      if (plaintext === null) throw new PosternError('hpke.open_failed')
-      nonces.opened()
-      return plaintext
-    },
+/** The method, where the port has one. Made without spreading: a session makes two ciphers a call. */
+export function sealingApart(crypto: CryptoPort, key: AeadKey, nonces: NonceCounter): ChunkCipher['sealApart'] {
+  const { sealApart } = crypto
+  return sealApart === undefined ? undefined : (aad, plaintext) => sealApart(key, nonces.toSeal(), aad, plaintext)
+}
+
+export function openingApart(crypto: CryptoPort, key: AeadKey, nonces: NonceCounter): ChunkCipher['openApart'] {
+  const { openApart } = crypto
+  if (openApart === undefined) return undefined
+  return (aad, body, tag) => {
+    const plaintext = openApart(key, nonces.toOpen(), aad, body, tag)
+    if (plaintext === null) throw new PosternError('hpke.open_failed')
+    nonces.opened()
+    return plaintext
   }
 }

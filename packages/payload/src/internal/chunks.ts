@@ -15,9 +15,11 @@ export interface ChunkCipher {
   /** @throws PosternError `hpke.open_failed` */
   open(aad: Uint8Array, ciphertext: Uint8Array): Now<Uint8Array>
   /** As `seal` and `open` with the tag apart, where that spares a copy. */
-  sealApart?(aad: Uint8Array, plaintext: Uint8Array): { readonly body: Uint8Array; readonly tag: Uint8Array }
+  readonly sealApart?:
+    | ((aad: Uint8Array, plaintext: Uint8Array) => { readonly body: Uint8Array; readonly tag: Uint8Array })
+    | undefined
   /** @throws PosternError `hpke.open_failed` */
-  openApart?(aad: Uint8Array, body: Uint8Array, tag: Uint8Array): Uint8Array
+  readonly openApart?: ((aad: Uint8Array, body: Uint8Array, tag: Uint8Array) => Uint8Array) | undefined
 }
 
 /** Why a chunked message is not one: it does not open, or it has no end that is authenticated. */

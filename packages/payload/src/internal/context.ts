@@ -3,7 +3,7 @@ import { concat, u16, utf8 } from '@postern/core/bytes'
 import type { AeadAlg, AeadKey, CryptoPort, HmacKey, Now } from '@postern/core/cryptoPort'
 import { PosternError } from '@postern/core/errors'
 import type { AeadId, HpkeContext, Psk } from '../hpke.js'
-import { apartOf } from './apart.js'
+import { type NonceCounter, openingApart, sealingApart } from './apart.js'
 import type { ChunkCipher } from './chunks.js'
 import { EMPTY, expand, extract, ikmHead, infoHead, mac, oneBlock } from './labels.js'
 import { andThen } from './now.js'
@@ -128,13 +128,15 @@ function makeContext(crypto: CryptoPort, layout: Layout, prk: HmacKey, keys: Key
     return keys
   }
 
+  const apart: NonceCounter = {
+    toSeal: () => nonceAt(next().baseNonce, sequence++),
+    toOpen: () => nonceAt(next().baseNonce, sequence),
+    opened: () => void sequence++,
+  }
+
   return {
-    ...(keys !== null &&
-      apartOf(crypto, keys.cipher, {
-        toSeal: () => nonceAt(next().baseNonce, sequence++),
-        toOpen: () => nonceAt(next().baseNonce, sequence),
-        opened: () => void sequence++,
-      })),
+    sealApart: keys === null ? undefined : sealingApart(crypto, keys.cipher, apart),
+    openApart: keys === null ? undefined : openingApart(crypto, keys.cipher, apart),
     seal(aad, plaintext) {
       const { cipher, baseNonce } = next()
       // Taken before anything can wait: two seals at once never share a nonce.

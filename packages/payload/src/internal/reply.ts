@@ -3,7 +3,7 @@ import { concat, utf8 } from '@postern/core/bytes'
 import type { AeadKey, CryptoPort, Now } from '@postern/core/cryptoPort'
 import { PosternError } from '@postern/core/errors'
 import type { AeadId, HpkeContext, HpkePorts } from '../hpke.js'
-import { apartOf } from './apart.js'
+import { type NonceCounter, openingApart, sealingApart } from './apart.js'
 import { openStream } from './chunkStreams.js'
 import type { ChunkCipher, Refusal } from './chunks.js'
 import { aeadOf, NONCE_BYTES, nonceAt } from './context.js'
@@ -81,7 +81,14 @@ export function openReplyStream(
 export function countingCipher(crypto: CryptoPort, key: AeadKey, iv: Uint8Array): ChunkCipher {
   let sealed = 0
   let opened = 0
+  const apart: NonceCounter = {
+    toSeal: () => nonceAt(iv, sealed++),
+    toOpen: () => nonceAt(iv, opened),
+    opened: () => void opened++,
+  }
   return {
+    sealApart: sealingApart(crypto, key, apart),
+    openApart: openingApart(crypto, key, apart),
     seal: (aad, plaintext) => crypto.seal(key, nonceAt(iv, sealed++), aad, plaintext),
     open: (aad, ciphertext) =>
       andThen(crypto.open(key, nonceAt(iv, opened), aad, ciphertext), (plaintext) => {
@@ -89,11 +96,6 @@ export function countingCipher(crypto: CryptoPort, key: AeadKey, iv: Uint8Array)
         opened++
         return plaintext
       }),
-    ...apartOf(crypto, key, {
-      toSeal: () => nonceAt(iv, sealed++),
-      toOpen: () => nonceAt(iv, opened),
-      opened: () => void opened++,
-    }),
   }
 }
 
