@@ -5,6 +5,7 @@ import { systemPorts } from '@postern/core/systemRuntime'
 import { openKemRing } from '@postern/payload/keys'
 import { storeReplayGuard } from '@postern/payload/replay'
 import { createPayloadServer } from '@postern/payload/server'
+import { localSessions } from '@postern/payload/session'
 import { createGateway } from '@postern/platform/gateway'
 import { policyFeed } from '@postern/platform/policyFeed'
 import { memoryStore } from '@postern/store/memory'
@@ -43,6 +44,8 @@ export async function createAccountApi({ origin, issuer, root, kemRing, acr, ope
       ring: await openKemRing(kemRing, crypto),
       root: await crypto.signer('Ed25519', root),
       replay: storeReplayGuard({ store: runtime.store, tenant: 'bank', clock, random }),
+      // One key agreement, then a handful of HMACs a call. Behind several nodes: `sharedSessions`, or route by the session's first two bytes.
+      sessions: localSessions({ clock, random, crypto }),
     }),
     routes: [
       {

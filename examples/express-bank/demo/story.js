@@ -50,10 +50,13 @@ export async function tellStory(world) {
   let skew = 0
   /** Every refresh token that crossed the wire, as a spy would have it. */
   const seen = /** @type {string[]} */ ([])
+  /** What the wire sees of the calls of the API: their media types. */
+  const sealedAs = /** @type {string[]} */ ([])
   /** @type {import('@postern/core/runtime').Fetch} */
   const flaky = async (input, init) => {
     const answer = await network(input, init)
     const url = input instanceof Request ? input.url : String(input)
+    if (url.startsWith(api) && init?.method === 'POST') sealedAs.push(new Headers(init.headers).get('content-type') ?? '')
     if (url.endsWith('/token') && answer.status === 200) {
       const { refresh_token } = await answer.clone().json()
       if (refresh_token) seen.push(refresh_token)
@@ -118,7 +121,8 @@ export async function tellStory(world) {
       headers: { 'content-type': 'application/json' },
     })
     expect(small.status === 201, `a small transfer passes (${small.status})`)
-    return 'a transfer of 42.00 needs nothing more'
+    expect(sealedAs.at(-1) === 'application/vnd.postern.session-req', `it goes in the session (${sealedAs.at(-1)})`)
+    return 'a transfer of 42.00 needs nothing more; it goes in the session that the first call opened'
   })
   await step('step-up', async () => {
     const large = await phone.fetch(`${api}/transfers`, {
