@@ -3,7 +3,7 @@ import type { Now } from '@postern/core/cryptoPort'
 import { type ChunkCipher, checkFinal, checkLength, FINAL, openChunk, type Refusal, refusing, TAG_BYTES } from './chunks.js'
 import { EMPTY } from './labels.js'
 import { andThen, orElse } from './now.js'
-import { type Source, sourceOf } from './source.js'
+import { roomOf, type Source, sourceOf } from './source.js'
 import { putVarint, varintLength } from './varint.js'
 
 export interface SealStreamOptions {
@@ -31,6 +31,8 @@ export function sealStream(
   // A full chunk waits for what follows it: it may be the last.
   const least = flush ? 1 : chunkBytes + 1
   let due = head
+  // Each chunk is sealed before the next one is taken.
+  const room = roomOf()
 
   /** What stands before a chunk, and `more` bytes of room behind it. */
   function prefixed(length: number, more: number): { readonly out: Uint8Array; readonly at: number } {
@@ -52,12 +54,12 @@ export function sealStream(
     if (source.held < least)
       return source.more().then((more) => {
         if (more) return next(controller)
-        return andThen(cipher.seal(FINAL, source.take(source.held)), (sealed) => {
+        return andThen(cipher.seal(FINAL, source.take(source.held, room)), (sealed) => {
           send(controller, 0, sealed)
           controller.close()
         })
       })
-    const plaintext = source.take(Math.min(source.held, chunkBytes))
+    const plaintext = source.take(Math.min(source.held, chunkBytes), room)
     if (cipher.sealApart === undefined || plaintext.length < APART_BYTES)
       return andThen(cipher.seal(EMPTY, plaintext), (sealed) => send(controller, sealed.length, sealed))
     const { body, tag } = cipher.sealApart(EMPTY, plaintext)
@@ -81,6 +83,7 @@ export function openStream(
 ): ReadableStream<Uint8Array> {
   let cipher: ChunkCipher | undefined
   let length: number | null = null
+  const room = roomOf()
 
   function next(controller: Controller): Now<void> {
     if (cipher === undefined)
@@ -109,8 +112,9 @@ export function openStream(
 
   function open(aad: Uint8Array, sealedBytes: number): Now<Uint8Array> {
     const { openApart } = cipher!
-    if (openApart === undefined || sealedBytes < APART_BYTES) return openChunk(cipher!, aad, source.take(sealedBytes), refusal)
-    const body = source.take(sealedBytes - TAG_BYTES)
+    if (openApart === undefined || sealedBytes < APART_BYTES)
+      return openChunk(cipher!, aad, source.take(sealedBytes, room), refusal)
+    const body = source.take(sealedBytes - TAG_BYTES, room)
     return refusing(() => openApart(aad, body, source.take(TAG_BYTES)), refusal)
   }
 

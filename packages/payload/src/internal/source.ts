@@ -8,11 +8,26 @@ export interface Source {
   more(): Promise<boolean>
   /** A variable-length integer, or `null` while it is not here whole. */
   varint(): number | null
-  /** The next bytes, a view where one piece holds them. `length` is at most {@link held}. */
-  take(length: number): Uint8Array
+  /**
+   * The next bytes, a view where one piece holds them. `length` is at most {@link held}.
+   * @param room - where to join pieces, for bytes that are used up before more are taken
+   */
+  take(length: number, room?: Room): Uint8Array
   /** Up to `most` of what is here, without joining pieces; empty when nothing is. */
   some(most: number): Uint8Array
   cancel(reason?: unknown): Promise<void>
+}
+
+/** Memory of a length, the same each time. */
+export type Room = (length: number) => Uint8Array
+
+/** Made when it is first asked for; fresh memory costs more than a copy into it. */
+export function roomOf(): Room {
+  let bytes = new Uint8Array(0)
+  return (length) => {
+    if (bytes.length < length) bytes = new Uint8Array(length)
+    return bytes.subarray(0, length)
+  }
 }
 
 /** @param lost - the error that stands for one of the stream itself */
@@ -34,10 +49,10 @@ export function sourceOf(stream: ReadableStream<Uint8Array>, lost: (cause: unkno
     return length === first.length ? first : first.subarray(0, length)
   }
 
-  function take(length: number): Uint8Array {
+  function take(length: number, room?: Room): Uint8Array {
     if (length === 0) return new Uint8Array(0)
     if (pieces[0]!.length >= length) return some(length)
-    const out = new Uint8Array(length)
+    const out = room?.(length) ?? new Uint8Array(length)
     for (let at = 0; at < length; ) {
       const part = some(length - at)
       out.set(part, at)
