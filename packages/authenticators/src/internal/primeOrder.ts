@@ -1,21 +1,32 @@
 /** OPRF and 3DH over a prime-order group, and the hash functions around them. @see RFC 9497 §3.2, §4; RFC 9807 §6.4.1 */
+
+import type { IField } from '@noble/curves/abstract/modular.js'
 import { invertCt } from '@noble/curves/abstract/modular.js'
-import type { ristretto255 } from '@noble/curves/ed25519.js'
-import type { p256 } from '@noble/curves/nist.js'
 import { bytesToNumberBE, bytesToNumberLE } from '@noble/curves/utils.js'
-import { expand, extract } from '@noble/hashes/hkdf.js'
-import { hmac } from '@noble/hashes/hmac.js'
 import type { sha256, sha512 } from '@noble/hashes/sha2.js'
 import { concat, u8, u16, utf8 } from '@postern/core/bytes'
 import { PosternError } from '@postern/core/errors'
 import type { DhGroup, OpaqueSuite, Oprf } from '../opaque/suite.js'
 
 type Hash = typeof sha256 | typeof sha512
-type Group = typeof ristretto255.Point | typeof p256.Point
-/** The two hooks of hash-to-curve that are used. */
-export interface Hasher {
-  hashToCurve(message: Uint8Array, options: { DST: Uint8Array }): { multiply(n: bigint): { toBytes(): Uint8Array } }
-  hashToScalar(message: Uint8Array, options: { DST: Uint8Array }): bigint
+
+/** An element of a prime-order group. */
+export interface Element {
+  is0(): boolean
+  /** In constant operations; the scalar is 1 to the group's order − 1. */
+  multiply(scalar: bigint): Element
+  toBytes(): Uint8Array
+}
+
+/** A prime-order group (RFC 9497 §2.1). */
+export interface PrimeGroup {
+  /** Scalars. */
+  readonly Fn: Pick<IField<bigint>, 'ORDER' | 'isLE' | 'toBytes' | 'fromBytes'>
+  readonly BASE: Element
+  /** @throws Error for anything but the one encoding of an element; the identity passes */
+  fromBytes(bytes: Uint8Array): Element
+  hashToGroup(message: Uint8Array, dst: Uint8Array): Element
+  hashToScalar(message: Uint8Array, dst: Uint8Array): bigint
 }
 
 /** The refusal of everything that is no message of the protocol. */
@@ -32,25 +43,37 @@ export function opaqueSuite(name: string, H: Hash, { oprf, group }: { oprf: Oprf
     oprf,
     group,
     hash: (data) => H(data),
-    mac: (key, data) => hmac(H, key, data),
-    extract: (ikm) => extract(H, ikm, none),
-    expand: (prk, info, length) => expand(H, prk, info, length),
+    mac,
+    extract: (ikm) => mac(none, ikm),
+    expand(prk, info, length) {
+      const blocks: Uint8Array[] = []
+      for (let i = 1; (i - 1) * H.outputLen < length; i++) blocks.push(mac(prk, concat(blocks.at(-1) ?? none, info, u8(i))))
+      return concat(...blocks).slice(0, length)
+    },
+  }
+
+  /** HMAC (RFC 2104 §2); HKDF above (RFC 5869 §2). */
+  function mac(key: Uint8Array, data: Uint8Array): Uint8Array {
+    const block = new Uint8Array(H.blockLen)
+    block.set(key.length > H.blockLen ? H(key) : key)
+    const padded = (pad: number) => block.map((byte) => byte ^ pad)
+    return H(concat(padded(0x5c), H(concat(padded(0x36), data))))
   }
 }
 
 /** OPRF and 3DH over one prime-order group (RFC 9497 §4.1, §4.3; RFC 9807 §6.4.1). */
-export function primeOrder(name: string, Point: Group, hasher: Hasher, H: Hash, size: number): { oprf: Oprf; group: DhGroup } {
-  const { Fn } = Point
+export function primeOrder(name: string, made: PrimeGroup, H: Hash, size: number): { oprf: Oprf; group: DhGroup } {
+  const { Fn } = made
   const toNumber = Fn.isLE ? bytesToNumberLE : bytesToNumberBE
   const context = concat(utf8('OPRFV1-'), u8(0), utf8(`-${name}`))
-  const toGroup = { DST: concat(utf8('HashToGroup-'), context) }
-  const toScalar = { DST: concat(utf8('DeriveKeyPair'), context) }
+  const toGroup = concat(utf8('HashToGroup-'), context)
+  const toScalar = concat(utf8('DeriveKeyPair'), context)
   const dhInfo = utf8('OPAQUE-DeriveDiffieHellmanKeyPair')
 
-  function element(bytes: Uint8Array): { multiply(n: bigint): { toBytes(): Uint8Array } } {
+  function element(bytes: Uint8Array): Element {
     if (bytes.length !== size) throw opaqueRefused('element size')
     try {
-      const point = Point.fromBytes(bytes)
+      const point = made.fromBytes(bytes)
       if (!point.is0()) return point
     } catch {
       // Refused below, like the identity.
@@ -60,7 +83,7 @@ export function primeOrder(name: string, Point: Group, hasher: Hasher, H: Hash, 
 
   function deriveScalar(seed: Uint8Array, info: Uint8Array): bigint {
     for (let counter = 0; counter < 256; counter++) {
-      const scalar = hasher.hashToScalar(concat(seed, u16(info.length), info, u8(counter)), toScalar)
+      const scalar = made.hashToScalar(concat(seed, u16(info.length), info, u8(counter)), toScalar)
       if (scalar !== 0n) return scalar
     }
     throw opaqueRefused('key derivation')
@@ -75,7 +98,7 @@ export function primeOrder(name: string, Point: Group, hasher: Hasher, H: Hash, 
           if (scalar !== 0n) return Fn.toBytes(scalar)
         }
       },
-      blind: (input, blind) => hasher.hashToCurve(input, toGroup).multiply(Fn.fromBytes(blind)).toBytes(),
+      blind: (input, blind) => made.hashToGroup(input, toGroup).multiply(Fn.fromBytes(blind)).toBytes(),
       check: (bytes) => void element(bytes),
       blindEvaluate: (key, bytes) => element(bytes).multiply(Fn.fromBytes(key)).toBytes(),
       finalize(input, blind, evaluated) {
@@ -91,7 +114,7 @@ export function primeOrder(name: string, Point: Group, hasher: Hasher, H: Hash, 
       check: (bytes) => void element(bytes),
       deriveKeyPair(seed) {
         const scalar = deriveScalar(seed, dhInfo)
-        return { privateKey: Fn.toBytes(scalar), publicKey: Point.BASE.multiply(scalar).toBytes() }
+        return { privateKey: Fn.toBytes(scalar), publicKey: made.BASE.multiply(scalar).toBytes() }
       },
       dh(pairs, publicKey) {
         const point = element(publicKey)

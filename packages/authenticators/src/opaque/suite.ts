@@ -5,11 +5,11 @@
  * @see RFC 9807 §4, §7; RFC 9497 §3.2, §4
  */
 
-import { ristretto255, ristretto255_hasher } from '@noble/curves/ed25519.js'
 import { sha512 } from '@noble/hashes/sha2.js'
 import type { Now } from '@postern/core/cryptoPort'
 import type { Random } from '@postern/core/runtime'
-import { type Hasher, opaqueSuite, primeOrder } from '../internal/primeOrder.js'
+import { opaqueSuite, primeOrder } from '../internal/primeOrder.js'
+import { ristretto255 } from '../internal/ristretto255.js'
 
 /** A pair for 3DH, as bytes. */
 export interface KeyPair {
@@ -68,7 +68,7 @@ export const Nseed = 32
 export const ristretto255Sha512: OpaqueSuite = /* @__PURE__ */ opaqueSuite(
   'ristretto255-SHA512',
   sha512,
-  /* @__PURE__ */ primeOrder('ristretto255-SHA512', ristretto255.Point, ristretto255_hasher as unknown as Hasher, sha512, 32),
+  /* @__PURE__ */ primeOrder('ristretto255-SHA512', /* @__PURE__ */ ristretto255(), sha512, 32),
 )
 
 /** Bytes of each message of a suite; anything else is refused before it is parsed. */
