@@ -1,12 +1,13 @@
 /** `postern`, as a function: what is typed and what it may touch come in, an exit code goes out. */
 import { isPosternError } from '@postern/core/errors'
-import { createKeys } from './internal/commands/keys.js'
+import { createKeys, turnKeys } from './internal/commands/keys.js'
 import { checkPolicy, explainPolicy } from './internal/commands/policy.js'
+import { migrateStore, restoreStore, sweepStore } from './internal/commands/store.js'
 import type { Command, Io } from './internal/io.js'
 import { reporter } from './internal/output.js'
 import { Usage } from './internal/usage.js'
 
-export type { Io } from './internal/io.js'
+export type { Io, OpenedStore } from './internal/io.js'
 
 /** Done, the check failed, bad usage, refused by the server, server unreachable. */
 export const exitCodes: {
@@ -27,9 +28,13 @@ const commands: Readonly<Record<string, Command>> = {
   'policy check': checkPolicy,
   'policy explain': explainPolicy,
   'keys create': createKeys,
+  'keys rotate': turnKeys,
+  'store migrate': migrateStore,
+  'store sweep': sweepStore,
+  'store restore': restoreStore,
 }
 
-const help = `postern: checks policies, explains decisions, creates keys.
+const help = `postern: checks policies, explains decisions, creates and turns keys, keeps a store.
 
   postern policy check <file>                    everything that would keep it from being published
   postern policy explain <file> --facts <file>   one decision, and why
@@ -39,6 +44,16 @@ const help = `postern: checks policies, explains decisions, creates keys.
       --new-master-key <file>                    makes one
       --unsealed                                 plain JSON: for development alone
       --alg ES256|Ed25519                        of the signing key (ES256)
+  postern keys rotate --tenant <name>            the next key of a ring in the store
+      --ring signing|long|short                  which (signing)
+      --master-key <file>                        that the ring is sealed under
+      --store <url>                              as below
+  postern store migrate --store <url>            brings the tables to what this program needs
+  postern store sweep --store <url>              removes what expired
+      --budget-ms <n>                            for how long (1000)
+  postern store restore --tenant <name>          after a restore: ends what was sealed before it
+      --finish <epoch>                           everything since the backup is re-applied
+      --store <url>                              sqlite:<file> or postgres://…; @<file> reads the URL from a file
 
   --json                                         one JSON value on standard output
 Exit: 0 done · 1 the check failed · 2 bad usage · 3 refused by the server · 4 server unreachable
@@ -71,6 +86,7 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
     }
     if (!isPosternError(error)) throw error
     out.fail(error.code, error.publicMessage)
-    return exitCodes.failed
+    if (error.code === 'keys.conflict') return exitCodes.refused
+    return error.code === 'store.unavailable' ? exitCodes.unreachable : exitCodes.failed
   }
 }

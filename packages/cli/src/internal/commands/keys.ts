@@ -1,9 +1,11 @@
-/** `keys create`: a tenant's first keys, sealed under a master key that stays elsewhere. */
+/** `keys create`: a tenant's first keys, sealed under a master key that stays elsewhere. `keys rotate`: the next ones. */
 import { decodeBase64url } from '@postern/core/base64url'
 import { fromUtf8, utf8 } from '@postern/core/bytes'
 import { createKeyRingDocument, sealKeyRingDocument } from '@postern/core/keyRing'
+import { rotateKeys } from '@postern/tokens/keys'
 import type { Command, Io } from '../io.js'
 import { fileOf, newFile, typed, Usage } from '../usage.js'
+import { nowhere, opened } from './store.js'
 
 const options = {
   out: { type: 'string' },
@@ -37,6 +39,31 @@ export const createKeys: Command = async (argv, io, out) => {
       : 'It opens with the master key alone; keep that elsewhere.',
   ])
   return true
+}
+
+/** `keys rotate`: one more key in a ring of a tenant whose keys are in the store; it takes over when every node and client knows it. */
+export const turnKeys: Command = async (argv, io, out) => {
+  const { values } = typed(
+    argv,
+    { store: { type: 'string' }, tenant: { type: 'string' }, 'master-key': { type: 'string' }, ring: { type: 'string' } },
+    [],
+  )
+  const { tenant, ring = 'signing' } = values
+  const master = values['master-key']
+  if (typeof tenant !== 'string' || typeof master !== 'string')
+    throw new Usage('Needed: --tenant <name> and --master-key <file>.')
+  if (ring !== 'signing' && ring !== 'long' && ring !== 'short') throw new Usage('--ring is signing, long or short.')
+  const masterKeys = [await masterKey(io, master)] as const
+  const { store, close } = await opened(io, values.store)
+  try {
+    const runtime = { ...io.ports, store: await store(), events: () => undefined, fetch: nowhere }
+    const { kid, activateAt } = await rotateKeys({ runtime, tenant, masterKeys }, ring)
+    const at = new Date(activateAt).toISOString()
+    out.done({ tenant, ring, kid, activateAt }, [`${tenant}: ${ring} key ${kid} takes over at ${at}`])
+    return true
+  } finally {
+    await close()
+  }
 }
 
 /** 32 bytes as they are, or as one line of hex or base64url. @throws Usage */
