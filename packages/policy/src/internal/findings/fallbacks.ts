@@ -1,7 +1,9 @@
 /** Fallback edges that do nothing or too much, and demands with too many alternatives. */
-import type { Edge } from '../../document.js'
+import type { Edge, Rule } from '../../document.js'
 import type { Requirement } from '../../obligations.js'
-import { acrOf, both, minimal, reaching, replaced, triplesOf } from '../dnf.js'
+import { meet, type Region } from '../boxes.js'
+import { type Alternatives, acrOf, minimal, reaching, replaced, triplesOf } from '../dnf.js'
+import { find } from '../witness.js'
 import type { Found, Room } from './room.js'
 
 const byServer: ReadonlySet<string> = new Set(['not-enrolled', 'locked'])
@@ -15,7 +17,7 @@ export function fallbacks(room: Room): readonly Found[] {
   return [...useless(room, demands), ...weakening(room, demands), ...tooMany(room, demands)]
 }
 
-type Demands = readonly (readonly [{ readonly id: string }, Requirement])[]
+type Demands = readonly (readonly [Rule, Requirement])[]
 
 /** Edges of the document whose target falls short of the level of every rule that permits them. */
 function useless({ policy }: Room, demands: Demands): readonly Found[] {
@@ -66,34 +68,40 @@ function weakening({ policy, at }: Room, demands: Demands): readonly Found[] {
   })
 }
 
-/** Demands that together have more alternatives than are kept, so that some would be dropped. */
-function tooMany({ at }: Room, demands: Demands): readonly Found[] {
-  const distinct = [...new Map(demands.map(([rule, r]) => [JSON.stringify(r.anyOf), { id: rule.id, anyOf: r.anyOf }])).values()]
-  if (distinct.reduce((product, { anyOf }) => product * anyOf.length, 1) <= maxAlternatives) return []
-  let together: readonly (readonly string[])[] = [[]]
-  const rules: string[] = []
-  for (const { id, anyOf } of distinct) {
-    rules.push(id)
-    if (together.length * anyOf.length > maxAlternatives && unbounded(together, anyOf) > maxAlternatives)
-      return [
-        {
-          kind: 'alternatives',
-          severity: 'error',
-          at: at.get(id)!,
-          rules: [...rules].sort(),
-          text: `The demands of these rules together have more than ${maxAlternatives} alternatives; list fewer.`,
-        },
-      ]
-    together = both(together, anyOf)
+/** Demands that can fall due together and then have more alternatives than are kept, so that some would be dropped. */
+function tooMany(room: Room, demands: Demands): readonly Found[] {
+  const { side, space, at, steps } = room
+  const several = [
+    ...new Map(demands.filter(([, r]) => r.anyOf.length > 1).map((one) => [JSON.stringify(one[1].anyOf), one[1].anyOf])).values(),
+  ]
+  if (several.reduce((product, anyOf) => product * anyOf.length, 1) <= maxAlternatives) return []
+  const groups = several.map((anyOf) => ({
+    anyOf,
+    rules: demands.filter(([, r]) => JSON.stringify(r.anyOf) === JSON.stringify(anyOf)).map(([rule]) => rule),
+  }))
+  const budget = { left: steps }
+  let undecided = false
+  const grow = (region: Region, anyOf: Alternatives, chosen: readonly string[], from: number): readonly string[] | null => {
+    if (anyOf.length > maxAlternatives) return chosen
+    for (let i = from; i < groups.length; i++)
+      for (const rule of groups[i]!.rules)
+        for (const area of side.rules.get(rule)!) {
+          const part = meet(space, region, area)
+          const found = part && find(space, part, side.deny, budget)
+          if (found === 'undecided') undecided = true
+          if (part === null || found === null || found === 'undecided') continue
+          const union = anyOf.flatMap((x) => groups[i]!.anyOf.map((y) => [...x, ...y]))
+          const deeper = grow(part, minimal(union, Number.POSITIVE_INFINITY), [...chosen, rule.id], i + 1)
+          if (deeper) return deeper
+        }
+    return null
   }
-  return []
-}
-
-function unbounded(a: readonly (readonly string[])[], b: readonly (readonly string[])[]): number {
-  return minimal(
-    a.flatMap((x) => b.map((y) => [...x, ...y])),
-    Number.POSITIVE_INFINITY,
-  ).length
+  const rules = grow(space.full, [[]], [], 0)
+  if (rules === null && !undecided) return []
+  const text = `Demands that fall due together have more than ${maxAlternatives} alternatives; list fewer.`
+  const common = { kind: 'alternatives', severity: 'error', text } as const
+  if (rules === null) return [{ ...common, at: '/rules', rules: [], undecided }]
+  return [{ ...common, at: at.get(rules[0]!)!, rules: [...rules].sort() }]
 }
 
 function same(a: Edge, b: Edge): boolean {
