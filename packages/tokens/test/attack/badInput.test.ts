@@ -73,12 +73,13 @@ describe('every way a code, a refresh token or a handle can be wrong', () => {
     const w = await world()
     const elsewhere = await world({ seed: 2 })
     const [one, two] = [await w.device(), await w.device()]
-    const spent = await w.code(one.id)
-    const { refresh_token } = (await w.redeem(one, spent)).body
-    const second = (await w.refresh(one, refresh_token)).body.refresh_token
-    await w.refresh(one, second)
     const late = await w.code(one.id)
     w.advance(60_000)
+    const spent = await w.code(one.id)
+    await w.redeem(one, spent)
+    const { refresh_token } = (await w.redeem(one, await w.code(one.id))).body
+    const second = (await w.refresh(one, refresh_token)).body.refresh_token
+    await w.refresh(one, second)
     const foreign = await w.code(two.id)
     const strange = await elsewhere.code((await elsewhere.device()).id)
     const fresh = await w.code(one.id)
