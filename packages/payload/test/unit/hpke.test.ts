@@ -1,6 +1,6 @@
 import { hex } from '@postern/core/bytes'
 import { describe, expect, it } from 'vitest'
-import { kemPrivateKey, type Psk, type Suite, setupReceiver, setupSender } from '../../src/hpke.js'
+import { kemFromAgreement, kemPrivateKey, type Psk, type Suite, setupReceiver, setupSender } from '../../src/hpke.js'
 import { backends } from '../backends.js'
 import { codeOf } from '../codeOf.js'
 import { random } from '../world.js'
@@ -54,5 +54,58 @@ describe('HPKE contexts', () => {
     const { context } = await setupSender({ crypto, random }, only, { kem: 0x0010, bytes: key.publicKey }, NONE)
     expect(await context.export(NONE, 8160)).toHaveLength(8160)
     expect(await codeOf(() => context.seal(NONE, NONE))).toBe('crypto.unsupported')
+  })
+
+  it('a key that never leaves its keystore opens what its public key was sealed to', async () => {
+    const { subtle } = globalThis.crypto
+    const pair = await subtle.generateKey({ name: 'ECDH', namedCurve: 'P-256' }, false, ['deriveBits'])
+    const publicKey = new Uint8Array(await subtle.exportKey('raw', pair.publicKey))
+    const agree = async (peer: Uint8Array): Promise<Uint8Array | null> => {
+      const algorithm = { name: 'ECDH', namedCurve: 'P-256' }
+      const theirs = await subtle.importKey('raw', peer as Uint8Array<ArrayBuffer>, algorithm, false, []).catch(() => null)
+      return theirs && new Uint8Array(await subtle.deriveBits({ name: 'ECDH', public: theirs }, pair.privateKey, 256))
+    }
+    await expect(subtle.exportKey('jwk', pair.privateKey)).rejects.toThrow()
+    for (const crypto of backends) {
+      const p256: Suite = { kem: 0x0010, kdf: 1, aead: 2 }
+      const key = kemFromAgreement(crypto, 0x0010, { publicKey, agree })
+      const { enc, context } = await setupSender({ crypto, random }, p256, { kem: 0x0010, bytes: publicKey }, NONE)
+      const sealed = await context.seal(NONE, enc)
+      expect(await (await setupReceiver(crypto, p256, key, enc, NONE)).open(NONE, sealed)).toEqual(enc)
+      const off = enc.slice()
+      off[64]! ^= 1
+      expect(await codeOf(() => setupReceiver(crypto, p256, key, off, NONE))).toBe('hpke.invalid_key')
+    }
+    const zeros = { publicKey: new Uint8Array(32).fill(9), agree: () => new Uint8Array(32) }
+    expect(await codeOf(() => kemFromAgreement(backends[0]!, 0x0020, zeros).decap(random(32)))).toBe('hpke.invalid_key')
+    expect(await codeOf(() => kemFromAgreement(backends[0]!, 0x0010, zeros))).toBe('hpke.invalid_key')
+  })
+
+  it('C10 the hybrid refuses a low-order point, a key that is not reduced and a wrong length; a changed ciphertext opens nothing', async () => {
+    const hybrid: Suite = { kem: 0x647a, kdf: 1, aead: 2 }
+    for (const crypto of backends) {
+      const key = await kemPrivateKey(crypto, 0x647a, random(32))
+      const to = (bytes: Uint8Array) => setupSender({ crypto, random }, hybrid, { kem: 0x647a, bytes }, NONE)
+      const low = key.publicKey.slice().fill(0, 1184)
+      const unreduced = key.publicKey.slice().fill(0xff, 0, 3)
+      for (const bad of [low, unreduced, key.publicKey.slice(1), NONE])
+        expect(await codeOf(() => to(bad)), crypto.name).toBe('hpke.invalid_key')
+      const { enc, context } = await to(key.publicKey)
+      const sealed = await context.seal(NONE, NONE)
+      const open = (e: Uint8Array) => codeOf(async () => (await setupReceiver(crypto, hybrid, key, e, NONE)).open(NONE, sealed))
+      expect(await open(enc)).toBeNull()
+      for (const at of [0, 500, 1087, 1088, 1119])
+        expect(await open(enc.map((b, i) => (i === at ? b ^ 1 : b)))).toBe('hpke.open_failed')
+      for (const bad of [enc.slice(1), enc.slice().fill(0, 1088), NONE]) expect(await open(bad)).toBe('hpke.invalid_key')
+    }
+  })
+
+  it('100,000 fresh keys are made within their time: Node 20 may hang where a generated key is exported', {
+    timeout: 240_000,
+  }, async () => {
+    const crypto = backends[0]!
+    let last: Uint8Array = NONE
+    for (let i = 0; i < 100_000; i++) last = (await crypto.dhKeyPair('X25519', random(32))).publicKey
+    expect(last).toHaveLength(32)
   })
 })
