@@ -227,9 +227,10 @@ async function trips() {
   count('trips.webauthn')
 }
 
+const ERRORS = 'export class PosternError extends Error {}; export const isPosternError = (e) => e instanceof PosternError'
+
 /** @param inside - which of core is counted: nothing, all but the error class with its registry of codes (in every bundle once), or all */
 async function sizeOf(name, files, inside) {
-  const shared = { none: /^@postern\/core\//, readers: /(^|\/)errors(\.js)?$/, all: /^$/ }[inside]
   const { outputFiles } = await build({
     stdin: {
       contents: files.map((file) => `export * from '@postern/authenticators/webauthn/${file}'`).join('\n'),
@@ -243,7 +244,10 @@ async function sizeOf(name, files, inside) {
       {
         name: 'shared',
         setup(b) {
-          b.onResolve({ filter: shared }, ({ path }) => ({ path, external: true }))
+          if (inside === 'none') b.onResolve({ filter: /^@postern\/core\// }, ({ path }) => ({ path, external: true }))
+          if (inside === 'readers')
+            b.onResolve({ filter: /(^|\/)errors(\.js)?$/ }, () => ({ path: 'errors', namespace: 'shared' }))
+          b.onLoad({ filter: /./, namespace: 'shared' }, () => ({ contents: ERRORS }))
           // Loaded by who meets Ed448, ML-DSA, a TPM with SHA-1 or a U2F key's metadata, and by nobody else.
           b.onResolve({ filter: /./ }, ({ kind, path }) => (kind === 'dynamic-import' ? { path, external: true } : undefined))
         },

@@ -49,7 +49,6 @@ const ALGS: ReadonlyMap<number, CoseAlg> = /* @__PURE__ */ new Map<number, CoseA
   [-258, { verifyAlg: 'RS384', kty: RSA }],
   [-259, { verifyAlg: 'RS512', kty: RSA }],
 ])
-const ED448: CoseAlg = { verifyAlg: 'Ed448', kty: OKP, crv: 'Ed448' }
 
 const KTY: Readonly<Record<number, CoseAlg['kty']>> = { 1: OKP, 2: EC, 3: RSA, 7: AKP }
 /** Curves by number, with the bytes of a coordinate. */
@@ -81,7 +80,7 @@ export function isCoseAlg(alg: number): boolean {
  * @returns `null` when there is none
  */
 export function verifyAlgOf(alg: number, kty: string | undefined, crv?: string): VerifyAlg | null {
-  const known = alg === -8 && crv === 'Ed448' ? ED448 : ALGS.get(alg)
+  const known = ALGS.get(alg === -8 && crv === 'Ed448' ? -53 : alg)
   return known !== undefined && known.kty === kty && known.crv === crv ? known.verifyAlg : null
 }
 

@@ -150,9 +150,7 @@ export function derFlags(element: Der | undefined): readonly number[] {
   // X.690 §11.2.2: trailing zero bits are left out.
   const minimal = last === undefined ? unused === 0 : unused !== undefined && unused < 8 && (last >> unused) % 2 === 1
   if (!minimal || (last !== undefined && (last & ((1 << unused!) - 1)) !== 0) || bytes.length > 8) throw malformed('bits')
-  return bytes.flatMap((byte, i) =>
-    [0, 1, 2, 3, 4, 5, 6, 7].filter((bit) => (byte & (0x80 >> bit)) !== 0).map((bit) => 8 * i + bit),
-  )
+  return bytes.flatMap((byte, i) => [0, 1, 2, 3, 4, 5, 6, 7].flatMap((bit) => ((byte << bit) & 0x80 ? [8 * i + bit] : [])))
 }
 
 /** The bytes of an OCTET STRING. @throws PosternError `der.malformed` */
@@ -204,13 +202,11 @@ function elementAt(bytes: Uint8Array, start: number, depth: number): Der {
 
 /** @returns the tag number and where the length begins */
 function tagAt(bytes: Uint8Array, start: number): readonly [number, number] {
-  const first = bytes[start]
-  if (first === undefined) throw malformed('truncated')
+  const first = byteAt(bytes, start)
   if ((first & 0x1f) !== 0x1f) return [first & 0x1f, start + 1]
   let tag = 0
   for (let at = start + 1; ; at++) {
-    const byte = bytes[at]
-    if (byte === undefined) throw malformed('truncated')
+    const byte = byteAt(bytes, at)
     tag = tag * 128 + (byte & 0x7f)
     if (tag === 0 || tag > MAX_TAG) throw malformed('tag') // X.690 §8.1.2.4.2 c
     if (byte >= 0x80) continue
@@ -221,19 +217,20 @@ function tagAt(bytes: Uint8Array, start: number): readonly [number, number] {
 
 /** @returns the length and where the content begins */
 function lengthFrom(bytes: Uint8Array, start: number): readonly [number, number] {
-  const first = bytes[start]
-  if (first === undefined) throw malformed('truncated')
+  const first = byteAt(bytes, start)
   if (first < 0x80) return [first, start + 1]
   const count = first & 0x7f
   if (count === 0 || count > 3) throw malformed('length') // X.690 §10.1
   let length = 0
-  for (let i = 1; i <= count; i++) {
-    const byte = bytes[start + i]
-    if (byte === undefined) throw malformed('truncated')
-    length = length * 256 + byte
-  }
+  for (let i = 1; i <= count; i++) length = length * 256 + byteAt(bytes, start + i)
   if (length < 0x80 || length < 256 ** (count - 1)) throw malformed('length')
   return [length, start + 1 + count]
+}
+
+function byteAt(bytes: Uint8Array, at: number): number {
+  const byte = bytes[at]
+  if (byte === undefined) throw malformed('truncated')
+  return byte
 }
 
 function malformed(reason: string): PosternError<'der.malformed'> {

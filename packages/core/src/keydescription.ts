@@ -1,6 +1,6 @@
 /**
  * What Android's keystore says of a key, in an extension of the certificate that it issues for it. Read here; judged by those who ask.
- * Schemas 1 to 4 (Keymaster) and 100 to 500 (KeyMint) differ in the tags they know: a tag that is unknown here is stepped over by its length.
+ * Schemas 1 to 4 (Keymaster) and 100 to 500 (KeyMint) differ in the tags they know: a tag that nobody asks for is stepped over by its length.
  * @see https://source.android.com/docs/security/features/keystore/attestation#schema
  */
 import { type Der, derBoolean, derInteger, derItems, derOctets, derSequence, isDer, readDer } from './der.js'
@@ -26,7 +26,7 @@ export interface KeyDescription {
   readonly hardware: AuthorizationList
 }
 
-/** Properties of a key that one side vouches for; what it does not say is `undefined`. */
+/** Properties of a key that one side vouches for; what it does not say, or was not asked for, is `undefined`. */
 export interface AuthorizationList {
   /** 2 signs, 3 verifies. */
   readonly purpose?: readonly number[]
@@ -99,12 +99,20 @@ const flag = (value: Der): true => {
   return true
 }
 
+/** Tags to read: the member that each is, and how its value is read. Others are stepped over. */
+export type KeyTags = ReadonlyMap<number, readonly [Known, (value: Der) => unknown]>
 type Known = Exclude<keyof AuthorizationList, 'ordered'>
-const TAGS: ReadonlyMap<number, readonly [Known, (value: Der) => unknown]> = /* @__PURE__ */ new Map<
-  number,
-  readonly [Known, (value: Der) => unknown]
->([
+
+/** What a key is for, whose it is, where it came from, and what the phone was booted from. */
+export const originTags: KeyTags = /* @__PURE__ */ new Map([
   [1, ['purpose', integers]],
+  [600, ['allApplications', flag]],
+  [702, ['origin', integer]],
+  [704, ['rootOfTrust', rootOfTrust]],
+] as const)
+
+/** Everything that {@link AuthorizationList} has. */
+export const allTags: KeyTags = /* @__PURE__ */ together(originTags, [
   [2, ['algorithm', integer]],
   [3, ['keySize', integer]],
   [5, ['digest', integers]],
@@ -119,11 +127,8 @@ const TAGS: ReadonlyMap<number, readonly [Known, (value: Der) => unknown]> = /* 
   [507, ['trustedUserPresenceRequired', flag]],
   [508, ['trustedConfirmationRequired', flag]],
   [509, ['unlockedDeviceRequired', flag]],
-  [600, ['allApplications', flag]],
   [701, ['creationDateTime', integer]],
-  [702, ['origin', integer]],
   [703, ['rollbackResistant', flag]],
-  [704, ['rootOfTrust', rootOfTrust]],
   [705, ['osVersion', integer]],
   [706, ['osPatchLevel', integer]],
   [709, ['applicationId', octets]],
@@ -141,14 +146,19 @@ const TAGS: ReadonlyMap<number, readonly [Known, (value: Der) => unknown]> = /* 
   [724, ['moduleHash', octets]],
 ])
 
+/** In a function, so that who needs no more than {@link originTags} carries no more. */
+function together(base: KeyTags, more: readonly (readonly [number, readonly [Known, (value: Der) => unknown]])[]): KeyTags {
+  return new Map([...base, ...more])
+}
+
 /** The key description in a certificate, `null` where it has none. @throws PosternError `keydescription.refused` | `der.malformed` */
-export function keyDescriptionOf({ extensions }: Certificate): KeyDescription | null {
+export function keyDescriptionOf({ extensions }: Certificate, tags: KeyTags): KeyDescription | null {
   const extension = extensions.get(keyDescriptionOid)
-  return extension === undefined ? null : readKeyDescription(extension.value)
+  return extension === undefined ? null : readKeyDescription(extension.value, tags)
 }
 
 /** Reads the extension's value. @throws PosternError `keydescription.refused` | `der.malformed` */
-export function readKeyDescription(bytes: Uint8Array): KeyDescription {
+export function readKeyDescription(bytes: Uint8Array, tags: KeyTags): KeyDescription {
   const items = derSequence(readDer(bytes))
   if (items.length !== 8) throw refuse('members')
   const [version, level, keymintVersion, keymintLevel, challenge, uniqueId, software, hardware] = items
@@ -159,28 +169,28 @@ export function readKeyDescription(bytes: Uint8Array): KeyDescription {
     keymintLevel: enumerated(keymintLevel, LEVELS),
     challenge: derOctets(challenge),
     uniqueId: derOctets(uniqueId),
-    software: authorizations(software),
-    hardware: authorizations(hardware),
+    software: authorizations(software, tags),
+    hardware: authorizations(hardware, tags),
   }
 }
 
-function authorizations(list: Der | undefined): AuthorizationList {
-  const found: Partial<Record<Known, unknown>> & { ordered: boolean } = { ordered: true }
+function authorizations(list: Der | undefined, tags: KeyTags): AuthorizationList {
+  const found: Record<string, unknown> = { ordered: true }
   const seen = new Set<number>()
   let last = 0
   for (const entry of derSequence(list)) {
     const { cls, tag } = entry
     if (cls !== 'context' || seen.has(tag)) throw refuse('tag')
     seen.add(tag)
-    if (tag < last) found.ordered = false
+    if (tag < last) found['ordered'] = false
     last = tag
-    const known = TAGS.get(tag)
+    const known = tags.get(tag)
     if (known === undefined) continue
     const [value, ...more] = derItems(entry)
     if (value === undefined || more.length > 0) throw refuse('value')
     found[known[0]] = known[1](value)
   }
-  return found as AuthorizationList
+  return found as unknown as AuthorizationList
 }
 
 function rootOfTrust(value: Der): RootOfTrust {

@@ -24,7 +24,6 @@ import {
 } from './der.js'
 import { isPosternError, PosternError } from './errors.js'
 import { ecBytes, fromEcdsaDer } from './internal/ecdsaDer.js'
-import { lp } from './tuple.js'
 
 /** A certificate as it is written. Nothing in it is true before its chain is verified. */
 export interface Certificate {
@@ -284,7 +283,8 @@ async function isRemembered(
   crypto: CryptoPort,
   memory: ChainMemory,
 ): Promise<boolean> {
-  const link = encodeBase64url(await crypto.digest('SHA-256', concat(lp(spki), certificate.der)))
+  // Each is one element of DER, which says where it ends.
+  const link = encodeBase64url(await crypto.digest('SHA-256', concat(spki, certificate.der)))
   if (memory.links.has(link)) return true
   const good = await isSignedBy(certificate, spki, crypto, memory)
   if (good) keep(memory.links, link, true)

@@ -1,6 +1,6 @@
 /// <reference types="node" />
 import { concat, utf8 } from '@postern/core/bytes'
-import { type KeyDescription, readKeyDescription } from '@postern/core/keydescription'
+import { allTags, type KeyDescription, originTags, readKeyDescription } from '@postern/core/keydescription'
 import { describe, expect, it } from 'vitest'
 import { codeOf, refusalOf } from '../support.js'
 
@@ -37,7 +37,7 @@ const description = ({ version = 3, level = 1, software = [], hardware = [], mor
     seq(...hardware),
     ...more,
   )
-const read = (parts: Parts): KeyDescription => readKeyDescription(description(parts))
+const read = (parts: Parts): KeyDescription => readKeyDescription(description(parts), allTags)
 const reason = async (parts: Parts) => (await refusalOf((async () => read(parts))()))?.reason
 
 describe('a key description', () => {
@@ -63,6 +63,20 @@ describe('a key description', () => {
       },
       ordered: true,
     })
+  })
+
+  it('reads the tags that are asked for, and steps over the rest', () => {
+    const hardware = [tag(1, der(0x31, int(2))), tag(3, int(1, 0)), tag(702, int(0))]
+    const bytes = description({ hardware })
+    expect(readKeyDescription(bytes, allTags).hardware).toEqual({ ordered: true, purpose: [2], keySize: 256, origin: 0 })
+    expect(readKeyDescription(bytes, originTags).hardware).toEqual({ ordered: true, purpose: [2], origin: 0 })
+    // What nobody asked for is not looked into, but may not be there twice.
+    const odd = [tag(3, octets('x')), tag(702, int(0))]
+    expect(codeOf(() => readKeyDescription(description({ hardware: odd }), allTags))).toBe('der.malformed')
+    expect(readKeyDescription(description({ hardware: odd }), originTags).hardware).toEqual({ ordered: true, origin: 0 })
+    expect(codeOf(() => readKeyDescription(description({ hardware: [...odd, odd[0]!] }), originTags))).toBe(
+      'keydescription.refused',
+    )
   })
 
   it('says at which level, and in which state the phone was booted', () => {
@@ -108,7 +122,7 @@ describe('a key description', () => {
       { software: [der([0xbf, 0x85, 0x3e], int(0)).subarray(0, 5)] },
     ])
       expect(codeOf(() => read(bad))).toBe('der.malformed')
-    expect(codeOf(() => readKeyDescription(new Uint8Array(0)))).toBe('der.malformed')
-    expect(codeOf(() => readKeyDescription(seq()))).toBe('keydescription.refused')
+    expect(codeOf(() => readKeyDescription(new Uint8Array(0), allTags))).toBe('der.malformed')
+    expect(codeOf(() => readKeyDescription(seq(), allTags))).toBe('keydescription.refused')
   })
 })

@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import {
   type AuthorizationList,
+  allTags,
   type KeyDescription,
   keyDescriptionOf,
   keyDescriptionOid,
@@ -95,25 +96,25 @@ function published(name: string): object {
 describe.skipIf(missing)('Android key attestation', () => {
   it.each(files)('%s says what the JSON beside it says', (name) => {
     const [leaf] = chain(name)
-    const description = keyDescriptionOf(parseCertificate(leaf!))!
+    const description = keyDescriptionOf(parseCertificate(leaf!), allTags)!
     expect(JSON.parse(JSON.stringify(inWords(description)))).toEqual(published(name))
     expect(description.software.applicationId?.length).toBeGreaterThan(0)
   })
 
   it('of an intermediate says nothing, and any changed byte of one is refused or read as something else', async () => {
     const [leaf, above] = chain(files.find((name) => name.includes('sony'))!)
-    expect(keyDescriptionOf(parseCertificate(above!))).toBe(null)
+    expect(keyDescriptionOf(parseCertificate(above!), allTags)).toBe(null)
     const { value } = parseCertificate(leaf!).extensions.get(keyDescriptionOid)!
-    const whole = JSON.stringify(readKeyDescription(value))
+    const whole = JSON.stringify(readKeyDescription(value, allTags))
     for (let at = 0; at < value.length; at++) {
       const bent = value.slice()
       bent[at]! ^= 1
       // Every tag of this one is known, so there is no byte that says nothing.
       const refusal = await refusalOf(
-        (async () => expect([at, JSON.stringify(readKeyDescription(bent)) === whole]).toEqual([at, false]))(),
+        (async () => expect([at, JSON.stringify(readKeyDescription(bent, allTags)) === whole]).toEqual([at, false]))(),
       )
       if (refusal !== null) expect(refusal.code).toMatch(/^(der\.malformed|keydescription\.refused)$/)
-      expect((await refusalOf((async () => readKeyDescription(value.subarray(0, at)))()))?.code).toBe('der.malformed')
+      expect((await refusalOf((async () => readKeyDescription(value.subarray(0, at), allTags))()))?.code).toBe('der.malformed')
     }
   })
 })

@@ -1,6 +1,12 @@
 /** Attestation by Android's keystore. @see WebAuthn Level 3 §8.4; core/keydescription for the extension */
 import { equal } from '@postern/core/bytes'
-import { type AuthorizationList, type KeyDescription, keyDescriptionOf } from '@postern/core/keydescription'
+import {
+  type AuthorizationList,
+  type KeyDescription,
+  keyDescriptionOf,
+  keyDescriptionOid,
+  originTags,
+} from '@postern/core/keydescription'
 import { algIn, bytesIn, chainIn, checkSignature, type Format, invalid, isFor, membersOf, signedBytes } from './statement.js'
 
 const ORIGIN_GENERATED = 0
@@ -12,11 +18,11 @@ export const androidKey: Format = async (s, o) => {
   const chain = chainIn(stmt)
   await checkSignature(chain[0], algIn(stmt), signedBytes(s), bytesIn(stmt, 'sig'), o.crypto)
   if (!isFor(chain[0], s.authData)) throw invalid('android.key')
-  const description = keyDescriptionOf(chain[0])
+  const description = keyDescriptionOf(chain[0], originTags)
   if (description === null) throw invalid('android.description')
   if (!equal(description.challenge, s.clientDataHash)) throw invalid('android.challenge')
   // Of two with an extension the one nearer the root counts: an attested key signed the other.
-  if (chain.slice(1).some((one) => keyDescriptionOf(one) !== null)) throw invalid('android.chain')
+  if (chain.slice(1).some((one) => one.extensions.has(keyDescriptionOid))) throw invalid('android.chain')
   const { software, hardware } = description
   for (const list of [software, hardware]) checkList(list)
   const stated = [software, hardware].some(({ origin }) => origin !== undefined)
