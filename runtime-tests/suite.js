@@ -6,6 +6,7 @@ import { cases as grants } from './cases/grants.js'
 import { cases as http } from './cases/http.js'
 import { cases as insight } from './cases/insight.js'
 import { cases as payload } from './cases/payload.js'
+import { cases as payloadSessions } from './cases/payloadSessions.js'
 import { cases as payloadStreams } from './cases/payloadStreams.js'
 import { cases as platform } from './cases/platform.js'
 import { cases as policy } from './cases/policy.js'
@@ -31,6 +32,7 @@ export const suite = [
   ...webauthn,
   ...policy,
   ...payload,
+  ...payloadSessions,
   ...payloadStreams,
   ...insight,
   ...platform,
