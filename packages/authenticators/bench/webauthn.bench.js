@@ -246,7 +246,11 @@ async function sizeOf(name, files, inside) {
         setup(b) {
           if (inside === 'none') b.onResolve({ filter: /^@postern\/core\// }, ({ path }) => ({ path, external: true }))
           if (inside === 'readers')
-            b.onResolve({ filter: /(^|\/)errors(\.js)?$/ }, () => ({ path: 'errors', namespace: 'shared' }))
+            b.onResolve({ filter: /(^|\/)errors(\.js)?$/ }, ({ path, importer }) =>
+              /^@postern\/core\//.test(path) || /[\\/]core[\\/]/.test(importer)
+                ? { path: 'errors', namespace: 'shared' }
+                : undefined,
+            )
           b.onLoad({ filter: /./, namespace: 'shared' }, () => ({ contents: ERRORS }))
           // Loaded by who meets Ed448, ML-DSA, a TPM with SHA-1 or a U2F key's metadata, and by nobody else.
           b.onResolve({ filter: /./ }, ({ kind, path }) => (kind === 'dynamic-import' ? { path, external: true } : undefined))
