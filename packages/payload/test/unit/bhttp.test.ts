@@ -271,6 +271,28 @@ describe('limits', () => {
     }
   })
 
+  it('are held against an announced length before what it announces is waited for', async () => {
+    const control = raw({}, true).slice(0, -3)
+    const section = Uint8Array.of(0x80, 0x10, 0, 0)
+    for (const [bytes, code] of [
+      [concat(Uint8Array.of(0), Uint8Array.of(0x80, 0x10, 0, 0)), 'bhttp.limit'],
+      [concat(control, section), 'bhttp.limit'],
+      [concat(control, Uint8Array.of(0, 0), section), 'bhttp.limit'],
+    ] as const) {
+      let pulls = 0
+      const endless = new ReadableStream<Uint8Array>(
+        {
+          pull(controller) {
+            controller.enqueue(pulls++ === 0 ? bytes : new Uint8Array(1000))
+          },
+        },
+        { highWaterMark: 0 },
+      )
+      const reading = async () => collected((await decodeRequestStream(endless)).content)
+      expect([await codeOf(reading), pulls]).toEqual([code, 1])
+    }
+  })
+
   it('are 64 MiB of known length, refused where the length is read, and none where it is not known', async () => {
     const upToContent = raw({}, true).slice(0, -2)
     const above = concat(upToContent, Uint8Array.of(0x84, 0, 0, 1))

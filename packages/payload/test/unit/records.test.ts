@@ -1,9 +1,12 @@
 /** Sealed records: what is found is told apart, and no key is used twice. */
-import { equal, hex, utf8 } from '@postern/core/bytes'
+import { concat, equal, hex, u32, u64, utf8 } from '@postern/core/bytes'
 import type { CryptoPort } from '@postern/core/cryptoPort'
+import { hkdfExpand, hkdfExtract } from '@postern/core/hkdf'
+import { tuple } from '@postern/core/tuple'
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { type KemId, kemPrivateKey } from '../../src/hpke.js'
+import { openRecord, sealRecord } from '../../src/internal/records/record.js'
 import {
   createSealedRecords,
   type Kek,
@@ -178,6 +181,32 @@ describe('sealed records', () => {
     )
   })
 
+  it('what is under its key and tag and yet is not a padded value is tampered', async () => {
+    const dek = { id: '01020304', secret: random(32) }
+    const place = { store: 's', name: 'a', gen: 1 }
+    const stored = await sealRecord({ crypto, random }, dek, place, utf8('value'))
+    const head = stored.slice(0, HEAD_BYTES)
+    const prk = await hkdfExtract(crypto, 'SHA-256', head.subarray(13, 29), dek.secret)
+    const info = tuple('postern:record/v1', 's', 'a', u32(1), u64(1))
+    const key = await crypto.aeadKey('A256GCM', (await hkdfExpand(crypto, 'SHA-256', prk, info, 64)).subarray(0, 32))
+    const sealed = async (plaintext: Uint8Array) => concat(head, await crypto.seal(key, new Uint8Array(12), head, plaintext))
+    const padded = (length: number, change: (bytes: Uint8Array) => void = () => undefined): Uint8Array => {
+      const bytes = concat(u32(5), utf8('value'), new Uint8Array(length - 9))
+      change(bytes)
+      return bytes
+    }
+    expect(await openRecord(crypto, dek, place, await sealed(padded(256)))).toEqual(utf8('value'))
+    for (const bad of [
+      padded(256, (bytes) => bytes.fill(1, 255)),
+      padded(256, (bytes) => bytes.set(u32(253))),
+      padded(256, (bytes) => bytes.set(u32(0xffff_ffff))),
+      padded(255),
+      padded(257),
+      new Uint8Array(3),
+    ])
+      expect(await codeOf(async () => openRecord(crypto, dek, place, await sealed(bad)))).toBe('record.tampered')
+  })
+
   it('listed, and its bytes gone: lost; and writing it again heals it', async () => {
     const o = opened()
     const key = await keyOf(o, 'a')
@@ -231,6 +260,10 @@ describe('sealed records', () => {
       o.data.delete(slot)
       expect(await codeOf(() => o.open().get('a'))).toBe('record.lost')
     }
+    put()
+    o.data.set('m.0', now.get('m.1')!)
+    o.data.set('m.1', now.get('m.0')!)
+    expect(await codeOf(() => o.open().get('a'))).toBe('record.stale')
     put('m.0', 'm.1')
     expect(await codeOf(() => o.open().get('a'))).toBe('record.stale')
     expect(await codeOf(() => o.open().get('b'))).toBe('record.stale')
