@@ -17,16 +17,18 @@ const BASE = fromHex('e2f2ae0a6abc4e71a884a961c500515f58e30b6aa582dd8db6a65945e0
 describe('A06 timing', () => {
   it.each([
     ['unknown device', 'wrong key'],
+    ['locked enrolment', 'wrong key'],
     ['no such enrolment', 'wrong PIN'],
   ] as const)('%s against %s', { timeout: 1_800_000 }, async (left, right) => {
     const w = createWorld({ maxAttempts: 10, maxFailures: 100 })
     const [d, stranger] = [await w.device('d1'), await w.device('d2')]
+    const shared = await w.withPin(d, '27182')
     const times = new Map<string, number[]>([
       [left, []],
       [right, []],
     ])
     for (let i = 0; i < runs; i++) {
-      const real = await w.withPin(d, '27182')
+      const real = right === 'wrong key' ? shared : await w.withPin(d, '27182') // whoever cannot sign spends nothing
       for (const kind of i % 2 === 0 ? [left, right] : [right, left]) {
         const slot = kind === 'no such enrolment' ? { ...real, enrolment: `${i}`.padStart(32, '0') } : real
         const { c, input } = await ready(slot, kind)
@@ -56,13 +58,13 @@ describe('A06 timing', () => {
         purpose: 'login',
         bind: null,
       })
-      const signer: Device = kind === 'unknown device' || kind === 'wrong key' ? stranger : d
+      const signer: Device = right === 'wrong key' ? stranger : d
       const signature = await signer.signer.sign(ke1Statement(context, decodeBase64url((step as { nonce: string }).nonce)!, ke1))
       const input = { ke1: encodeBase64url(ke1), signature: encodeBase64url(signature) }
-      return {
-        c: await w.ceremony(d, 'login', enrolment, { handle, ...(kind === 'unknown device' ? { device: null } : {}) }),
-        input,
-      }
+      const c = await w.ceremony(d, 'login', enrolment, { handle, ...(kind === 'unknown device' ? { device: null } : {}) })
+      if (kind !== 'locked enrolment') return { c, input }
+      const { value } = c.enrolment!
+      return { c: { ...c, enrolment: { ...c.enrolment!, value: { ...value!, status: 'locked', cause: 'attempts' } } }, input }
     }
   })
 })
