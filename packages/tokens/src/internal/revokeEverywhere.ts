@@ -95,7 +95,10 @@ async function finish(
   await store.commit(part, [{ op: 'del', key, rev }], { now: clock(), rev: newRev(random) })
 }
 
-/** The epoch's rev says which list it was bumped for, so that a resumed one does not end what was granted since. */
+/**
+ * The epoch's rev begins with the list that it was bumped for, so that a resumed one does not end what was granted since, and ends with the rev
+ * before it, so that none ever comes back: where another revocation has come between, this one is made once more.
+ */
 async function bumpDevice(
   id: string,
   subject: string,
@@ -107,11 +110,12 @@ async function bumpDevice(
   const { store, clock } = context.runtime
   const part = places.device(id)
   const key = await places.userEpoch(subject)
-  const rev = (await places.name('revoke', `${list} ${id}`)).slice(0, 16)
+  const done = (await places.name('revoke', `${list} ${id}`)).slice(0, 8)
   for (let n = 0; n < MAX_TRIES; n++) {
     const now = clock()
     const [rec] = await store.read(part, [key], { now })
-    if (rec?.rev === rev) return
+    if (rec?.rev.startsWith(done)) return
+    const rev = done + (await places.name('revoke', `${list} ${id} ${rec?.rev ?? ''}`)).slice(0, 8)
     const event = eventOf('token.revoked', context, { subject, client: { id, kind: 'instance' }, detail: { epoch: key } })
     try {
       const answer = await store.commit(part, [bumped(key, rec ?? null, now, status), eventOp(event)], { now, rev })

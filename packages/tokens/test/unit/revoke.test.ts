@@ -150,6 +150,27 @@ describe('revocation', () => {
     expect((await w.refresh(one, since.refresh_token)).status).toBe(200)
   })
 
+  it('of a subject everywhere, finished late, brings nothing back that was revoked in between', async () => {
+    let two = ''
+    const { o, heal, strike } = dying(() => [`dev:${two}`])
+    const w = await world(o)
+    const [context] = w.contexts
+    const [one, other] = [await w.device(), await w.device()]
+    two = other.id
+    strike()
+    await expect(revoke({ subject: 'user-1', devices: [one.id, two] }, context!)).rejects.toThrow('gone')
+    heal()
+    const since = (await w.redeem(one, await w.code(one.id))).body
+    await revoke({ owner: placesOf(w).device(one.id), subject: 'user-1' }, context!)
+    const ended = async () => [
+      (await w.introspect(since.access_token)).body.active,
+      (await w.refresh(one, since.refresh_token)).body.error,
+    ]
+    expect(await ended()).toEqual([false, 'invalid_grant'])
+    expect(await w.nodes[0]!.sweep(w.contexts[0]!)).toBe(1)
+    expect(await ended()).toEqual([false, 'invalid_grant'])
+  })
+
   it('of a subject everywhere, half done, and called again: both lists are done', async () => {
     const { o, heal, strike } = dying()
     const w = await world(o)
