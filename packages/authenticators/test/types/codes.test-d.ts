@@ -1,8 +1,34 @@
 /** A `switch` over the codes of a verdict is exhaustive, and every one of them is in the registry. */
 import type { VerdictCode } from '@postern/authenticators/authenticator'
+import type { AuthenticationCode } from '@postern/authenticators/webauthn/authentication'
+import type { PasskeyCode } from '@postern/authenticators/webauthn/browser'
+import type { RegistrationCode } from '@postern/authenticators/webauthn/registration'
 import type { ErrorCode } from '@postern/core/errors'
 
 export const registered: ErrorCode = 'pin.refused' as VerdictCode
+export const inBrowsers: ErrorCode = 'webauthn.failed' as PasskeyCode
+/** What the pure verifiers refuse with, the registry refuses with. */
+export const verified: readonly VerdictCode[] = ['webauthn.type' as AuthenticationCode, 'webauthn.type' as RegistrationCode]
+
+/** A page's `switch` is exhaustive, too. */
+export function afterwards(code: PasskeyCode): 'nothing' | 'again' | 'another way' | 'ours' {
+  switch (code) {
+    case 'webauthn.cancelled':
+    case 'webauthn.aborted':
+      return 'nothing'
+    case 'webauthn.timed_out':
+    case 'webauthn.busy':
+    case 'webauthn.failed':
+      return 'again'
+    case 'webauthn.already_registered':
+    case 'webauthn.unsupported':
+    case 'webauthn.constraint':
+      return 'another way'
+    case 'webauthn.origin':
+    case 'webauthn.malformed':
+      return 'ours'
+  }
+}
 
 export function statusOf(code: VerdictCode): 'retry' | 'gone' {
   switch (code) {
