@@ -12,6 +12,7 @@ import {
   loginCodes,
   logoutCodes,
   pendingCodes,
+  pushCodes,
   registerCodes,
   startCodes,
 } from './internal/codes.js'
@@ -27,7 +28,7 @@ import { register } from './internal/register.js'
 import { createSessions } from './internal/session.js'
 import { start } from './internal/start.js'
 import { createState } from './internal/state.js'
-import type { AppConfig, ClientRuntime, EvidencePort, KeystorePort, SecureStoragePort } from './ports.js'
+import type { AppConfig, ClientRuntime, EvidencePort, KeystorePort, PushEndpoint, SecureStoragePort } from './ports.js'
 import type { Prompts } from './prompts.js'
 import type {
   AnonymousCode,
@@ -37,6 +38,7 @@ import type {
   LoginCode,
   LogoutCode,
   PendingCode,
+  PushCode,
   RegisterCode,
   Result,
   StartCode,
@@ -161,6 +163,8 @@ export interface Client {
   prefer(type: string, prompts: Prompts, o?: OperationOptions): Promise<Result<Enrolment, EnrolCode>>
   /** What waits for a decision. A push carries an id and nothing else; this asks for the rest, by the device key alone. */
   pending(o?: ConfirmOptions): Promise<Result<readonly Waiting[], PendingCode>>
+  /** Where a push wakes this app, whenever the system gives it another address; `null`: nowhere any more. */
+  enrolPush(endpoint: PushEndpoint | null, o?: OperationOptions): Promise<Result<void, PushCode>>
   /** Shows one of them (`prompts.confirm`), and sends the decision with the authenticator that policy asks for. */
   confirm(id: string, prompts: Prompts, o?: ConfirmOptions): Promise<Result<Confirmed, ConfirmCode>>
   /** Claims what a picture shows, then goes on as `confirm` does. */
@@ -244,6 +248,13 @@ export function createClient(options: ClientOptions): Client {
       lock.run({ signal, codes: enrolCodes, otherwise: 'authenticator.failed' }, (op) => prefer(kit, type, prompts, op)),
     pending: ({ signal, profile } = {}) =>
       lock.run({ signal, codes: pendingCodes, otherwise: 'net.unreachable' }, (op) => pending(kit, profile, op)),
+    enrolPush: (endpoint, { signal } = {}) =>
+      lock.run({ signal, codes: pushCodes, otherwise: 'push.endpoint' }, async (op) => {
+        const instance = instanceOf(await op.wait(kit.state.read()))
+        const { clientId: client_id } = instance
+        if (endpoint === null) await net.demand({ method: 'DELETE', path: `/push?client_id=${client_id}`, key: instance }, op)
+        else await net.demand({ method: 'PUT', path: '/push', key: instance, json: { client_id, endpoint } }, op)
+      }),
     confirm: (id, prompts, { signal, profile } = {}) =>
       lock.run({ signal, codes: confirmCodes, otherwise: 'authenticator.failed' }, (op) =>
         confirm(kit, id, prompts, profile, op),

@@ -66,6 +66,13 @@ export interface EvidenceRequest {
 /** App Attest, Play Integrity, app signature, self-reported signals: at most 4 items, one of a format. */
 export type EvidencePort = (request: EvidenceRequest, signal: AbortSignal) => Now<readonly Evidence[]>
 
+/** Where the app is reached by a push: what the system gave it. */
+export type PushEndpoint =
+  /** A subscription of the Push API (RFC 8291 §2). */
+  | { readonly kind: 'web-push'; readonly url: string; readonly p256dh: string; readonly auth: string }
+  | { readonly kind: 'fcm'; readonly token: string }
+  | { readonly kind: 'apns'; readonly token: string }
+
 /** Where the app belongs and what it is. Public data, safe to ship inside the app. */
 export interface AppConfig {
   readonly issuer: string

@@ -90,6 +90,8 @@ export type EnrolCode =
 
 export type PendingCode = NetCode | GateCode | LocalCode | GoneCode | 'profile.unknown'
 
+export type PushCode = NetCode | GateCode | LocalCode | 'device.removed' | 'push.endpoint'
+
 /** Also of a picture that is scanned. */
 export type ConfirmCode =
   | PendingCode

@@ -6,6 +6,7 @@ import { signals } from '@postern/attestation/signals'
 import type { Authenticator } from '@postern/authenticators/authenticator'
 import { createDeviceKey } from '@postern/authenticators/deviceKey/server'
 import { createPin } from '@postern/authenticators/pin/server'
+import type { PushPort } from '@postern/authenticators/push/port'
 import { createRegistry } from '@postern/authenticators/registry'
 import { createTransactions } from '@postern/authenticators/transaction/server'
 import { PosternError } from '@postern/core/errors'
@@ -54,6 +55,7 @@ import { createSessions } from './internal/login/session.js'
 import { userKey } from './internal/partition.js'
 import { pinKeys } from './internal/pinKeys.js'
 import { createPolicies } from './internal/policies.js'
+import { createPush } from './internal/push.js'
 import { type Readiness, readiness } from './internal/ready.js'
 import { createRecheck } from './internal/recheck.js'
 import { decodeRecord } from './internal/record.js'
@@ -103,6 +105,8 @@ export interface PlatformOptions {
   readonly policy: (schema: string) => PolicyDocument
   readonly risk?: RiskPort
   readonly operators?: OperatorTrust
+  /** Push services that wake phones for a confirmation; each says which endpoints it serves. The list is there without them. */
+  readonly push?: readonly PushPort[]
   /** How long a transaction is kept after its end, and its evidence with it, days; default for ever. */
   readonly keepTransactionsDays?: number
   readonly limits?: { readonly devicesPerUser?: number; readonly freshSec?: number }
@@ -331,7 +335,8 @@ export async function createPlatform(options: PlatformOptions): Promise<Platform
     registry,
     acr,
   })
-  const portal = createPortal(confirming, { verify, sealer: short })
+  const push = createPush({ runtime, issuer, tenant, places, caller, sealer: long, ports: options.push ?? [] })
+  const portal = createPortal(confirming, { verify, sealer: short, push })
   const confirmations = createDeviceSide(confirming, { caller, decider, ceiling })
   const admin: Admin | null =
     options.operators === undefined
@@ -366,6 +371,7 @@ export async function createPlatform(options: PlatformOptions): Promise<Platform
         challenges,
         enrolments,
         registrations,
+        push,
         portal,
         confirmations,
         bundle,

@@ -12,6 +12,7 @@ import type {
   LogoutCode,
   NetCode,
   PendingCode,
+  PushCode,
   RegisterCode,
   StartCode,
 } from '../result.js'
@@ -82,6 +83,7 @@ export const loginCodes: Table<LoginCode> = {
   'login.web_required': true,
 }
 export const pendingCodes: Table<PendingCode> = { ...net, ...gate, ...local, ...gone, 'profile.unknown': true }
+export const pushCodes: Table<PushCode> = { ...net, ...gate, ...local, 'device.removed': true, 'push.endpoint': true }
 export const confirmCodes: Table<ConfirmCode> = {
   ...pendingCodes,
   'transaction.unknown': true,

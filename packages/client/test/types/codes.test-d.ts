@@ -12,6 +12,7 @@ import type {
   LogoutCode,
   NetCode,
   PendingCode,
+  PushCode,
   RegisterCode,
   Result,
   StartCode,
@@ -133,6 +134,16 @@ export function ofPending(code: PendingCode): string {
   }
 }
 
+export function ofPush(code: PushCode): string {
+  switch (code) {
+    case 'device.removed':
+    case 'push.endpoint':
+      return code
+    default:
+      return common(code)
+  }
+}
+
 export function ofConfirm(code: ConfirmCode): string {
   switch (code) {
     case 'transaction.unknown':
@@ -202,6 +213,7 @@ export const registered: ErrorCode[] = [] satisfies (
   | LoginCode
   | EnrolCode
   | PendingCode
+  | PushCode
   | ConfirmCode
   | AnonymousCode
   | FetchCode

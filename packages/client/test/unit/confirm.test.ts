@@ -1,8 +1,10 @@
 /** Confirmations: what a portal asks is shown on the phone, decided there, and told to the portal. The platform is behind a socket. */
 /// <reference types="node" />
 import { createHash } from 'node:crypto'
+import type { PushPort } from '@postern/authenticators/push/port'
 import type { CreationOptionsJSON, RequestOptionsJSON } from '@postern/authenticators/webauthn/messages'
 import { createWebauthn } from '@postern/authenticators/webauthn/server'
+import type { PushEndpoint } from '@postern/client/ports'
 import type { ConfirmInput, ConfirmQuestion, Prompts } from '@postern/client/prompts'
 import type { JsonValue } from '@postern/core/json'
 import { describe, expect, it } from 'vitest'
@@ -23,10 +25,11 @@ const portalClient = (id: string) =>
     resources: [ISSUER],
   }) as const
 
-async function scene(o: { confirm?: number } = {}) {
+async function scene(o: { confirm?: number; push?: readonly PushPort[] } = {}) {
   const world = await served(
     await createWorld({
       clients: [portalClient('portal')],
+      ...(o.push === undefined ? {} : { push: o.push }),
       authenticators: (own, kit) => [...own, createWebauthn({ rp: { id: RP, name: 'Bank' }, origins: [ORIGIN], ...kit })],
       policy(schema) {
         const start = policyOf(schema)
@@ -204,6 +207,40 @@ describe('a transaction that waits', () => {
     const { phone, portal } = await scene()
     await portal.ask({ app: 'wholesale' })
     expect(got(await phone.client.pending())).toEqual([])
+  })
+})
+
+describe('a push', () => {
+  it('wakes the phones that run the app, with the id and nothing else; a dead address is forgotten', async () => {
+    const sent: { endpoint: PushEndpoint; id: string }[] = []
+    let outcome: 'sent' | 'gone' = 'sent'
+    const push: PushPort = {
+      kind: 'fcm',
+      serves: ({ kind }) => kind === 'fcm',
+      async send(endpoint, id) {
+        sent.push({ endpoint, id })
+        return outcome
+      },
+    }
+    const { phone, portal } = await scene({ push: [push] })
+    const endpoint = { kind: 'fcm', token: 'a'.repeat(32) } as const
+    expect(await phone.client.enrolPush({ kind: 'apns', token: 'ab'.repeat(32) })).toMatchObject({
+      error: { code: 'push.endpoint' },
+    })
+    got(await phone.client.enrolPush(endpoint))
+    const first = await portal.ask()
+    expect(sent).toEqual([{ endpoint, id: first.id }])
+    await portal.ask({ app: 'wholesale', replace: true })
+    expect(sent).toHaveLength(1)
+    outcome = 'gone'
+    await portal.ask({ replace: true })
+    await portal.ask({ replace: true })
+    expect(sent).toHaveLength(2)
+    outcome = 'sent'
+    got(await phone.client.enrolPush(endpoint))
+    got(await phone.client.enrolPush(null))
+    await portal.ask({ replace: true })
+    expect(sent).toHaveLength(2)
   })
 })
 

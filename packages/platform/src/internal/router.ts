@@ -9,6 +9,7 @@ import type { Admin } from './admin/admin.js'
 import type { Challenges } from './challenges.js'
 import type { Enrolments } from './enrolments.js'
 import { errorResponse } from './http.js'
+import type { Push } from './push.js'
 import type { DeviceSide } from './transactions/device.js'
 import type { Portal } from './transactions/portal.js'
 
@@ -19,6 +20,7 @@ export interface Rooms {
   readonly challenges: Challenges
   readonly enrolments: Enrolments
   readonly registrations: (request: Request, name: string, context: IssuerContext) => Promise<Response>
+  readonly push: Push
   readonly portal: Portal
   readonly confirmations: DeviceSide
   readonly bundle: () => Promise<Response>
@@ -47,6 +49,8 @@ const paths: readonly (readonly [string, RegExp, Room])[] = [
   ['POST', /^\/enrolments\/([a-z0-9:-]{1,40})\/finish$/, (q, [type], r, host) => r.enrolments.finish(q, type!, host)],
   ['POST', /^\/enrolments\/([0-9a-f]{32})\/change\/begin$/, (q, [id], r, host) => r.enrolments.changeBegin(q, id!, host)],
   ['POST', /^\/enrolments\/([0-9a-f]{32})\/change\/finish$/, (q, [id], r, host) => r.enrolments.changeFinish(q, id!, host)],
+  ['PUT', /^\/push$/, (q, _, r) => r.push.enrol(q)],
+  ['DELETE', /^\/push$/, (q, _, r) => r.push.forget(q)],
   ['GET', /^\/transactions$/, (q, _, r) => r.confirmations.pending(q)],
   ['POST', /^\/transactions$/, (q, _, r, host) => r.portal.create(q, host)],
   ['POST', /^\/transactions\/qr$/, (q, _, r, host) => r.portal.wait(q, host)],

@@ -15,6 +15,7 @@ import type { HostContext } from '../../node.js'
 import { json, readJson } from '../http.js'
 import { userKey } from '../partition.js'
 import { userOf } from '../passkeys.js'
+import type { Push } from '../push.js'
 import { decodeRecord } from '../record.js'
 import { type ClaimedBy, claimedKey, MOBILE_AUTH, placeOf, readOf, refused, run, type TransactionRoom } from './room.js'
 
@@ -22,6 +23,7 @@ export interface PortalOptions {
   readonly verify: Verifier
   /** Names pictures; its keys live for hours. */
   readonly sealer: Sealer
+  readonly push: Pick<Push, 'wake'>
 }
 
 export interface Portal {
@@ -52,7 +54,7 @@ const asking = object({ ...members, login_hint: text({ min: 1, max: 255 }), repl
 const waiting = object(members)
 const nothing = object({})
 
-export function createPortal(room: TransactionRoom, { verify, sealer }: PortalOptions): Portal {
+export function createPortal(room: TransactionRoom, { verify, sealer, push }: PortalOptions): Portal {
   const { runtime, transactions, places, tenant, data: codec } = room
   const { store, clock, random } = runtime
 
@@ -96,6 +98,7 @@ export function createPortal(room: TransactionRoom, { verify, sealer }: PortalOp
       })
       if (!done.ok) return refused(done)
       const { id, expiresAt, number } = done.value
+      await push.wake(part, sent.app, id, expiresAt, host)
       return json({ id: `${part.id.slice(4)}.${id}`, expires_in: secondsTo(expiresAt), number }, 201)
     },
 
