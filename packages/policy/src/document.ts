@@ -7,6 +7,7 @@ import { canonicalJson } from '@postern/core/canonicalJson'
 import type { CryptoPort } from '@postern/core/cryptoPort'
 import { isPosternError, PosternError } from '@postern/core/errors'
 import type { JsonValue } from '@postern/core/json'
+import { invalid } from './internal/read.js'
 import { readDocument } from './internal/readDocument.js'
 
 import type { Reason } from './internal/reasons.js'
@@ -143,6 +144,45 @@ export function parseDocument(input: string | Uint8Array | JsonValue | PolicyDoc
   const text = typeof input === 'string' || input instanceof Uint8Array
   const value = readDocument(text ? input : canonical(input as JsonValue))
   return { document: value, bytes: canonical(value as unknown as JsonValue) }
+}
+
+/** How facts are called in another schema. */
+export interface Migration {
+  /** `hashSchema` of the schema to go to. */
+  readonly schema: string
+  /** The version that is migrated, which the new one is edited from. */
+  readonly parent: string | null
+  /** New names by old names; facts that are not named keep theirs. */
+  readonly rename?: Readonly<Record<string, string>>
+}
+
+/**
+ * The document for another schema: facts renamed in rules, invariants and fixtures. Nothing is guessed: whether every condition still fits is
+ * judged by `compile` with the new schema, and whether it still decides the same by its fixtures.
+ * @throws PosternError `policy.document_invalid` where two facts of one box would become one
+ */
+export function migrateDocument(doc: PolicyDocument, { schema, parent, rename = {} }: Migration): PolicyDocument {
+  const renamed = <T>(box: Readonly<Record<string, T>>, at: string): Readonly<Record<string, T>> => {
+    const out: Record<string, T> = {}
+    for (const [name, value] of Object.entries(box)) {
+      const next = Object.hasOwn(rename, name) ? rename[name]! : name
+      if (Object.hasOwn(out, next)) throw invalid(`${at}/${next}`, 'would stand for two facts')
+      out[next] = value
+    }
+    return out
+  }
+  return {
+    ...doc,
+    schema,
+    parent,
+    rules: doc.rules.map((rule, i) => ({
+      ...rule,
+      ...(rule.when ? { when: renamed(rule.when, `/rules/${i}/when`) } : {}),
+      ...(rule.anyOf ? { anyOf: rule.anyOf.map((box, k) => renamed(box, `/rules/${i}/anyOf/${k}`)) } : {}),
+    })),
+    invariants: doc.invariants.map((one, i) => ({ ...one, when: renamed(one.when, `/invariants/${i}/when`) })),
+    fixtures: doc.fixtures.map((one, i) => ({ ...one, facts: renamed(one.facts, `/fixtures/${i}/facts`) })),
+  }
 }
 
 function canonical(value: JsonValue): Uint8Array {

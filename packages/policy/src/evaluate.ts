@@ -10,7 +10,7 @@ import { encoded } from './internal/encoded.js'
 import { and, match, tablesFor } from './internal/match.js'
 import { placeOf, remember } from './internal/memo.js'
 import { authenticatorsOf } from './internal/session.js'
-import { ABSENT, DOUBT, PRESENT, type Slots } from './internal/slots.js'
+import type { Slots } from './internal/slots.js'
 import type { Bit, Tables } from './internal/tables.js'
 import { merge, neutral, type Obligation, type Requirement, resolve } from './obligations.js'
 import type { FactInput, SchemaSpec } from './schema.js'
@@ -131,9 +131,7 @@ function attachedOf(bits: readonly Bit[]): Advice[] {
 function unknownOf(t: Tables, f: Slots): Decision['unknown'][number][] {
   const out: Decision['unknown'][number][] = f.invalid.map((fact) => ({ fact, why: 'invalid' }))
   const { may, mustAt } = t.scratch
-  t.attributes.forEach(({ fact, slot }, i) => {
-    const state = f.state[slot]!
-    if (state !== ABSENT && state !== DOUBT + ABSENT && state !== DOUBT + PRESENT) return
+  t.attributes.forEach(({ fact }, i) => {
     if (out.some((one) => one.fact === fact)) return
     if (may.some((word, w) => (word & ~t.rows[mustAt[i]! + w]!) !== 0)) out.push({ fact, why: 'absent' })
   })

@@ -1,5 +1,9 @@
 /** Checked by the compiler alone: each line that must not compile says so. */
+import type { FindingKind } from '@postern/policy/analyse'
+import type { Compiled } from '@postern/policy/compile'
+import type { Verdict } from '@postern/policy/diff'
 import type { Reason } from '@postern/policy/document'
+import { type Cause, type Decision, decide } from '@postern/policy/evaluate'
 import type { MobileSpec } from '@postern/policy/mobile'
 import { defineSchema, type FactInput, type FactValue, type Schema } from '@postern/policy/schema'
 
@@ -38,6 +42,30 @@ export const mobile: FactInput<MobileSpec> = {
   'device.integrity.evidence': 'vendor',
   'app.version': '1.0',
   'time.weekday': undefined,
+}
+
+declare const compiled: Compiled<typeof spec>
+declare const decision: Decision
+// @ts-expect-error a decision is no facts: none can stand in for a later one
+export const again: Decision = decide(compiled, decision)
+// @ts-expect-error a misspelt fact of a request that is decided at once
+export const wrong: Decision = decide(compiled, { action: 'a', nn: 1 })
+
+/** Every kind of finding, and every outcome of a diff. */
+export function known(kind: FindingKind, verdict: Verdict, cause: Cause): void {
+  kind satisfies
+    | 'unsatisfiable'
+    | 'overridden'
+    | 'redundant'
+    | 'conflict'
+    | 'gap'
+    | 'lock-out'
+    | 'invariant'
+    | 'declared-switch'
+    | 'fallback'
+    | 'alternatives'
+  verdict satisfies 'deny' | 'default' | 'unachievable' | 'require' | 'allow'
+  cause satisfies 'rule' | 'default' | 'unknown-fact' | 'no-usable-authenticator' | 'futile-step-up'
 }
 
 export function words(reason: Reason): string {
