@@ -1,6 +1,7 @@
 /** A walk through everything that the server does, under one seed, and what may never be seen on the way. */
 
 import type { Store } from '@postern/store'
+import type { FaultPlan } from '@postern/testkit/faulty'
 import { expect } from 'vitest'
 import { readOwnToken } from '../../src/internal/accessToken.js'
 import { openRefreshToken } from '../../src/internal/family.js'
@@ -54,6 +55,9 @@ const GIVEN =
   'access_token refresh_token id_token device_secret device_code user_code auth_req_id request_uri registration_access_token client_secret'.split(
     ' ',
   )
+/** What the network does to calls: most arrive, or a third of the answers do not. */
+const WEATHER: FaultPlan = { delay: 0.08, dropBefore: 0.04, dropAfter: 0.04, late: 0.04, duplicate: 0.04 }
+const STORM: FaultPlan = { delay: 0.2, dropBefore: 0.02, dropAfter: 0.1, late: 0.1, duplicate: 0.1 }
 const STATUSES = [200, 201, 204, 303, 400, 401, 403, 503]
 
 /** What the flows of a walk work with, and report to. */
@@ -87,7 +91,7 @@ export interface Scene {
 
 /** @param over - the store of both nodes; default memory */
 export async function walk(seed: number, below: Below, over?: Store): Promise<Walk> {
-  const b = await bank(seed, { delay: 0.08, dropBefore: 0.04, dropAfter: 0.04, late: 0.04, duplicate: 0.04 }, over)
+  const b = await bank(seed, below(3) === 0 ? STORM : WEATHER, over)
   const { w, called, applied } = b
   const devices: readonly Device[] = [await w.device(), await w.device()]
   const roots: Root[] = []

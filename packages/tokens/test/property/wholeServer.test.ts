@@ -6,7 +6,7 @@ import Database from 'libsql'
 import { expect, it } from 'vitest'
 import { type Walk, walk } from './walk.js'
 
-const numRuns = Math.ceil(Number(process.env.POSTERN_RUNS ?? 100) / 8)
+const numRuns = Math.ceil(Number(process.env.POSTERN_RUNS ?? 100) / 10)
 const STEPS = 40
 /** One printed seed, to be replayed: `POSTERN_SEED=… npx vitest run …`. */
 const replayed = process.env.POSTERN_SEED === undefined ? [] : [[Number(process.env.POSTERN_SEED)] as [number]]
