@@ -215,8 +215,13 @@ export function createSealedFetch(o: SealedFetchOptions): SealedFetch {
       const offset = corrected ?? inUse?.offset ?? 0
       const streams = !(call.content instanceof Uint8Array)
       const begun =
-        (inUse === null ? null : await beginInSession(runtime, inUse.session)) ??
-        (await beginToKey(runtime, target, streams, o.chunkBytes))
+        inUse === null ? await beginToKey(runtime, target, streams, o.chunkBytes) : await beginInSession(runtime, inUse.session)
+      if (begun === null) {
+        // Its last call was begun meanwhile: this one is planned anew.
+        offer?.dropped()
+        sessions.lost(inUse!.session)
+        return await send(call, signal, corrected)
+      }
       const head = await headOf(call, begun, { now: sealedAt + offset, inUse, opening })
       const source = watched(call.content)
       const body = await sealed(begun, head, source.content, pad)
@@ -232,10 +237,13 @@ export function createSealedFetch(o: SealedFetchOptions): SealedFetch {
       if (inUse !== null) sessions.used(inUse.session, authorization)
       const field = onlyValue(reply.fields, SESSION_FIELD)
       const session = (await opening?.finish(begun, field, await callerOf(crypto, fieldOf(head, 'dpop')))) ?? null
-      offer?.done(session === null ? null : { session, offset, authorization })
+      // What the server refused by itself says nothing of whether it opens sessions.
+      if (session === null && onlyValue(reply.fields, VERDICT_FIELD) !== null) offer?.dropped()
+      else offer?.done(session === null ? null : { session, offset, authorization })
       return await innerVerdict(reply, call, { sealedAt, mayOpen: kem !== null && inUse === null })
     } catch (error) {
-      offer?.failed()
+      if (signal.aborted) offer?.dropped()
+      else offer?.failed()
       signal.throwIfAborted()
       if (isPosternError(error, 'payload.truncated')) return { kind: 'unproved', reason: 'connection', cause: error }
       throw error

@@ -49,6 +49,8 @@ export interface PayloadLimits {
   readonly replyBytes: number
   /** Up to here (bytes, default 64 KiB) a message is authenticated whole before anything of it is used, and a reply sealed at once. */
   readonly bufferBytes: number
+  /** Anonymous sessions opened in a store, a minute and node, default 600: nobody may fill it with one unproved message each. */
+  readonly anonymousSessions: number
 }
 
 export interface PayloadServerOptions {
@@ -106,7 +108,12 @@ export type InnerCode =
   | 'payload.guard_unavailable'
   | 'payload.failed'
 
-const DEFAULT_LIMITS: PayloadLimits = { requestBytes: 1024 * 1024, replyBytes: 16 * 1024 * 1024, bufferBytes: 65_536 }
+const DEFAULT_LIMITS: PayloadLimits = {
+  requestBytes: 1024 * 1024,
+  replyBytes: 16 * 1024 * 1024,
+  bufferBytes: 65_536,
+  anonymousSessions: 600,
+}
 const SAFE: ReadonlySet<string> = /* @__PURE__ */ new Set(['GET', 'HEAD', 'OPTIONS'])
 /** Least life of a marker, so that a re-send within 30 s meets it. */
 const MIN_MARKER_MS = 60_000
@@ -169,6 +176,7 @@ export function createPayloadServer(o: PayloadServerOptions): PayloadServer {
     sessions === undefined ? null : { kems: sessionLimits.kems, aeads: sessionLimits.aeads, chunk: sessionLimits.chunkBytes }
   const publish = publishedKeys({ runtime, tenant, origin, gateway: `${origin}${gateway}`, root, session: offer })
   const spendLongMarker = perMinute(MAX_LONG_MARKERS)
+  const spendAnonymous = perMinute(limits.anonymousSessions)
 
   const ringNow = async (): Promise<KemRing> => (typeof o.ring === 'function' ? await o.ring() : o.ring)
 
@@ -327,6 +335,7 @@ export function createPayloadServer(o: PayloadServerOptions): PayloadServer {
     binding: Binding | null,
   ): Promise<string | null> {
     const keeper = sessions!
+    if (binding === null && keeper.windowMs !== null && !spendAnonymous(clock())) return null
     const keyConfig = opened.format === 'session' ? NO_CONFIG : encodeOne(opened.key.config)
     const call = { context: opened.exchange.context, enc: opened.exchange.enc, keyConfig }
     try {

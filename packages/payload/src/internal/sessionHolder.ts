@@ -10,11 +10,14 @@ export interface InUse {
   readonly offset: number
 }
 
-/** Ends with one of the two. */
+/** Ends with one of the three. */
 export interface Offer {
   /** @param opened - `null` where the server granted none */
   done(opened: (InUse & { readonly authorization: string | null }) | null): void
+  /** No answer that opens: the next opening waits a moment. */
   failed(): void
+  /** Nobody was asked: given up here, or refused before it came to that. */
+  dropped(): void
 }
 
 export interface SessionHolder {
@@ -90,6 +93,7 @@ export function sessionHolder({ clock, random }: { readonly clock: Clock; readon
         backOff()
         over()
       },
+      dropped: over,
     }
   }
 

@@ -211,6 +211,60 @@ describe.each(keepers)('a sealed fetch over %s sessions', (_, keeper) => {
 })
 
 describe('an opening', () => {
+  it('of a phone whose clock is an hour off goes through: the date is corrected from inside, and the session keeps it', async () => {
+    for (const [early, keeper] of [
+      ['safe', local],
+      ['never', shared],
+    ] as const) {
+      const w = await world()
+      const server = w.server({ sessions: await keeper(w) })
+      const fetch = (input: Request | URL | string, init?: RequestInit) =>
+        server.fetch(new Request(input, init), (inner, how) => w.next(inner, how))
+      const call = w.client(server, { early, runtime: { clock: () => w.now + 3_600_000, random, crypto: w.crypto, fetch } })
+      expect((await call(`${ORIGIN}/a`)).status).toBe(200)
+      for (let i = 0; i < 3; i++) expect((await call(`${ORIGIN}/b`, { method: 'POST' })).status).toBe(200)
+      expect(w.seen.slice(1).map(({ call }) => call.level)).toEqual(['session', 'session', 'session'])
+    }
+  })
+
+  it('in a store is bounded for strangers: beyond it the call goes on without', async () => {
+    const w = await world()
+    const server = w.server({ sessions: await shared(w), limits: { anonymousSessions: 2 } })
+    const levels: string[] = []
+    for (let i = 0; i < 4; i++) {
+      await w.client(server)(`${ORIGIN}/a`, { method: 'POST' })
+      levels.push(w.seen.at(-1)!.call.level)
+    }
+    expect(levels).toEqual(['session', 'session', 'single', 'single'])
+    w.now += 60_000
+    await w.client(server)(`${ORIGIN}/a`, { method: 'POST' })
+    expect(w.seen.at(-1)!.call.level).toBe('session')
+  })
+
+  it('that is given up by its caller keeps nobody else waiting, nor does a slow first call', async () => {
+    const w = await world()
+    const server = w.server({ sessions: local(w) })
+    let release: () => void = () => undefined
+    const held = new Promise<void>((resolve) => {
+      release = resolve
+    })
+    w.next = async (inner, call) => {
+      w.seen.push({ method: inner.method, url: inner.url, headers: inner.headers, body: '', call })
+      if (inner.url.endsWith('/slow')) await held
+      return new Response('done')
+    }
+    const call = w.client(server)
+    const controller = new AbortController()
+    const slow = call(`${ORIGIN}/slow`, { signal: controller.signal })
+    expect((await call(`${ORIGIN}/b`, { method: 'POST' })).status).toBe(200)
+    const given = new Error('given up')
+    controller.abort(given)
+    release()
+    await slow.catch(() => undefined)
+    expect((await call(`${ORIGIN}/c`, { method: 'POST' })).status).toBe(200)
+    expect(w.seen.slice(1).map(({ call }) => call.level)).toEqual(['session', 'session'])
+  })
+
   it.each([
     ['no guard', noReplayGuard],
     ['a guard of one node among several', localReplayGuard({ clock: () => 0 })],
