@@ -160,6 +160,27 @@ describe('A09 where an answer comes from', () => {
     expect(codeOf(await signIn(bank, 'ada', p, { clientData: { crossOrigin: true } }))).toBe('webauthn.cross_origin')
   })
 
+  it('an origin is compared as JSON reads it, never as it is spelt', async () => {
+    const bank = createBank()
+    const { passkey: p } = await bank.enrolled('ada')
+    const { options } = await bank.ask('ada')
+    const challenge = new Uint8Array(Buffer.from(options.challenge, 'base64url'))
+    const credential = { id: p.id, publicKey: p.coseKey, counter: 0, backupEligible: false, backedUp: false }
+    const judged = (listed: string, written: string) => {
+      const text = `{"type":"webauthn.get","challenge":"${options.challenge}","origin":${written},"crossOrigin":false}`
+      const expected = { challenge, rpId, origins: [listed], userVerification: 'preferred' } as const
+      return verifyAuthentication(p.get(options, { clientText: text }), credential, expected, { crypto }).then(
+        () => 'ok',
+        (error) => (error as { code: string }).code,
+      )
+    }
+    expect(await judged('https://a.example', '"https://a.example"')).toBe('ok')
+    expect(await judged('https://a.example', '"https:\\/\\/a.ex\\u0061mple"')).toBe('ok')
+    expect(await judged('https://bücher.example', '"https://bücher.example"')).toBe('ok')
+    for (const odd of ['https://a.example","x":"y', 'https://a.example\\u002eevil', 'https://a.example\\/'])
+      expect([odd, await judged(odd, `"${odd}"`)]).toEqual([odd, 'webauthn.origin'])
+  })
+
   it('a challenge that stands in the body alone proves nothing', async () => {
     const bank = createBank()
     const { passkey: p } = await bank.enrolled('ada')
