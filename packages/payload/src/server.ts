@@ -1,14 +1,14 @@
 /** The gateway: opens sealed requests, guards, hands the inner request on, seals the answer. */
-import { u8 } from '@postern/core/bytes'
 import type { Now, Signer } from '@postern/core/cryptoPort'
 import { isPosternError, PosternError } from '@postern/core/errors'
 import { ulid } from '@postern/core/ids'
-import { tuple } from '@postern/core/tuple'
 import type { Runtime } from '@postern/store'
-import { decodeRequest, decodeRequestStream, type FieldLine } from './bhttp.js'
+import type { FieldLine } from './bhttp.js'
+import { claimsOf, perMinute } from './internal/claims.js'
 import { formatOf, type Opened, openInbound } from './internal/inbound.js'
+import { readInner, Unreadable, withoutContent } from './internal/innerRequest.js'
 import { encodeOne } from './internal/keyConfig.js'
-import { mediaType, onlyValue, parseDate, type RequestHead, readAll, toRequest } from './internal/messages.js'
+import { mediaType, onlyValue, parseDate } from './internal/messages.js'
 import { normalOrigin } from './internal/origin.js'
 import { sealOutbound } from './internal/outbound.js'
 import { DATE_PROBLEM, innerProblem, KEYS_FIELD, OHTTP_KEY_PROBLEM, outerProblem, VERDICT_FIELD } from './internal/problems.js'
@@ -18,7 +18,7 @@ import { acceptSession, ekmOf } from './internal/sessionOpening.js'
 import { KEY_DOCUMENT_TYPE, WELL_KNOWN } from './internal/wire.js'
 import type { KemRing } from './keys.js'
 import { encodeKeyConfigs, KEYS_TYPE, REQUEST_TYPE } from './ohttp.js'
-import { noReplayGuard, type ReplayGuard, type ReplayVerdict } from './replay.js'
+import { noReplayGuard, type ReplayGuard } from './replay.js'
 import { type Binding, SESSION_LIMITS, type SessionKeeper, type SessionLimits, type SessionSelection } from './session.js'
 
 export type { Binding } from './session.js'
@@ -115,11 +115,6 @@ const DEFAULT_LIMITS: PayloadLimits = {
   anonymousSessions: 600,
 }
 const SAFE: ReadonlySet<string> = /* @__PURE__ */ new Set(['GET', 'HEAD', 'OPTIONS'])
-/** Least life of a marker, so that a re-send within 30 s meets it. */
-const MIN_MARKER_MS = 60_000
-/** Markers that outlive the window, a minute and node: nobody may fill the store with one unproved message each. */
-const MAX_LONG_MARKERS = 60
-const DEFAULT_WINDOW_MS = 120_000
 /** How long a session lives on after another was opened inside it: calls under way still arrive. */
 const RETIRED_MS = 30_000
 const NO_CONFIG: Uint8Array = /* @__PURE__ */ new Uint8Array(0)
@@ -132,21 +127,6 @@ interface Answer {
   readonly code: InnerCode | null
   /** The field that tells of a session that was opened. */
   readonly session?: string
-}
-
-/** What the inner message says. */
-interface Inner extends RequestHead {
-  readonly request: Request
-  readonly url: URL
-}
-
-/** The inner message is none: thrown apart from whatever a handler may throw. */
-class Unreadable extends Error {
-  readonly code: 'bhttp.malformed' | 'bhttp.limit'
-  constructor(code: 'bhttp.malformed' | 'bhttp.limit') {
-    super(code)
-    this.code = code
-  }
 }
 
 /**
@@ -175,7 +155,7 @@ export function createPayloadServer(o: PayloadServerOptions): PayloadServer {
   const offer =
     sessions === undefined ? null : { kems: sessionLimits.kems, aeads: sessionLimits.aeads, chunk: sessionLimits.chunkBytes }
   const publish = publishedKeys({ runtime, tenant, origin, gateway: `${origin}${gateway}`, root, session: offer })
-  const spendLongMarker = perMinute(MAX_LONG_MARKERS)
+  const { claim, isFresh } = claimsOf({ clock, crypto, origin, guard, sessions })
   const spendAnonymous = perMinute(limits.anonymousSessions)
 
   const ringNow = async (): Promise<KemRing> => (typeof o.ring === 'function' ? await o.ring() : o.ring)
@@ -227,7 +207,11 @@ export function createPayloadServer(o: PayloadServerOptions): PayloadServer {
       return { reply: innerProblem(code, clock(), type), code }
     }
     try {
-      const { request, url, fields, method } = await read(opened, outer.signal)
+      const { request, url, fields, method } = await readInner(opened, outer.signal, {
+        schemes,
+        streams,
+        requestBytes: limits.requestBytes,
+      })
       const share = readShare(onlyValue(fields, SESSION_FIELD))
       const session = opened.format === 'session' ? opened.session : null
       if (!targets.includes(url.origin)) return refuse('payload.misdirected')
@@ -271,61 +255,6 @@ export function createPayloadServer(o: PayloadServerOptions): PayloadServer {
       if (isPosternError(error, 'payload.session_unknown', 'payload.refused', 'payload.truncated')) throw error
       return refuse('payload.failed')
     }
-  }
-
-  async function read(opened: Opened, outer: AbortSignal): Promise<Inner> {
-    try {
-      const { message } = opened
-      if (message instanceof Uint8Array) {
-        const { content, ...head } = decodeRequest(message, { schemes, maxBytes: limits.requestBytes })
-        const request = toRequest(head, content, outer)
-        return { ...head, request, url: new URL(request.url) }
-      }
-      const { content, ...head } = await decodeRequestStream(message, { schemes })
-      // Whoever does not read to the end has nobody to tell.
-      head.trailers.catch(() => undefined)
-      const url = new URL(toRequest(head, null, outer).url)
-      if (streams(head.method, url)) return { ...head, url, ...streaming(head, content, outer) }
-      const whole = await readAll(content, limits.requestBytes)
-      if (whole === null) throw new Unreadable('bhttp.limit')
-      return { ...head, url, request: toRequest(head, whole, outer) }
-    } catch (error) {
-      if (isPosternError(error, 'bhttp.malformed', 'bhttp.limit')) throw new Unreadable(error.code)
-      throw error
-    }
-  }
-
-  /** Everything that must be remembered of a call until no copy of it can open, in one step. */
-  async function claim(opened: Opened, date: number | null): Promise<ReplayVerdict | 'closed'> {
-    const now = clock()
-    if (opened.format === 'session') {
-      const { session, counter } = opened
-      const windowMs = sessions!.windowMs
-      const until = windowMs === null ? 0 : markerEnd(date ?? now, windowMs, session.expiresAt, session.binding !== null)
-      return until === null ? 'unknown' : sessions!.claim(session, counter, until)
-    }
-    if (guard === null) return 'first'
-    const { key, exchange } = opened
-    const expiresAt = markerEnd(date ?? now, guard.windowMs, key.dropAt, false)
-    if (expiresAt === null) return 'unknown'
-    const name = await crypto.digest('SHA-256', tuple('postern:replay/v1', origin, u8(exchange.keyId), exchange.enc))
-    return guard.claim({ name, expiresAt })
-  }
-
-  /** @param dropAt - when its key or session is over (ms) @returns `null` where a stranger asks for too many long ones */
-  function markerEnd(date: number, windowMs: number, dropAt: number, known: boolean): number | null {
-    const now = clock()
-    const end = Math.max(Math.min(date + windowMs, dropAt), now + MIN_MARKER_MS) + 1000
-    return end > now + 2 * windowMs + 1000 && !known && !spendLongMarker(now) ? null : end
-  }
-
-  function isFresh(opened: Opened, date: number | null): boolean {
-    const windowMs = opened.format === 'session' ? sessions!.windowMs : (guard?.windowMs ?? DEFAULT_WINDOW_MS)
-    // Its window lives and dies with its secret: no copy can be older than the session.
-    if (windowMs === null) return true
-    // And the key: markers end with it, which may have ended since it opened this.
-    const endsAt = opened.format === 'session' ? opened.session.expiresAt : opened.key.dropAt
-    return date !== null && Math.abs(date - clock()) <= windowMs && clock() < endsAt
   }
 
   /** The field of a session that was opened, `null` where none is: the call goes on. */
@@ -401,47 +330,5 @@ export function createPayloadServer(o: PayloadServerOptions): PayloadServer {
     async sweep(now, budgetMs) {
       await sessions?.sweep(now, budgetMs)
     },
-  }
-}
-
-/** The request's head as a request of its own: reading the content is the handler's. */
-function withoutContent({ url, method, headers }: Request): Request {
-  return new Request(url, { method, headers })
-}
-
-/** A request whose content is still coming: should its end not be authenticated, its signal says so as well. */
-function streaming(head: RequestHead, content: ReadableStream<Uint8Array>, outer: AbortSignal): { readonly request: Request } {
-  const broken = new AbortController()
-  const reader = content.getReader()
-  const watched = new ReadableStream<Uint8Array>(
-    {
-      async pull(controller) {
-        try {
-          const { done, value } = await reader.read()
-          if (done) controller.close()
-          else controller.enqueue(value)
-        } catch (error) {
-          broken.abort(error)
-          throw error
-        }
-      },
-      cancel: (reason) => reader.cancel(reason),
-    },
-    { highWaterMark: 0 },
-  )
-  return { request: toRequest(head, watched, AbortSignal.any([outer, broken.signal])) }
-}
-
-/** Whether one more may pass: `most` a minute. */
-function perMinute(most: number): (now: number) => boolean {
-  let minute = 0
-  let spent = 0
-  return (now) => {
-    const current = Math.floor(now / 60_000)
-    if (current !== minute) {
-      minute = current
-      spent = 0
-    }
-    return ++spent <= most
   }
 }

@@ -1,6 +1,8 @@
 /** A stream read by the byte: what is wanted now, nothing ahead of it. */
 import { lengthFrom, varintAt } from './varint.js'
 
+const NOTHING: Uint8Array = /* @__PURE__ */ new Uint8Array(0)
+
 export interface Source {
   /** Bytes that are here and not taken yet. */
   readonly held: number
@@ -37,21 +39,30 @@ export function sourceOf(stream: ReadableStream<Uint8Array>, lost: (cause: unkno
     throw lost(cause)
   }
   let pieces: Uint8Array[] = []
+  // Where the first piece is: shifting a long list of small ones would take quadratic time.
+  let front = 0
   let held = 0
 
   function some(most: number): Uint8Array {
-    const first = pieces[0]
+    const first = pieces[front]
     if (first === undefined) return new Uint8Array(0)
     const length = Math.min(first.length, most)
-    if (length === first.length) pieces.shift()
-    else pieces[0] = first.subarray(length)
     held -= length
-    return length === first.length ? first : first.subarray(0, length)
+    if (length < first.length) {
+      pieces[front] = first.subarray(length)
+      return first.subarray(0, length)
+    }
+    pieces[front++] = NOTHING
+    if (front > 64 && 2 * front > pieces.length) {
+      pieces = pieces.slice(front)
+      front = 0
+    }
+    return first
   }
 
   function take(length: number, room?: Room): Uint8Array {
     if (length === 0) return new Uint8Array(0)
-    if (pieces[0]!.length >= length) return some(length)
+    if (pieces[front]!.length >= length) return some(length)
     const out = room?.(length) ?? new Uint8Array(length)
     for (let at = 0; at < length; ) {
       const part = some(length - at)
@@ -79,13 +90,14 @@ export function sourceOf(stream: ReadableStream<Uint8Array>, lost: (cause: unkno
     more,
     varint() {
       if (held === 0) return null
-      const length = lengthFrom(pieces[0]![0]!)
+      const length = lengthFrom(pieces[front]![0]!)
       return held < length ? null : varintAt(take(length), 0, length)
     },
     take,
     some,
     async cancel(reason) {
       pieces = []
+      front = 0
       held = 0
       await reader.cancel(reason).catch(() => undefined)
     },
