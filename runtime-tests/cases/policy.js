@@ -2,11 +2,15 @@
 import { hex } from '@postern/core/bytes'
 import { canonicalJson } from '@postern/core/canonicalJson'
 import { createCrypto } from '@postern/core/crypto'
+import { analyse } from '@postern/policy/analyse'
 import { compile } from '@postern/policy/compile'
+import { diff } from '@postern/policy/diff'
 import { decide } from '@postern/policy/evaluate'
 import { explain } from '@postern/policy/explain'
 import { mobileSchema, mobileSpec, starterDocument } from '@postern/policy/mobile'
 import { check } from '@postern/policy/publish'
+import { remedy } from '@postern/policy/remedy'
+import { residual } from '@postern/policy/residual'
 import { hashSchema } from '@postern/policy/schema'
 import { clockIn } from '@postern/policy/time'
 import { drawsOf, same } from './assert.js'
@@ -36,8 +40,46 @@ export const cases = [
       const bytes = canonicalJson(/** @type {any} */ ([report.version, JSON.parse(JSON.stringify(decisions))]))
       same(
         hex(await crypto.digest('SHA-256', bytes)),
-        'd3ae0ec23d394b561d5b6037042ecf2dfba5c255db030895d9a9e90ed6f03f95',
+        '4e00c1c0f8b8b01599f60559bbbc663abc2cf7b815e1500ae9965ebf85444585',
         'SHA-256 of all decisions',
+      )
+    },
+  ],
+  [
+    'policy: the same findings, differences, residuals and remedies, byte for byte, on every runtime',
+    async () => {
+      const draft = await document()
+      const steps = 20_000
+      const edited = {
+        ...draft,
+        rules: [
+          ...draft.rules.filter(({ id }) => id !== 'device-rooted'),
+          {
+            id: 'big',
+            mode: 'enforce',
+            effect: 'deny',
+            reason: 'risk.high',
+            when: { 'transaction.amount': { gt: 50_000 }, 'os.platform': 'web' },
+          },
+        ],
+      }
+      const [before, after] = [compile(mobileSchema, draft), compile(mobileSchema, /** @type {any} */ (edited))]
+      const draw = drawsOf(2)
+      const requests = Array.from({ length: 60 }, () => request(draw))
+      const bytes = canonicalJson(
+        JSON.parse(
+          JSON.stringify([
+            analyse(/** @type {any} */ (after), { steps }),
+            diff(/** @type {any} */ (before), /** @type {any} */ (after), { steps }),
+            requests.map((facts) => remedy(after, facts, { want: 'require', audience: 'operator', steps: 60 })),
+            requests.map((facts) => decide(residual(after, facts), facts)),
+          ]),
+        ),
+      )
+      same(
+        hex(await crypto.digest('SHA-256', bytes)),
+        '8581814b6cf1ee68d2b26d71a05067ac5634058a03aa430fd91f21ada5868e1c',
+        'SHA-256 of all that was found',
       )
     },
   ],

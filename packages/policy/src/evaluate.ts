@@ -100,9 +100,7 @@ function refusal({ rule }: Bit, cause: Cause, rules: readonly Bit[]): Answer {
 
 /** Whether the rule of this bit certainly matched, by this box or another. */
 function sureOf({ bits, scratch }: Tables, bit: number): boolean {
-  const { rule } = bits[bit]!
-  for (let b = bit; bits[b]?.rule === rule; b++) if (hasBit(scratch.must, b)) return true
-  return false
+  return bits.some(({ rule }, b) => rule === bits[bit]!.rule && hasBit(scratch.must, b))
 }
 
 /** Whether some allow rule would grant once the session's authenticators are as good as they can be. */
