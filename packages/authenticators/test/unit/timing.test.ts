@@ -37,8 +37,9 @@ describe('A06 timing', () => {
         times.get(kind)!.push(performance.now() - start)
       }
     }
-    const t = welch(times.get(left)!, times.get(right)!)
-    console.log(JSON.stringify({ case: `timing.${left} / ${right}`, n: runs, t: Number(t.toFixed(2)) }))
+    const { t, means } = welch(times.get(left)!, times.get(right)!)
+    const us = means.map((ms) => Number((ms * 1000).toFixed(1)))
+    console.log(JSON.stringify({ case: `timing.${left} / ${right}`, n: runs, t: Number(t.toFixed(2)), us }))
     expect(Number.isFinite(t)).toBe(true)
 
     async function ready(slot: PinSlot, kind: string): Promise<{ c: Ceremony; input: unknown }> {
@@ -70,11 +71,11 @@ describe('A06 timing', () => {
 })
 
 /** Welch's t over the middle 90 % of each, for a pause of the collector is no signal. */
-function welch(a: number[], b: number[]): number {
+function welch(a: number[], b: number[]): { readonly t: number; readonly means: readonly number[] } {
   const [x, y] = [a, b].map((all) => {
     const kept = [...all].sort((p, q) => p - q).slice(Math.floor(all.length * 0.05), Math.ceil(all.length * 0.95))
     const mean = kept.reduce((sum, v) => sum + v, 0) / kept.length
     return { mean, part: kept.reduce((sum, v) => sum + (v - mean) ** 2, 0) / (kept.length - 1) / kept.length }
   })
-  return (x!.mean - y!.mean) / Math.sqrt(x!.part + y!.part)
+  return { t: (x!.mean - y!.mean) / Math.sqrt(x!.part + y!.part), means: [x!.mean, y!.mean] }
 }
