@@ -3,38 +3,29 @@
  */
 import type { Ceremony, Refusal } from '@postern/authenticators/authenticator'
 import { claimMs } from '@postern/authenticators/devices'
-import {
-  decodeEnrolment,
-  type Enrolled,
-  enrolmentKey,
-  isEnrolmentId,
-  planData,
-  planRemove,
-} from '@postern/authenticators/enrolment'
+import { type Enrolled, enrolmentKey, isEnrolmentId, planData, planRemove } from '@postern/authenticators/enrolment'
 import type { Registry } from '@postern/authenticators/registry'
 import { equal, utf8 } from '@postern/core/bytes'
 import { PosternError } from '@postern/core/errors'
 import { object, optional, text } from '@postern/core/fields'
 import type { JsonValue } from '@postern/core/json'
-import { newRev, type Op, type Part, type Runtime } from '@postern/store'
+import { newRev, type Op, type Runtime } from '@postern/store'
 import { eventOp } from '@postern/store/outbox'
 import { settle } from '@postern/store/settle'
 import type { Places } from '@postern/tokens/places'
-import type { Verified, Verifier } from '@postern/tokens/resource'
+import type { Verifier } from '@postern/tokens/resource'
 import type { HostContext } from '../node.js'
 import { ceremonyOf } from './ceremony.js'
-import { type Decider, denied } from './decide.js'
-import type { Device } from './deviceRecord.js'
+import type { Decider } from './decide.js'
+import { aboutOf, createEnrolmentCallers, type EnrolmentCaller } from './enrolmentCaller.js'
 import type { EnrolmentDataCodec } from './enrolmentData.js'
 import { createEnrolmentSaga } from './enrolmentSaga.js'
-import { deviceFacts, type Methods } from './facts.js'
 import { errorResponse, json, readJson } from './http.js'
 import type { Instances } from './instances.js'
 import type { Journal } from './journal.js'
 import { createRunner, type Ran } from './login/run.js'
 import { createPasskeyEnrolments } from './passkeyEnrolments.js'
-import { PASSKEY, passkeysOf } from './passkeys.js'
-import { statusOf, type UserStatus } from './userStatus.js'
+import { PASSKEY } from './passkeys.js'
 
 export interface EnrolmentOptions {
   readonly runtime: Runtime
@@ -55,17 +46,6 @@ export interface EnrolmentOptions {
 const anyJson = (value: JsonValue): JsonValue => value
 const stepBody = object({ handle: optional(text({ max: 65_536 })), step: optional(anyJson) })
 
-/** What a call of these endpoints is about: who, on which device. */
-interface Caller {
-  readonly verified: Verified
-  readonly device: Device
-  readonly part: Part
-  readonly user: Part
-  readonly subject: string
-  /** His status on this instance. */
-  readonly status: UserStatus
-}
-
 export function createEnrolments(o: EnrolmentOptions) {
   const { runtime, registry, places, journal } = o
   const { store, clock, random } = runtime
@@ -73,42 +53,11 @@ export function createEnrolments(o: EnrolmentOptions) {
   const saga = createEnrolmentSaga(o)
   const ports = { runtime, registry, places, issuer: o.issuer, tenant: o.tenant }
   const passkeys = createPasskeyEnrolments({ runtime, journal })
-
-  /** @throws PosternError `token.*` | `dpop.*` | `device.removed` | `login.required` */
-  async function callerOf(request: Request): Promise<Caller> {
-    const verified = await o.verify(request, { kind: ['user'] })
-    const device = await o.instances.device(verified.clientId)
-    if (device === null || device.value.status !== 'active') throw new PosternError('device.removed')
-    const fresh = verified.authTime !== null && clock() - verified.authTime <= o.freshSec * 1000
-    if (!verified.scope.includes('enrol') && !fresh) throw new PosternError('login.required')
-    const part = places.device(device.id)
-    const [epoch] = await store.read(part, [await places.userEpoch(verified.subject)], { now: clock() })
-    return {
-      verified,
-      device,
-      part,
-      user: await places.user(verified.subject),
-      subject: verified.subject,
-      status: statusOf(epoch ?? null),
-    }
-  }
-
-  async function mine(c: Caller): Promise<readonly Enrolled[]> {
-    const recs = await store.list(c.part, 'enr/', { now: clock(), limit: 64 })
-    return recs
-      .map((rec) => ({ id: rec.key.slice(4), rev: rec.rev, value: decodeEnrolment(rec.value) }))
-      .filter(({ value }) => value.owner === c.user.id)
-  }
-
-  /** What the user has on this device, and, where there are any, his passkeys. */
-  async function all(c: Caller): Promise<readonly Enrolled[]> {
-    const own = await mine(c)
-    return registry.get(PASSKEY) === null ? own : [...own, ...(await passkeysOf(store, c.user, clock()))]
-  }
+  const { callerOf, mine, all, permitted } = createEnrolmentCallers(o)
 
   /** A ceremony of the caller; `data` where it makes an enrolment. */
   function asked(
-    c: Caller,
+    c: EnrolmentCaller,
     purpose: 'enrol' | 'change' | 'remove',
     type: string,
     enrolment: Ceremony['enrolment'],
@@ -126,37 +75,7 @@ export function createEnrolments(o: EnrolmentOptions) {
     })
   }
 
-  const about = (c: Caller) => ({
-    device: c.device.id,
-    subject: c.subject,
-    app: c.device.value.app,
-    appVersion: c.device.value.version,
-    platform: c.device.value.platform,
-  })
-  const around = (c: Caller, host: HostContext | undefined) => ({ ops: [] as Op[], about: { subject: c.subject }, host })
-
-  async function permitted(
-    c: Caller,
-    action: 'authenticator.enrol' | 'authenticator.change' | 'authenticator.remove',
-  ): Promise<void> {
-    const config = await o.decider.config()
-    // What the login behind the token proved stands in the token; a registration proved no authenticator.
-    const proven = (c.verified.claims['facts'] ?? {}) as { readonly [name: string]: JsonValue }
-    const level = proven['authenticator.acr']
-    const decision = await o.decider.decide(action, {
-      ...deviceFacts(config, c.device.value, clock()),
-      'user.status': c.status,
-      'authenticator.methods': (proven['authenticator.methods'] ?? []) as unknown as Methods,
-      'authenticator.acr': typeof level === 'number' ? level : 0,
-      ...(c.verified.authTime === null
-        ? {}
-        : { 'authenticator.ageSec': Math.max(0, Math.floor((clock() - c.verified.authTime) / 1000)) }),
-    })
-    if (decision.outcome === 'allow') return
-    // Nobody can be asked here: a login that reaches the level is made first, and comes back with its token.
-    if (decision.outcome === 'require' || decision.cause === 'no-usable-authenticator') throw new PosternError('login.required')
-    throw denied(decision)
-  }
+  const around = (c: EnrolmentCaller, host: HostContext | undefined) => ({ ops: [] as Op[], about: { subject: c.subject }, host })
 
   function reply(
     ran: Ran<{ handle: string; body: unknown; expiresAt: number; enrolment: string; attemptsLeft?: number }>,
@@ -214,7 +133,7 @@ export function createEnrolments(o: EnrolmentOptions) {
       const data = await o.data.seal(c.user.id, { subject: c.subject, profile: null, preferred })
       const step = await asked(c, 'enrol', type, null, { data, handle: sent.handle })
       if (type === PASSKEY) {
-        const made = await passkeys.register(authenticator, step, sent.step ?? null, { about: about(c), born: preferred, host })
+        const made = await passkeys.register(authenticator, step, sent.step ?? null, { about: aboutOf(c), born: preferred, host })
         return made.ok ? json({ enrolment: { id: made.value.facts.enrolment, type } }, 201) : refused(made)
       }
       // One of a type, whoever else enrols at the same moment: the record names the one, and two cannot both write it.
@@ -241,7 +160,7 @@ export function createEnrolments(o: EnrolmentOptions) {
       if (!ran.ok) return refused(ran.refusal)
       await saga.activate(c)
       // With his first authenticator the user exists; a further one was told of by its own event.
-      const born = { ...about(c), type: 'user.registered', outcome: 'success', authenticator: type } as const
+      const born = { ...aboutOf(c), type: 'user.registered', outcome: 'success', authenticator: type } as const
       await saga.confirm(c, id, preferred ? born : null, host)
       return json({ enrolment: { id, type } }, 201)
     },
@@ -288,7 +207,7 @@ export function createEnrolments(o: EnrolmentOptions) {
       const watched = authenticator?.removed === undefined ? [] : authenticator.watches(id)
       const kept = watched.length === 0 ? [] : await store.read(part, watched, { now: clock() })
       const event = journal.event({
-        ...about(c),
+        ...aboutOf(c),
         type: 'authenticator.removed',
         outcome: 'success',
         authenticator: type,

@@ -3,16 +3,14 @@
  * authenticator that policy asks for, and claims a picture.
  */
 import type { Ceremony, Refusal, Success } from '@postern/authenticators/authenticator'
-import { decodeEnrolment, type Enrolled, encodeEnrolment, enrolmentKey } from '@postern/authenticators/enrolment'
-import { decodeTransaction } from '@postern/authenticators/transaction/encoding'
+import { decodeEnrolment, enrolmentKey } from '@postern/authenticators/enrolment'
 import type { Decider as Deciding, Read } from '@postern/authenticators/transaction/server'
 import { encodeBase32 } from '@postern/core/base32'
 import { encodeBase64url } from '@postern/core/base64url'
 import { hex } from '@postern/core/bytes'
-import { isPosternError, PosternError } from '@postern/core/errors'
+import { PosternError } from '@postern/core/errors'
 import { anyObject, object, optional, text } from '@postern/core/fields'
 import type { JsonObject, JsonValue } from '@postern/core/json'
-import type { Part, Rec } from '@postern/store'
 import type { HostContext } from '../../node.js'
 import type { Caller } from '../caller.js'
 import { ceremonyOf, locatedCeremony } from '../ceremony.js'
@@ -21,10 +19,10 @@ import type { Device } from '../deviceRecord.js'
 import { json, readJson } from '../http.js'
 import { createRunner } from '../login/run.js'
 import { userKey } from '../partition.js'
-import { PASSKEY, passkeysOf, type UserRecord, userOf } from '../passkeys.js'
+import { PASSKEY, userOf } from '../passkeys.js'
 import { encodeRecord } from '../record.js'
+import { createHolders, type Holder, none } from './holder.js'
 import { type ClaimedBy, claimedKey, placeOf, readOf, refused, run, type TransactionRoom } from './room.js'
-import { confirmTypes, judged } from './types.js'
 
 export interface DeviceOptions {
   readonly caller: Caller
@@ -38,17 +36,6 @@ export interface DeviceSide {
   begin(request: Request, id: string, host: HostContext | undefined): Promise<Response>
   decide(request: Request, id: string, host: HostContext | undefined): Promise<Response>
   scan(request: Request, host: HostContext | undefined): Promise<Response>
-}
-
-/** A user on the instance that calls. */
-interface Holder {
-  readonly device: Device
-  /** The device's partition, and his. */
-  readonly own: Part
-  readonly part: Part
-  readonly user: UserRecord
-  readonly subject: string
-  readonly enrolled: readonly (Enrolled & { readonly rec: Rec })[]
 }
 
 const anyJson = (value: JsonValue): JsonValue => value
@@ -70,51 +57,12 @@ const scanBody = object({
 /** As long as any transaction lives, and a minute. */
 const CLAIM_MS = 3_660_000
 
-export function createDeviceSide(room: TransactionRoom, { caller, decider, ceiling }: DeviceOptions): DeviceSide {
+export function createDeviceSide(room: TransactionRoom, o: DeviceOptions): DeviceSide {
+  const { caller } = o
   const { runtime, places, tenant, registry, transactions, data: codec } = room
   const { store, clock } = runtime
   const runner = createRunner(room)
-
-  /** @throws PosternError `profile.unknown` | `user.blocked` */
-  async function holderOf(device: Device, owner: string): Promise<Holder> {
-    const own = places.device(device.id)
-    const part = { tenant, id: owner }
-    const now = clock()
-    const recs = await store.list(own, 'enr/', { now, limit: 64 })
-    const mine = recs
-      .map((rec) => ({ id: rec.key.slice(4), rev: rec.rev, value: decodeEnrolment(rec.value), rec }))
-      .filter(({ value }) => value.owner === owner && (value.status === 'active' || value.status === 'locked'))
-    const [first] = mine
-    const [u] = await store.read(part, [userKey.record], { now })
-    const user = userOf(u ?? null)
-    if (first === undefined || user === null) throw new PosternError('profile.unknown')
-    if (user.status !== 'active') throw new PosternError('user.blocked')
-    const passkeys = registry.get(PASSKEY) === null ? [] : await passkeysOf(store, part, now)
-    const beside = passkeys.map(({ id, rev, value }) => ({
-      id,
-      rev,
-      value,
-      // As `factsOf` reads it; the passkey's own commit checks the revision.
-      rec: { key: enrolmentKey(id, PASSKEY), rev, value: encodeEnrolment(value), n: 0, expiresAt: 0 },
-    }))
-    const { subject } = await codec.open(owner, first.value.data)
-    return { device, own, part, user, subject, enrolled: [...mine, ...beside.filter(({ value }) => value.status === 'active')] }
-  }
-
-  /** Which of his authenticators may decide on these bytes. @throws PosternError policy's reason | `authenticator.none_usable` */
-  async function choicesOf(
-    h: Holder,
-    bytes: Uint8Array,
-    under: string | null = null,
-  ): Promise<{ types: readonly string[]; choices: readonly JsonObject[] }> {
-    const state = await judged(runtime, registry, h.own, h.enrolled, { owner: h.part.id, under })
-    const confirming = { device: h.device, status: h.user.status, ...state }
-    const types = await confirmTypes(decider, clock, confirming, decodeTransaction(bytes), ceiling(h.device))
-    const choices = state.usable
-      .filter(({ value }) => types.includes(value.type))
-      .map(({ id, value }) => ({ id, type: value.type }))
-    return { types, choices: [...(types.includes('device') ? [{ id: '', type: 'device' }] : []), ...choices] }
-  }
+  const { holderOf, choicesOf } = createHolders(room, o)
 
   function deciding(h: Holder, types: readonly string[], confirmed?: Deciding['confirmed']): Deciding {
     const { device, part, user } = h
@@ -319,10 +267,4 @@ const alone: readonly string[] = ['device']
 /** It has ended; the app learns how, since its device has proved itself. */
 function decided(state: string): Pick<Refusal, 'code' | 'reason' | 'body'> {
   return { code: 'transaction.decided', reason: state, body: { state } }
-}
-
-/** Policy's no, as the choices that it leaves. */
-function none(error: unknown): { readonly types: readonly string[]; readonly choices: readonly JsonObject[] } {
-  if (!isPosternError(error)) throw error
-  return { types: [], choices: [] }
 }
