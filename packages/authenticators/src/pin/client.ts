@@ -2,7 +2,6 @@
  * The app's half of pin/v1. The PIN never leaves the device, nor does anything it could be guessed from without asking the server each time.
  * Neither a server file nor anything of Node is behind this import.
  */
-import { decodeBase64url, encodeBase64url } from '@postern/core/base64url'
 import { equal, utf8 } from '@postern/core/bytes'
 import type { CryptoPort, Now } from '@postern/core/cryptoPort'
 import { PosternError } from '@postern/core/errors'
@@ -10,6 +9,7 @@ import { hkdfExpand, hkdfExtract } from '@postern/core/hkdf'
 import type { Random } from '@postern/core/runtime'
 import type { Purpose } from '../authenticator.js'
 import { scryptKsf } from '../internal/ksf.js'
+import { asked, bytesOf, protocol, text } from '../internal/pinSteps.js'
 import { opaqueSuites, pinSizes } from '../internal/pinSuites.js'
 import { createKe1, createKe3, createRegistrationRequest, finalizeRegistration } from '../opaque/client.js'
 import {
@@ -20,7 +20,6 @@ import {
   ke1Statement,
   ke3Statement,
   type PinAnswer,
-  type PinStep,
   type PinSuite,
   passwordInput,
   pinContext,
@@ -295,37 +294,4 @@ function checkPin(pin: Uint8Array): void {
 
 function namesOf({ issuer, tenant, app, device }: PinClientOptions) {
   return { issuer, tenant, app, device }
-}
-
-/** A first step, checked: the members are signed, so they must be what they seem. */
-function asked(
-  step: unknown,
-  ask: 'request' | 'ke1',
-): { enrolment: string; generation: number; suite: PinSuite; nonce: Uint8Array } {
-  const { enrolment, generation, suite } = fits(step, ask) as Extract<PinStep, { ask: 'request' | 'ke1' }>
-  if (typeof enrolment !== 'string' || !/^[0-9a-f]{32}$/.test(enrolment)) throw protocol('enrolment')
-  if (!Number.isInteger(generation) || generation < 1 || generation > 0xffffffff) throw protocol('generation')
-  if (!Object.hasOwn(opaqueSuites, suite)) throw protocol('suite')
-  return { enrolment, generation, suite, nonce: bytesOf(step, ask, 'nonce', 32) }
-}
-
-function bytesOf(step: unknown, ask: PinStep['ask'], member: string, length: number): Uint8Array {
-  const value = fits(step, ask)[member]
-  const bytes = typeof value === 'string' ? decodeBase64url(value) : null
-  if (bytes === null || bytes.length !== length) throw protocol(member)
-  return bytes
-}
-
-function fits(step: unknown, ask: PinStep['ask']): Readonly<Record<string, unknown>> {
-  if (typeof step !== 'object' || step === null || (step as Record<string, unknown>)['ask'] !== ask)
-    throw protocol(`expected ${ask}`)
-  return step as Readonly<Record<string, unknown>>
-}
-
-function text(bytes: Uint8Array): string {
-  return encodeBase64url(bytes)
-}
-
-function protocol(reason: string): PosternError<'pin.protocol'> {
-  return new PosternError('pin.protocol', { reason })
 }
