@@ -1,3 +1,4 @@
+/// <reference types="node" />
 /** Messages and sealed messages as streams: any split of the bytes reads alike, and nothing ends that was not ended. */
 import { concat, equal } from '@postern/core/bytes'
 import { PosternError } from '@postern/core/errors'
@@ -391,6 +392,22 @@ describe('chunked Oblivious HTTP', () => {
     expect(sent.error).toEqual(new Error('disk'))
     expect(await codeOf(() => openedRequest(sent.pieces))).toBe('payload.truncated')
   })
+
+  it('a chunk that comes byte by byte is read in linear time', async () => {
+    const size = 200_000
+    const made = await sealRequestStream(ports, config(), 2, streamOf([new Uint8Array(size)]), { chunkBytes: size })
+    const request = concat(...(await collected(made.sealed)))
+    const cpuFor = async (pieces: readonly Uint8Array[]): Promise<number> => {
+      const before = process.cpuUsage()
+      const { message } = await openRequestStream(crypto, find, streamOf(pieces), { maxChunkBytes: size })
+      expect(concat(...(await collected(message))).length).toBe(size)
+      return process.cpuUsage(before).user
+    }
+    const fours = Array.from({ length: Math.ceil(request.length / 4) }, (_, i) => request.subarray(4 * i, 4 * i + 4))
+    const ones = everyByte(request)
+    await cpuFor(fours)
+    expect(await cpuFor(ones)).toBeLessThan(10 * (await cpuFor(fours)))
+  }, 60_000)
 
   it('whoever stops reading stops the source, on both ends', async () => {
     for (const end of ['seal', 'open'] as const) {
