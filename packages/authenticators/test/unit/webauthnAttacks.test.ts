@@ -85,6 +85,15 @@ describe('A07 challenges', () => {
     expect(codeOf(await bank.login('ada', answer, handle))).toBe('webauthn.counter_regressed')
   })
 
+  it('asked of one credential are none of another, though it is the same user’s', async () => {
+    const bank = createBank()
+    const [first, second] = [await bank.enrolled('ada'), await bank.enrolled('ada')]
+    const { rec, value } = (await bank.record('ada', first.name))!
+    const { options, handle } = await bank.ask('ada', { enrolment: { id: first.name, rev: rec.rev, value } })
+    expect(codeOf(await bank.login('ada', second.passkey.get(options), handle))).toBe('webauthn.challenge')
+    expect(codeOf(await bank.login('ada', first.passkey.get(options), handle))).toBe('ok')
+  })
+
   it('of a registration are none of an assertion, nor the other way', async () => {
     const bank = createBank()
     const { passkey: p } = await bank.enrolled('ada')
@@ -340,6 +349,16 @@ describe('A12 whose credential it is', () => {
     expect(await judged({}, {}, nameless)).toBe('ok')
     expect(await judged({}, { discoverable: true }, nameless)).toBe('webauthn.not_owner')
     expect(await judged({}, { discoverable: true })).toBe('ok')
+  })
+
+  it('a user who was not known names himself by what he signs with, or is nobody, whoever else finds his record', async () => {
+    const bank = createBank()
+    const { passkey: p, name } = await bank.enrolled('ada')
+    const { rec, value } = (await bank.record('ada', name))!
+    const found = { part: bank.part('ada'), enrolment: { id: name, rev: rec.rev, value } }
+    const { options, handle } = await bank.ask(null)
+    expect(codeOf(await bank.login(null, p.get(options, { userHandle: null }), handle, found))).toBe('webauthn.not_owner')
+    expect(codeOf(await bank.login(null, p.get(options), handle, found))).toBe('ok')
   })
 
   it('a prepared key serves the credential that it was prepared for, not another that came to have its id', async () => {
