@@ -5,7 +5,7 @@ import { hkdfExpand, hkdfExtract } from '@postern/core/hkdf'
 import { tuple } from '@postern/core/tuple'
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { type KemId, kemPrivateKey } from '../../src/hpke.js'
+import { type KemId, kemFromAgreement, kemPrivateKey } from '../../src/hpke.js'
 import { openRecord, sealRecord } from '../../src/internal/records/record.js'
 import {
   createSealedRecords,
@@ -73,6 +73,21 @@ describe('sealed records', () => {
         expect(await o.open().get('n1')).toBeNull()
       }
     })
+
+  it('a key agreement that cannot be extracted wraps the keys, and is asked for nothing but agreements', async () => {
+    const { subtle } = globalThis.crypto
+    const pair = (await subtle.generateKey({ name: 'ECDH', namedCurve: 'P-256' }, false, ['deriveBits'])) as CryptoKeyPair
+    const publicKey = new Uint8Array(await subtle.exportKey('raw', pair.publicKey))
+    const agree = async (peer: Uint8Array): Promise<Uint8Array> => {
+      const point = await subtle.importKey('raw', peer.slice(), { name: 'ECDH', namedCurve: 'P-256' }, false, [])
+      return new Uint8Array(await subtle.deriveBits({ name: 'ECDH', public: point }, pair.privateKey, 256))
+    }
+    const o = opened({ kek: kekFromHpke({ crypto, random }, kemFromAgreement(crypto, 0x0010, { publicKey, agree })) })
+    await o.records.set('a', utf8('x'))
+    expect(await o.open().get('a')).toEqual(utf8('x'))
+    const gone = kemFromAgreement(crypto, 0x0010, { publicKey, agree: () => Promise.reject(new Error('invalidated')) })
+    expect(await codeOf(() => o.open({ kek: kekFromHpke({ crypto, random }, gone) }).get('a'))).toBe('record.key_missing')
+  })
 
   it('backends open what each other has sealed', async () => {
     const data = new Map<string, Uint8Array>()
