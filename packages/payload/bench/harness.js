@@ -35,13 +35,13 @@ export function mustEqual(a, b, what) {
 }
 
 /**
- * Median µs an operation, wall and CPU, of each subject; their rounds take turns.
+ * Median µs an operation, wall and CPU, of each subject, and the tenth of wall times that other work on the machine disturbed least; rounds take turns.
  * @param {Record<string, { prepare?: (n: number) => unknown[], run: (input: any) => unknown, each?: number }>} subjects
- * @returns {Promise<Record<string, { us: number, cpu: number }>>}
+ * @returns {Promise<Record<string, { us: number, p10: number, cpu: number }>>}
  */
-export async function compare(subjects, each = 200) {
+export async function compare(subjects, each = 200, rounds = ROUNDS) {
   const times = Object.fromEntries(Object.keys(subjects).map((name) => [name, { us: [], cpu: [] }]))
-  for (let round = -3; round < ROUNDS; round++)
+  for (let round = -Math.ceil(rounds / 5); round < rounds; round++)
     for (const [name, { prepare, run, each: own }] of Object.entries(subjects)) {
       const n = own ?? each
       const inputs = prepare?.(n)
@@ -56,7 +56,12 @@ export async function compare(subjects, each = 200) {
       times[name].us.push(us)
       times[name].cpu.push((user + system) / n)
     }
-  return Object.fromEntries(Object.entries(times).map(([name, { us, cpu }]) => [name, { us: median(us), cpu: median(cpu) }]))
+  return Object.fromEntries(
+    Object.entries(times).map(([name, { us, cpu }]) => [
+      name,
+      { us: median(us), p10: us[Math.floor(us.length / 10)], cpu: median(cpu) },
+    ]),
+  )
 }
 
 /** @param {number[]} values */

@@ -34,5 +34,5 @@ export function rawAes(size) {
     cipher.final()
     return [body, cipher.getAuthTag()]
   }
-  return { run, each: 2000 }
+  return { run, each: 240 }
 }

@@ -40,12 +40,20 @@ export function sealChunks(cipher: ChunkCipher, head: Uint8Array, message: Uint8
       out.set(sealed, at + putVarint(out, at, sealed.length))
     }),
   )
-  return andThen(body, () =>
-    andThen(cipher.seal(FINAL, message.subarray(before * chunkBytes)), (sealed) => {
+  return andThen(body, () => {
+    const last = before === 0 ? message : message.subarray(before * chunkBytes)
+    const { sealApart } = cipher
+    if (sealApart !== undefined) {
+      const { body, tag } = sealApart(FINAL, last)
+      out.set(body, out.length - TAG_BYTES - body.length)
+      out.set(tag, out.length - TAG_BYTES)
+      return out
+    }
+    return andThen(cipher.seal(FINAL, last), (sealed) => {
       out.set(sealed, out.length - sealed.length)
       return out
-    }),
-  )
+    })
+  })
 }
 
 /** The whole message of chunks that are here whole. Nothing is returned of a message without its end. */

@@ -3,8 +3,7 @@ import { concat, u16, utf8 } from '@postern/core/bytes'
 import type { AeadAlg, AeadKey, CryptoPort, HmacKey, Now } from '@postern/core/cryptoPort'
 import { PosternError } from '@postern/core/errors'
 import type { AeadId, HpkeContext, Psk } from '../hpke.js'
-import { type NonceCounter, openingApart, sealingApart } from './apart.js'
-import type { ChunkCipher } from './chunks.js'
+import { CountingCipher } from './cipher.js'
 import { EMPTY, expand, extract, ikmHead, infoHead, mac, oneBlock } from './labels.js'
 import { andThen } from './now.js'
 
@@ -101,70 +100,36 @@ function layOut(crypto: CryptoPort, suite: AnySuite, info: Uint8Array, psk: Psk 
 
 function keysOf(crypto: CryptoPort, layout: Layout, prk: HmacKey): Now<HpkeContext> {
   const { aead } = layout.suite
-  if (aead === 0xffff) return makeContext(crypto, layout, prk, null)
+  if (aead === 0xffff) return new Context(crypto, layout, prk, null, EMPTY)
   const { alg, keyBytes } = AEADS[aead]
   return andThen(crypto.hmac(prk, layout.key), (key) =>
     andThen(crypto.aeadKey(alg, key.subarray(0, keyBytes)), (cipher) =>
-      andThen(crypto.hmac(prk, layout.baseNonce), (nonce) =>
-        makeContext(crypto, layout, prk, { cipher, baseNonce: nonce.slice(0, NONCE_BYTES) }),
+      andThen(
+        crypto.hmac(prk, layout.baseNonce),
+        (nonce) => new Context(crypto, layout, prk, cipher, nonce.slice(0, NONCE_BYTES)),
       ),
     ),
   )
 }
 
-interface Keys {
-  readonly cipher: AeadKey
-  readonly baseNonce: Uint8Array
-}
+class Context extends CountingCipher implements HpkeContext {
+  private readonly layout: Layout
+  private readonly prk: HmacKey
+  private exporter: Now<HmacKey> | undefined
 
-function makeContext(crypto: CryptoPort, layout: Layout, prk: HmacKey, keys: Keys | null): HpkeContext & ChunkCipher {
-  let sequence = 0
-  let exporter: Now<HmacKey> | undefined
-
-  function next(): Keys {
-    if (keys === null)
-      throw new PosternError('crypto.unsupported', { publicMessage: 'An export-only suite neither seals nor opens.' })
-    if (sequence >= MAX_MESSAGES) throw new PosternError('hpke.exhausted')
-    return keys
+  constructor(crypto: CryptoPort, layout: Layout, prk: HmacKey, key: AeadKey | null, baseNonce: Uint8Array) {
+    super(crypto, key, baseNonce, MAX_MESSAGES)
+    this.layout = layout
+    this.prk = prk
   }
 
-  const apart: NonceCounter = {
-    toSeal: () => nonceAt(next().baseNonce, sequence++),
-    toOpen: () => nonceAt(next().baseNonce, sequence),
-    opened: () => void sequence++,
+  export(context: Uint8Array, length: number): Now<Uint8Array> {
+    const { crypto, layout } = this
+    // Computed when first asked for: a call without reply key or binding does not pay for it.
+    this.exporter ??= andThen(crypto.hmac(this.prk, layout.exporter), (secret) => crypto.hmacKey('SHA-256', secret))
+    const info = concat(layout.export, context)
+    info[0] = length >>> 8
+    info[1] = length
+    return andThen(this.exporter, (key) => expand(crypto, key, info, length))
   }
-
-  return {
-    sealApart: keys === null ? undefined : sealingApart(crypto, keys.cipher, apart),
-    openApart: keys === null ? undefined : openingApart(crypto, keys.cipher, apart),
-    seal(aad, plaintext) {
-      const { cipher, baseNonce } = next()
-      // Taken before anything can wait: two seals at once never share a nonce.
-      return crypto.seal(cipher, nonceAt(baseNonce, sequence++), aad, plaintext)
-    },
-    open(aad, ciphertext) {
-      const { cipher, baseNonce } = next()
-      const at = sequence
-      return andThen(crypto.open(cipher, nonceAt(baseNonce, at), aad, ciphertext), (plaintext) => {
-        if (plaintext === null) throw new PosternError('hpke.open_failed')
-        sequence = at + 1
-        return plaintext
-      })
-    },
-    export(context, length) {
-      // Computed when first asked for: a call without reply key or binding does not pay for it.
-      exporter ??= andThen(crypto.hmac(prk, layout.exporter), (secret) => crypto.hmacKey('SHA-256', secret))
-      const info = concat(layout.export, context)
-      info[0] = length >>> 8
-      info[1] = length
-      return andThen(exporter, (key) => expand(crypto, key, info, length))
-    },
-  }
-}
-
-/** base_nonce XOR seq. @see RFC 9180 §5.2 */
-export function nonceAt(base: Uint8Array, sequence: number): Uint8Array {
-  const nonce = base.slice()
-  for (let i = 0; i < 4; i++) nonce[11 - i]! ^= (sequence >>> (8 * i)) & 255
-  return nonce
 }

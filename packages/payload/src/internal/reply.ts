@@ -1,12 +1,12 @@
 /** The key of a reply, from what its request exported. @see RFC 9458 §4.4, draft-ietf-ohai-chunked-ohttp-08 §5.2 */
 import { concat, utf8 } from '@postern/core/bytes'
-import type { AeadKey, CryptoPort, Now } from '@postern/core/cryptoPort'
+import type { CryptoPort, Now } from '@postern/core/cryptoPort'
 import { PosternError } from '@postern/core/errors'
 import type { AeadId, HpkeContext, HpkePorts } from '../hpke.js'
-import { type NonceCounter, openingApart, sealingApart } from './apart.js'
 import { openStream } from './chunkStreams.js'
 import type { ChunkCipher, Refusal } from './chunks.js'
-import { aeadOf, NONCE_BYTES, nonceAt } from './context.js'
+import { CountingCipher } from './cipher.js'
+import { aeadOf, NONCE_BYTES } from './context.js'
 import { EMPTY, firstBytes, mac, oneBlock } from './labels.js'
 import { andThen } from './now.js'
 import { sourceOf } from './source.js'
@@ -38,7 +38,7 @@ export function replyCipher(
       andThen(crypto.hmacKey('SHA-256', extracted), (prk) =>
         andThen(firstBytes(crypto, prk, KEY_BLOCK, keyBytes), (key) =>
           andThen(firstBytes(crypto, prk, NONCE_BLOCK, NONCE_BYTES), (iv) =>
-            andThen(crypto.aeadKey(alg, key), (cipher) => countingCipher(crypto, cipher, iv)),
+            andThen(crypto.aeadKey(alg, key), (cipher) => new CountingCipher(crypto, cipher, iv)),
           ),
         ),
       ),
@@ -75,28 +75,6 @@ export function openReplyStream(
     maxChunkBytes,
     replyRefusal,
   )
-}
-
-/** Nonce `iv XOR i` for the i-th; two ways of one key must not share a cipher. */
-export function countingCipher(crypto: CryptoPort, key: AeadKey, iv: Uint8Array): ChunkCipher {
-  let sealed = 0
-  let opened = 0
-  const apart: NonceCounter = {
-    toSeal: () => nonceAt(iv, sealed++),
-    toOpen: () => nonceAt(iv, opened),
-    opened: () => void opened++,
-  }
-  return {
-    sealApart: sealingApart(crypto, key, apart),
-    openApart: openingApart(crypto, key, apart),
-    seal: (aad, plaintext) => crypto.seal(key, nonceAt(iv, sealed++), aad, plaintext),
-    open: (aad, ciphertext) =>
-      andThen(crypto.open(key, nonceAt(iv, opened), aad, ciphertext), (plaintext) => {
-        if (plaintext === null) throw new PosternError('hpke.open_failed')
-        opened++
-        return plaintext
-      }),
-  }
 }
 
 export function truncated(reason: string, cause?: unknown): PosternError<'payload.truncated'> {

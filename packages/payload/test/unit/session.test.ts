@@ -275,6 +275,14 @@ describe('an opening', () => {
     expect(w.seen[0]!.call.level).toBe('session')
   })
 
+  it('bound to a caller that proved nothing here opens nothing: the two ends would not agree on who it is', async () => {
+    const w = await world()
+    const bind = async () => ({ jkt: 'known by other means', ath: null, expiresAt: w.now + 600_000 })
+    const call = w.client(w.server({ sessions: local(w), bind }), { early: 'never' })
+    for (let i = 0; i < 2; i++) expect((await call(`${ORIGIN}/a`, { method: 'POST' })).status).toBe(200)
+    expect(w.seen.map(({ call }) => call.level)).toEqual(['single', 'single'])
+  })
+
   it('in the hybrid KEM, for key and share', async () => {
     const w = await world()
     const kept: Kept = []

@@ -9,9 +9,9 @@ import { hkdfExpand, hkdfExtract } from '@postern/core/hkdf'
 import type { Random } from '@postern/core/runtime'
 import { tuple } from '@postern/core/tuple'
 import { openChunks, sealChunks } from '../chunks.js'
+import { CountingCipher } from '../cipher.js'
 import { NONCE_BYTES } from '../context.js'
 import { paddedLength } from '../padme.js'
-import { countingCipher } from '../reply.js'
 
 /** What a version is of. The manifest's name is empty. */
 export interface RecordPlace {
@@ -61,7 +61,7 @@ export async function sealRecord(
   const head = concat(Uint8Array.of(small ? SMALL : LARGE), fromHex(dek.id)!, u64(place.gen), salt, commit)
   const cipher = await crypto.aeadKey('A256GCM', key)
   if (small) return concat(head, await crypto.seal(cipher, ZERO_NONCE, head, plaintext))
-  return sealChunks(countingCipher(crypto, cipher, ZERO_NONCE), head, plaintext, CHUNK_BYTES)
+  return sealChunks(new CountingCipher(crypto, cipher, ZERO_NONCE), head, plaintext, CHUNK_BYTES)
 }
 
 /** What a stored version says of itself, unauthenticated; `null` for bytes that are none. */
@@ -88,7 +88,7 @@ export async function openRecord(crypto: CryptoPort, dek: DataKey, place: Record
   const plaintext =
     head[0] === SMALL
       ? await crypto.open(cipher, ZERO_NONCE, head, body)
-      : await openChunks(countingCipher(crypto, cipher, ZERO_NONCE), body, CHUNK_BYTES, (_, reason) => tampered(reason))
+      : await openChunks(new CountingCipher(crypto, cipher, ZERO_NONCE), body, CHUNK_BYTES, (_, reason) => tampered(reason))
   if (plaintext === null) throw tampered('tag')
   return unpadded(plaintext)
 }
