@@ -1,6 +1,6 @@
 /// <reference types="node" />
 /** Messages and sealed messages as streams: any split of the bytes reads alike, and nothing ends that was not ended. */
-import { concat, equal } from '@postern/core/bytes'
+import { concat, equal, hex } from '@postern/core/bytes'
 import { PosternError } from '@postern/core/errors'
 import * as fc from 'fast-check'
 import { beforeAll, describe, expect, it } from 'vitest'
@@ -14,6 +14,7 @@ import {
   encodeRequestStream,
   encodeResponseStream,
 } from '../../src/bhttp.js'
+import { CountingCipher } from '../../src/internal/cipher.js'
 import { paddedLength } from '../../src/internal/padme.js'
 import { createKemRing, type KemRing, openKemRing } from '../../src/keys.js'
 import {
@@ -40,6 +41,7 @@ const lines = fc.array(fc.tuple(fc.constantFrom('a', 'x-long-name', 'set-cookie'
 })
 const message = fc.record({ fields: lines, content, trailers: lines })
 const pad = fc.constantFrom(false as const, { floor: 256 })
+const NONE = new Uint8Array(0)
 const everyByte = (bytes: Uint8Array): Uint8Array[] => Array.from(bytes, (byte) => Uint8Array.of(byte))
 
 type Whole = Pick<BhttpRequest, 'fields' | 'content' | 'trailers'>
@@ -376,6 +378,17 @@ describe('chunked Oblivious HTTP', () => {
     expect([told.code, sent]).toEqual(['payload.refused', 8])
   })
 
+  it('C06 a reply has no more than 2^24 chunks, so that no nonce comes again', async () => {
+    const key = await crypto.aeadKey('A128GCM', random(16))
+    const nonces: string[] = []
+    const cipher = new CountingCipher({ ...crypto, seal: (_, nonce) => noted(nonces, nonce) }, key, random(12))
+    for (let i = 0; i < 1000; i++) cipher.seal(NONE, NONE)
+    expect(new Set(nonces).size).toBe(1000)
+    const silent = new CountingCipher({ ...crypto, seal: (_, nonce) => nonce }, key, random(12))
+    for (let i = 0; i < 2 ** 24; i++) silent.seal(NONE, NONE)
+    expect(() => silent.seal(NONE, NONE)).toThrow('hpke.exhausted')
+  }, 60_000)
+
   it('an upload that fails midway is never ended, and its reader sees an error', async () => {
     let pulls = 0
     const failing = new ReadableStream<Uint8Array>(
@@ -425,6 +438,11 @@ describe('chunked Oblivious HTTP', () => {
     }
   })
 })
+
+function noted(nonces: string[], nonce: Uint8Array): Uint8Array {
+  nonces.push(hex(nonce))
+  return nonce
+}
 
 async function settled(call: () => unknown): Promise<unknown> {
   try {
