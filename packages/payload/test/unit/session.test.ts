@@ -210,6 +210,16 @@ describe.each(keepers)('a sealed fetch over %s sessions', (_, keeper) => {
   })
 })
 
+describe('a keeper', () => {
+  it.each([-1, 65_536, 1.5])('refuses the node number %s', async (node) => {
+    const w = await world()
+    const ports = { clock: () => w.now, random, crypto: w.crypto }
+    expect(await codeOf(() => localSessions({ ...ports, node }))).toBe('payload.config')
+    const ring = (await openKeyRing(await createKeyRingDocument(ports), w.crypto)).short
+    expect(await codeOf(() => sharedSessions({ ...ports, ring, store: w.store, tenant: 'bank', node }))).toBe('payload.config')
+  })
+})
+
 describe('an opening', () => {
   it('of a phone whose clock is an hour off goes through: the date is corrected from inside, and the session keeps it', async () => {
     for (const [early, keeper] of [
