@@ -129,10 +129,7 @@ export function sharedSessions(o: SharedSessionsOptions): SessionKeeper {
 
   async function close(id: Uint8Array): Promise<void> {
     cache.delete(hex(id))
-    await commit(partOf(id), [
-      { op: 'del', key: RECORD },
-      { op: 'put', key: 'closed', value: NOTHING, expiresAt: clock() + 1 },
-    ])
+    await remove(partOf(id), RECORD)
   }
 
   async function indexOf(id: Uint8Array, jkt: string | null): Promise<{ part: Part; key: string }> {

@@ -1,6 +1,7 @@
 import { encodeBase64url } from '@postern/core/base64url'
 import { concat, equal, hex, utf8 } from '@postern/core/bytes'
 import { createKeyRingDocument, openKeyRing } from '@postern/core/keyRing'
+import { OutcomeUnknown } from '@postern/store'
 import { describe, expect, it } from 'vitest'
 import type { SealedFetchOptions } from '../../src/client.js'
 import { localReplayGuard, noReplayGuard } from '../../src/replay.js'
@@ -217,6 +218,69 @@ describe('a keeper', () => {
     expect(await codeOf(() => localSessions({ ...ports, node }))).toBe('payload.config')
     const ring = (await openKeyRing(await createKeyRingDocument(ports), w.crypto)).short
     expect(await codeOf(() => sharedSessions({ ...ports, ring, store: w.store, tenant: 'bank', node }))).toBe('payload.config')
+  })
+})
+
+describe('a shared keeper', () => {
+  it.each([true, false])(
+    'whose store loses an answer, applied: %s, asks again: kept, and the first of its copies',
+    async (applied) => {
+      const w = await world()
+      let lose = false
+      const store: World['store'] = {
+        ...w.store,
+        async commit(part, ops, o) {
+          const mine = lose
+          lose = false
+          const answer = mine && !applied ? null : await w.store.commit(part, ops, o)
+          if (mine) throw new OutcomeUnknown(o.rev)
+          return answer!
+        },
+      }
+      const sessions = await shared(w, store)
+      const id = sessions.newId()
+      lose = true
+      await sessions.keep({ id, secret: random(32), aead: 2, max: 9, chunkBytes: 1000, expiresAt: w.now + 60_000, binding: null })
+      const session = (await sessions.find(id))!
+      lose = true
+      expect(await sessions.claim(session, 0, w.now + 60_000)).toBe('first')
+      expect(await sessions.claim(session, 0, w.now + 60_000)).toBe('replayed')
+      lose = true
+      await sessions.forget({ sid: id })
+      expect([await sessions.find(id), await sessions.claim(session, 1, w.now + 60_000)]).toEqual([null, 'closed'])
+    },
+  )
+
+  it('that another node retired goes on until then, and no longer', async () => {
+    const w = await world()
+    const clock = () => w.now
+    const ring = (await openKeyRing(await createKeyRingDocument({ clock, random, crypto: w.crypto }), w.crypto)).short
+    const node = () => sharedSessions({ store: w.store, tenant: 'bank', ring, clock, random, crypto: w.crypto })
+    const [a, b] = [node(), node()]
+    const id = a.newId()
+    await a.keep({ id, secret: random(32), aead: 2, max: 9, chunkBytes: 1000, expiresAt: w.now + 600_000, binding: null })
+    const session = (await a.find(id))!
+    await b.retire((await b.find(id))!, w.now + 30_000)
+    expect(await a.claim(session, 0, w.now + 60_000)).toBe('first')
+    expect(await a.claim(session, 0, w.now + 60_000)).toBe('replayed')
+    await b.retire((await b.find(id))!, w.now + 900_000)
+    w.now += 30_000
+    expect([await a.claim(session, 1, w.now + 60_000), await a.find(id)]).toEqual(['closed', null])
+  })
+})
+
+describe('a local session', () => {
+  it('asks for no date: its window lives and dies with its secret', async () => {
+    const w = await world()
+    const kept: Kept = []
+    const server = w.server({ sessions: local(w) })
+    let drift = 0
+    const fetch = recording(kept)((input, init) => server.fetch(new Request(input, init), (inner, how) => w.next(inner, how)))
+    const call = w.client(server, { early: 'never', runtime: { clock: () => w.now + drift, random, crypto: w.crypto, fetch } })
+    await call(`${ORIGIN}/a`, { method: 'POST' })
+    drift = 600_000
+    expect((await call(`${ORIGIN}/b`, { method: 'POST' })).status).toBe(200)
+    expect(types(kept)).toEqual(['ohttp-req', 'session-req', 'session-req'])
   })
 })
 
