@@ -1,5 +1,6 @@
 import { encodeBase64url } from '@postern/core/base64url'
 import { concat, equal, hex, utf8 } from '@postern/core/bytes'
+import { PosternError } from '@postern/core/errors'
 import { createKeyRingDocument, openKeyRing } from '@postern/core/keyRing'
 import { OutcomeUnknown } from '@postern/store'
 import { describe, expect, it } from 'vitest'
@@ -250,6 +251,13 @@ describe('a shared keeper', () => {
       expect([await sessions.find(id), await sessions.claim(session, 1, w.now + 60_000)]).toEqual([null, 'closed'])
     },
   )
+
+  it('whose store is gone says so: nothing was forgotten', async () => {
+    const w = await world()
+    const store = { ...w.store, commit: () => Promise.reject(new PosternError('store.unavailable')) }
+    const sessions = await shared(w, store)
+    expect(await codeOf(() => sessions.forget({ sid: random(16) }))).toBe('store.unavailable')
+  })
 
   it('that another node retired goes on until then, and no longer', async () => {
     const w = await world()
