@@ -40,7 +40,7 @@ const clientHalves = [
   /^@postern\/authenticators\/transaction\/(client|encoding|evidence|qr)$/,
   /^@postern\/attestation\/(binding|evidence)$/,
   /^@postern\/payload\/(client|keys|ohttp|bhttp|hpke)$/,
-  /^@postern\/policy\/pin\/policy$/,
+  /^@postern\/policy\/pin\/(policy|blocklist)$/,
 ]
 
 /** @returns {string[]} one line a breach */
