@@ -3,6 +3,7 @@ import { createCrypto } from '@postern/core/crypto'
 import { isPosternError } from '@postern/core/errors'
 import { analyse } from '@postern/policy/analyse'
 import { type Compiled, compile } from '@postern/policy/compile'
+import { diff } from '@postern/policy/diff'
 import { migrateDocument, type PolicyDocument, parseDocument, type Rule } from '@postern/policy/document'
 import { decide } from '@postern/policy/evaluate'
 import { encode } from '@postern/policy/facts'
@@ -183,6 +184,28 @@ describe('facts', () => {
       expect(seen(() => 1, { ...facts, ...more })).toEqual(['deny', ...unknown])
     expect(seen(() => undefined, facts)).toEqual(['deny', { fact: 'twice', why: 'absent' }])
     expect(seen(() => null, facts)).toEqual(['deny', { fact: 'twice', why: 'absent' }])
+  })
+  it('that are computed are taken as independent by analysis and difference, which say so', () => {
+    const schema = derived(({ n }) => (n as number) * 2)
+    const base = { acr: { levels: {} }, fallback: [] }
+    const rules = [
+      deny('a', { twice: { gt: 4 } }),
+      deny('b', { twice: { gt: 8 } }),
+      deny('c', { n: 1 }),
+      deny('d', { n: [1, 2] }),
+      allow('use'),
+    ]
+    const { findings } = analyse(compile(schema, doc(rules, base)), { steps: 1000 })
+    expect(findings.filter(({ kind }) => kind === 'redundant')).toMatchObject([
+      { rules: ['b', 'a'], derived: true },
+      { rules: ['c', 'd'], derived: false },
+    ])
+    const [before, after] = [rules.slice(0, 1), rules.slice(1, 2)].map((some) =>
+      compile(schema, doc([...some, allow('use')], base)),
+    )
+    expect(diff(before!, after!, { steps: 1000 }).changes).toMatchObject([
+      { from: 'deny', to: 'allow', witness: { twice: 5 }, rules: { before: ['a'], after: ['use'] } },
+    ])
   })
   it('that are computed cannot be sent', () => {
     expect(refusal(() => seen(() => 1, { ...facts, twice: 1 }))).toEqual(['policy.fact_unknown', 'twice'])

@@ -21,6 +21,19 @@ function rest(room: Room, areas: readonly Area[], outside: readonly Area[], used
   return undecided ? 'undecided' : null
 }
 
+/** Of the areas that a refutation went by, those that it takes. */
+function needed(room: Room, areas: readonly Area[], used: ReadonlySet<Area>): ReadonlySet<Area> {
+  const out = new Set(used)
+  if (out.size > maxShrunk) return out
+  for (const area of used) {
+    out.delete(area)
+    if (rest(room, areas, [...out]) !== null) out.add(area)
+  }
+  return out
+}
+
+const maxShrunk = 16
+
 export function unsatisfiable(room: Room): readonly Found[] {
   const { space, all } = room
   return all.flatMap(({ rule, at, boxes }): Found[] => {
@@ -75,7 +88,7 @@ export function overridden(room: Room): readonly Found[] {
       ]
     const match = rest(room, areas, [])
     if (!(match instanceof Uint32Array)) return []
-    const by = rulesAt(room, used, 'deny')
+    const by = rulesAt(room, needed(room, areas, used), 'deny')
     return [
       {
         ...common,
@@ -112,7 +125,7 @@ export function redundant(room: Room): readonly Found[] {
       ]
     const match = rest(room, areas, [])
     if (!(match instanceof Uint32Array)) return []
-    const by = rulesAt(room, used, rule.effect).filter((id) => id !== rule.id)
+    const by = rulesAt(room, needed(room, areas, used), rule.effect).filter((id) => id !== rule.id)
     return [
       {
         ...common,
