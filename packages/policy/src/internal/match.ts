@@ -34,7 +34,7 @@ export function match(t: Tables, f: Slots, into: Scratch): boolean {
   }
   and(t, mustAt, attributes.length, into.must)
   if (forked) and(t, mayAt, attributes.length, into.may)
-  else into.may.set(into.must)
+  else for (let w = 0; w < words; w++) into.may[w] = into.must[w]!
   return forked
 }
 

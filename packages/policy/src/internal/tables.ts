@@ -224,7 +224,17 @@ function partitionOf(schema: Schema, t: Tables, o: TableOptions): Tables['partit
       shared,
     )
   })
-  return { attribute, parts }
+  // Decisions are made one at a time: parts of one width write into the same place.
+  const scratches = new Map<number, Scratch>()
+  const widest = parts.reduce((most, part) => (part.attributes.length > most.attributes.length ? part : most))
+  return {
+    attribute,
+    parts: parts.map((part) => {
+      const scratch = scratches.get(part.words) ?? newScratch({ words: part.words, attributes: widest.attributes })
+      scratches.set(part.words, scratch)
+      return { ...part, scratch }
+    }),
+  }
 }
 
 /** A box that no longer speaks of some attributes, because they are known to fit. */
