@@ -2,7 +2,7 @@ import { encodeBase64url } from '@postern/core/base64url'
 import { concat, equal, hex, utf8 } from '@postern/core/bytes'
 import { PosternError } from '@postern/core/errors'
 import { createKeyRingDocument, openKeyRing } from '@postern/core/keyRing'
-import { OutcomeUnknown } from '@postern/store'
+import { newRev, OutcomeUnknown } from '@postern/store'
 import { describe, expect, it } from 'vitest'
 import type { SealedFetchOptions } from '../../src/client.js'
 import { localReplayGuard, noReplayGuard } from '../../src/replay.js'
@@ -251,6 +251,17 @@ describe('a shared keeper', () => {
       expect([await sessions.find(id), await sessions.claim(session, 1, w.now + 60_000)]).toEqual([null, 'closed'])
     },
   )
+
+  it('whose record is under a key that is gone is closed, also where it was in use', async () => {
+    const w = await world()
+    const sessions = await shared(w)
+    const id = sessions.newId()
+    await sessions.keep({ id, secret: random(32), aead: 2, max: 9, chunkBytes: 1000, expiresAt: w.now + 60_000, binding: null })
+    const session = (await sessions.find(id))!
+    const part = { tenant: 'bank', id: `pay:${encodeBase64url(id)}` }
+    await w.store.commit(part, [{ op: 'put', key: 's', value: random(99) }], { now: w.now, rev: newRev(random) })
+    expect(await sessions.claim(session, 0, w.now + 60_000)).toBe('closed')
+  })
 
   it('whose store is gone says so: nothing was forgotten', async () => {
     const w = await world()
