@@ -289,6 +289,16 @@ describe('a shared keeper', () => {
 })
 
 describe('a local session', () => {
+  it('that ended between the opening of a call and its claim is closed', async () => {
+    const w = await world()
+    const sessions = local(w)
+    const id = sessions.newId()
+    await sessions.keep({ id, secret: random(32), aead: 2, max: 9, chunkBytes: 1000, expiresAt: w.now + 60_000, binding: null })
+    const session = (await sessions.find(id))!
+    await sessions.forget({ sid: id })
+    expect(await sessions.claim(session, 0, 0)).toBe('closed')
+  })
+
   it('asks for no date: its window lives and dies with its secret', async () => {
     const w = await world()
     const kept: Kept = []
