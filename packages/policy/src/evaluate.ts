@@ -46,6 +46,7 @@ export function decide<S extends SchemaSpec>(p: Compiled<S>, f: Facts<S> | FactI
   const forked = match(t, facts, t.scratch)
   const place = placeOf(t, facts, forked)
   if (place?.value !== undefined) return place.value as Decision
+  if (!forked) t.scratch.may.set(t.scratch.must)
   const real = combine(p, t, facts, t.enforced)
   return remember<Decision>(place, {
     outcome: real.outcome,

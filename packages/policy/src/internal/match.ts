@@ -9,7 +9,7 @@ export function tablesFor(t: Tables, f: Slots): Tables {
   return partition.parts[classOf(partition.attribute, f)]!
 }
 
-/** Fills `into` and says whether anything was missing, that is, whether `may` and `must` can differ. */
+/** Fills `into` and says whether anything was missing, that is, whether `may` differs from `must` and was filled too. */
 export function match(t: Tables, f: Slots, into: Scratch): boolean {
   const { attributes, base, words } = t
   const { state } = f
@@ -34,7 +34,6 @@ export function match(t: Tables, f: Slots, into: Scratch): boolean {
   }
   and(t, mustAt, attributes.length, into.must)
   if (forked) and(t, mayAt, attributes.length, into.may)
-  else for (let w = 0; w < words; w++) into.may[w] = into.must[w]!
   return forked
 }
 

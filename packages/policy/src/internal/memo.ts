@@ -39,7 +39,7 @@ export function placeOf(t: Tables, f: Slots, forked: boolean): Node | null {
     node = step(t.memo, node, -1 - lacking)
     for (let w = 0; w < may.length; w++) if (may[w] !== 0) node = step(t.memo, node, w * 2 ** 32 + may[w]!)
   }
-  if (firstOf(may, t.require, null) < 0) return node
+  if (firstOf(forked ? may : must, t.require, null) < 0) return node
   // With rules about the session itself the bits do not tell whether a step-up could help.
   const session = t.maskable < t.attributes.length ? -1 : signatureOf(t.session, f)
   return session < 0 ? null : step(t.memo, node, -(2 ** 31) - session)
