@@ -1,4 +1,5 @@
 /// <reference types="node" />
+import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { killNine } from '@postern/testkit/crash'
 import {
@@ -82,6 +83,13 @@ describe.skipIf(!present.redis && !required)('Redis', () => {
     const [line = ''] = await killNine({ script: child.script, afterLines: 1 })
     const [pid, folder] = [Number(line.split(' ')[0]), line.split(' ')[1]!]
     await expect.poll(() => running(pid) || existsSync(folder), { timeout: 10_000 }).toBe(false)
+  })
+
+  it('whoever waits for the end of a server is not over before it', async () => {
+    const child = await bundle(new URL('../children/stops.ts', import.meta.url))
+    onTestFinished(child.remove)
+    const { status, stdout } = spawnSync(process.execPath, [child.script], { encoding: 'utf8', timeout: 20_000 })
+    expect([status, stdout]).toEqual([0, 'stopped\n'])
   })
 
   it('six nodes are a cluster of three primaries and three replicas', async () => {

@@ -94,6 +94,8 @@ export function daemon(name: string, endBy: 'QUIT' | 'KILL', owner?: Owner): Dae
     stop: () =>
       new Promise((resolve) => {
         if (guardian.exitCode !== null || guardian.signalCode !== null) return resolve()
+        // Whoever waits for the end is not over before it.
+        guardian.ref()
         guardian.on('exit', () => resolve())
         guardian.stdin.end()
       }),
