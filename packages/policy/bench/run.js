@@ -166,7 +166,7 @@ print({
   postern_us: round3(us('explain')),
   peer: engines.cel.name,
   peer_us: round3(us('cel')),
-  ratio: round3(us('explain') / us('cel')),
+  ratio: round3(us('cel') / us('explain')),
   limit_us: null,
   version: engines.cel.version,
   min_us: round3(Math.min(...(extra['explain'] ?? []))),
@@ -178,7 +178,7 @@ print({
   postern_us: round3(us('missing')),
   peer: 'plain decide',
   peer_us: round3(us('decide')),
-  ratio: round3(us('missing') / us('decide')),
+  ratio: round3(us('decide') / us('missing')),
   limit_us: null,
 })
 gate('two missing facts and an obligation: of a plain decision', us('missing') / us('decide'), '<=', 2.5)
@@ -213,7 +213,7 @@ for (const [key, limit] of /** @type {const} */ ([
     postern_us: round3(median(all) * 1000),
     peer: `${engines.cedar.name}, loading`,
     peer_us: round3(load * 1000),
-    ratio: round3(median(all) / load),
+    ratio: round3(load / median(all)),
     limit_us: null,
     version: engines.cedar.version,
     min_us: round3(Math.min(...all) * 1000),
@@ -241,7 +241,7 @@ const [size, caslSize] = await Promise.all([
   ),
   sizeOf(`export * from '@casl/ability'`),
 ])
-print({ case: 'size', postern_bytes: size, peer: engines.casl.name, peer_bytes: caslSize, ratio: round3(size / caslSize) })
+print({ case: 'size', postern_bytes: size, peer: engines.casl.name, peer_bytes: caslSize, ratio: round3(caslSize / size) })
 gate('evaluator, facts and obligations: of CASL, min+gz', size / caslSize, '<=', 1)
 
 console.log(
