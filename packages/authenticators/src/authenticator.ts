@@ -4,14 +4,14 @@
  * An authenticator reads and writes no store. It answers with the ops of one commit and with what follows from it: the caller commits, merges
  * its own ops and the event into the same commit, and asks for the reply only with the records of an applied one.
  */
-import { isPosternError, PosternError } from '@postern/core/errors'
+import { PosternError } from '@postern/core/errors'
 import type { EventType, PosternEvent } from '@postern/core/events'
 import { ulid } from '@postern/core/ids'
 import type { JsonValue } from '@postern/core/json'
 import type { Op, Part, Rec, Runtime } from '@postern/store'
 import { newRev } from '@postern/store'
 import { eventOp } from '@postern/store/outbox'
-import { settle } from '@postern/store/settle'
+import { commitSettled } from '@postern/store/settle'
 import type { Enrolment } from './enrolment.js'
 
 /** What a proof is for. It stands in every signed and sealed byte: a proof for one purpose is none for another. */
@@ -317,15 +317,8 @@ async function commit(c: Ceremony, plan: { ops: readonly Op[]; event: EventDraft
   const event = plan.event === null ? [] : [eventOp(completedEvent(c, plan.event, o))]
   const ops = [...plan.ops, ...(o.ops ?? []), ...event]
   if (ops.length === 0) return { ok: true as const, recs: [] }
-  const rev = newRev(random)
-  // A bare try cannot be settled: shipping may have deleted its event, and what stays unknown counts as spent.
-  const conditional = ops.some((op) => op.op === 'put' && op.rev !== undefined && !op.key.startsWith('e/'))
-  const now = clock()
-  const result = await store.commit(c.part, ops, { now, rev }).catch((error: unknown) => {
-    // A store that is down has applied nothing and says so.
-    if (conditional && isPosternError(error, 'store.outcome_unknown')) return settle(store, c.part, ops, { now, rev })
-    throw error
-  })
+  // A bare try cannot be settled; what stays unknown counts as spent.
+  const result = await commitSettled(store, c.part, ops, { now: clock(), rev: newRev(random) })
   return result.ok ? { ok: true as const, recs: result.recs.slice(0, mine) } : result
 }
 

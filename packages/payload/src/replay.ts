@@ -3,7 +3,7 @@ import { hex } from '@postern/core/bytes'
 import { isPosternError } from '@postern/core/errors'
 import type { Clock, Random } from '@postern/core/runtime'
 import { newRev, OutcomeUnknown, type Store } from '@postern/store'
-import { settle } from '@postern/store/settle'
+import { commitSettled } from '@postern/store/settle'
 
 /** What is asked of a guard: the name of one sealed request, and until when (ms) the name must be remembered. */
 export interface ReplayQuestion {
@@ -58,12 +58,8 @@ export function storeReplayGuard({ store, tenant, clock, random }: StoreReplayGu
     async claim({ name, expiresAt }) {
       const part = { tenant, id: `pr:${hex(name.subarray(0, 16))}` }
       const ops = [{ op: 'put', key: 'm', value: NOTHING, rev: null, expiresAt }] as const
-      const sending = { now: clock(), rev: newRev(random) }
       try {
-        const answer = await store.commit(part, ops, sending).catch((error: unknown) => {
-          if (error instanceof OutcomeUnknown) return settle(store, part, ops, sending)
-          throw error
-        })
+        const answer = await commitSettled(store, part, ops, { now: clock(), rev: newRev(random) })
         return answer.ok ? 'first' : 'replayed'
       } catch (error) {
         if (error instanceof OutcomeUnknown || isPosternError(error, 'store.unavailable', 'store.overloaded')) return 'unknown'

@@ -14,9 +14,9 @@ import { parseJson } from '@postern/core/json'
 import type { Ring, SealKey } from '@postern/core/keyRing'
 import { createSealer, type Sealer, type SealScope } from '@postern/core/sealed'
 import { tuple } from '@postern/core/tuple'
-import { newRev, OutcomeUnknown, type Runtime } from '@postern/store'
+import { newRev, type Runtime } from '@postern/store'
 import { eventOp } from '@postern/store/outbox'
-import { settle } from '@postern/store/settle'
+import { commitSettled } from '@postern/store/settle'
 import { readKemRing } from './internal/kemRingDocument.js'
 import {
   type CreateKemRingOptions,
@@ -168,11 +168,7 @@ async function write(store: RingStore, document: KemRingDocument, rev: string | 
   const event = { id: ulid(clock, random), at: clock(), tenant, type: 'keys.rotated', outcome: 'success' } as const
   const told = rotated === null ? [] : [eventOp({ ...event, detail: { ring: 'payload', ...rotated } })]
   const ops = [{ op: 'put', key: RING, value, rev } as const, ...told]
-  const sending = { now: clock(), rev: newRev(random) }
-  const answer = await runtime.store.commit(partOf(tenant), ops, sending).catch((error: unknown) => {
-    if (error instanceof OutcomeUnknown) return settle(runtime.store, partOf(tenant), ops, sending)
-    throw error
-  })
+  const answer = await commitSettled(runtime.store, partOf(tenant), ops, { now: clock(), rev: newRev(random) })
   if (!answer.ok) throw new PosternError('keys.conflict')
 }
 

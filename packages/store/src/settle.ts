@@ -25,8 +25,7 @@ export interface SettleOptions {
  */
 export async function settle(store: Store, part: Part, ops: readonly Op[], o: SettleOptions): Promise<Commit> {
   const { now, rev, attempts = 5, pause } = o
-  if (!ops.some((op) => op.op === 'put' && op.rev !== undefined && !op.key.startsWith('e/')))
-    throw new PosternError('store.unsettleable')
+  if (!isSettleable(ops)) throw new PosternError('store.unsettleable')
   let cause: unknown
   for (let n = 0; n < attempts; n++) {
     if (n > 0) await pause?.(n)
@@ -42,6 +41,24 @@ export async function settle(store: Store, part: Part, ops: readonly Op[], o: Se
     }
   }
   throw new OutcomeUnknown(rev, cause)
+}
+
+/**
+ * Commits, and settles an outcome that is unknown where that can be done; a store that is down has applied nothing and says so at once.
+ * @throws OutcomeUnknown when it stays unknown | PosternError as `store.commit`
+ */
+export async function commitSettled(store: Store, part: Part, ops: readonly Op[], o: SettleOptions): Promise<Commit> {
+  try {
+    return await store.commit(part, ops, { now: o.now, rev: o.rev })
+  } catch (error) {
+    if (isPosternError(error, 'store.outcome_unknown') && isSettleable(ops)) return settle(store, part, ops, o)
+    throw error
+  }
+}
+
+/** A put with a `rev` lets one of all sendings win; shipping may have deleted the one of an event. */
+function isSettleable(ops: readonly Op[]): boolean {
+  return ops.some((op) => op.op === 'put' && op.rev !== undefined && !op.key.startsWith('e/'))
 }
 
 /** The answer of the sending that won, when a record under our `rev` proves that one did. */

@@ -8,7 +8,7 @@ import type { PosternEvent } from '@postern/core/events'
 import { ulid } from '@postern/core/ids'
 import { type Commit, newRev, type Op, type Rec, type Runtime } from '@postern/store'
 import { eventOp } from '@postern/store/outbox'
-import { settle } from '@postern/store/settle'
+import { commitSettled } from '@postern/store/settle'
 import type { EventDraft, Refusal, RunOptions, RunResult } from '../authenticator.js'
 import { keyCache } from '../internal/deviceSignature.js'
 import { refusing } from '../internal/refusal.js'
@@ -195,9 +195,7 @@ async function commit(
     plan.event === null ? null : ({ ...o.about, ...plan.event, id: ulid(() => now, random), at: now, tenant } as PosternEvent)
   const ops = [...plan.ops, ...own, ...(event === null ? [] : [eventOp(event)])]
   if (ops.length === 0) return { ok: true, recs: [] }
-  const rev = newRev(random)
   // A bare try has no condition to settle by: of unknown outcome it counts as spent.
-  const conditional = [...plan.ops, ...own].some((op) => op.op === 'put' && op.rev !== undefined)
-  const done = await (conditional ? settle(store, part, ops, { now, rev }) : store.commit(part, ops, { now, rev }))
+  const done = await commitSettled(store, part, ops, { now, rev: newRev(random) })
   return done.ok ? { ok: true, recs: done.recs.slice(0, plan.ops.length) } : done
 }

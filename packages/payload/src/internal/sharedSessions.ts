@@ -9,7 +9,7 @@ import type { Ring, SealKey } from '@postern/core/keyRing'
 import type { Clock, Random } from '@postern/core/runtime'
 import { createSealer, type SealScope } from '@postern/core/sealed'
 import { newRev, type Op, OutcomeUnknown, type Part, type Rec, type Store } from '@postern/store'
-import { settle } from '@postern/store/settle'
+import { commitSettled } from '@postern/store/settle'
 import type { AeadId } from '../hpke.js'
 import { windowOf } from '../replay.js'
 import type { CounterVerdict, HeldSession, Session, SessionKeeper, SessionSelection } from '../session.js'
@@ -71,15 +71,8 @@ export function sharedSessions(o: SharedSessionsOptions): SessionKeeper {
   const partOf = (id: Uint8Array): Part => ({ tenant, id: `pay:${encodeBase64url(id)}` })
   const scopeOf = (id: Uint8Array): SealScope => ({ type: 'payload-session', tenant, issuer: '', purpose: hex(id) })
 
-  async function commit(part: Part, ops: readonly Op[], rev: string = newRev(random)) {
-    const sending = { now: clock(), rev }
-    try {
-      return await store.commit(part, ops, sending)
-    } catch (error) {
-      if (error instanceof OutcomeUnknown) return settle(store, part, ops, sending)
-      throw error
-    }
-  }
+  const commit = (part: Part, ops: readonly Op[], rev: string = newRev(random)) =>
+    commitSettled(store, part, ops, { now: clock(), rev })
 
   /** Done twice it is done once, so that an unknown outcome is simply sent again. */
   async function remove(part: Part, key: string, tries: number = MAX_TRIES): Promise<void> {

@@ -1,6 +1,7 @@
-import type { Op } from '@postern/store'
+import { PosternError } from '@postern/core/errors'
+import type { Op, Store } from '@postern/store'
 import { memoryStore } from '@postern/store/memory'
-import { settle } from '@postern/store/settle'
+import { commitSettled, settle } from '@postern/store/settle'
 import { type FaultPlan, faultyStore } from '@postern/testkit/faulty'
 import { describe, expect, it } from 'vitest'
 
@@ -111,5 +112,35 @@ describe('settle', () => {
     await expect(settle(store, part, redemption(), { now: -0, rev })).rejects.toMatchObject({ code: 'store.invalid' })
     await store.close()
     await expect(settle(store, part, redemption(), { now, rev })).rejects.toMatchObject({ code: 'store.outcome_unknown' })
+  })
+})
+
+describe('commitSettled', () => {
+  const failing = (code: 'store.unavailable' | 'store.outcome_unknown') => {
+    const kept = memoryStore()
+    let calls = 0
+    const store: Store = {
+      ...kept,
+      commit: async (...args) => {
+        if (calls++ === 0) throw new PosternError(code)
+        return kept.commit(...args)
+      },
+    }
+    return { store, calls: () => calls }
+  }
+
+  it('settles what is unknown, and sends nothing again for a store that is down', async () => {
+    const unknown = failing('store.outcome_unknown')
+    expect((await commitSettled(unknown.store, part, redemption(), { now, rev })).ok).toBe(true)
+    const down = failing('store.unavailable')
+    await expect(commitSettled(down.store, part, redemption(), { now, rev })).rejects.toMatchObject({ code: 'store.unavailable' })
+    expect([unknown.calls(), down.calls()]).toEqual([2, 1])
+  })
+
+  it('leaves unknown what no condition would settle', async () => {
+    const { store, calls } = failing('store.outcome_unknown')
+    const bare: Op[] = [{ op: 'add', key: 'tries', by: 1, max: 3 }]
+    await expect(commitSettled(store, part, bare, { now, rev })).rejects.toMatchObject({ code: 'store.outcome_unknown' })
+    expect(calls()).toBe(1)
   })
 })

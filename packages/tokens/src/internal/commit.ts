@@ -1,7 +1,7 @@
 /** One place commits: unknown outcomes are settled under the same `rev`, or end as 503. */
 import { isPosternError } from '@postern/core/errors'
 import { type Commit, newRev, type Op, type Part } from '@postern/store'
-import { settle } from '@postern/store/settle'
+import { commitSettled } from '@postern/store/settle'
 import type { IssuerContext } from '../issuer.js'
 
 export interface Committed {
@@ -17,12 +17,7 @@ export async function commit(part: Part, ops: readonly Op[], { runtime }: Pick<I
   const { store, random, clock } = runtime
   const rev = newRev(random)
   const now = instantOf(ops, clock())
-  try {
-    return { rev, answer: await store.commit(part, ops, { now, rev }) }
-  } catch (error) {
-    if (!isPosternError(error, 'store.outcome_unknown') || !settles(ops)) throw error
-    return { rev, answer: await settle(store, part, ops, { now, rev }) }
-  }
+  return { rev, answer: await commitSettled(store, part, ops, { now, rev }) }
 }
 
 /** Commits what may be done twice without harm (a tombstone, a count of failures): sent again until answered. */
@@ -50,8 +45,4 @@ function instantOf(ops: readonly Op[], now: number): number {
   let instant = now
   for (const op of ops) if ('expiresAt' in op && op.expiresAt <= instant) instant = op.expiresAt - 1
   return instant
-}
-
-function settles(ops: readonly Op[]): boolean {
-  return ops.some((op) => op.op === 'put' && op.rev !== undefined && !op.key.startsWith('e/'))
 }

@@ -4,7 +4,7 @@ import { PosternError } from '@postern/core/errors'
 import type { PosternEvent } from '@postern/core/events'
 import { type Commit, newRev, type Op, type Part, type Rec, type Runtime } from '@postern/store'
 import { eventOp } from '@postern/store/outbox'
-import { settle } from '@postern/store/settle'
+import { commitSettled, settle } from '@postern/store/settle'
 import type { HostContext } from '../../node.js'
 import type { Journal, EventDraft as PlatformDraft } from '../journal.js'
 
@@ -62,10 +62,7 @@ export function createRunner(o: { runtime: Runtime; journal: Journal }): Runner 
     if (own.length === 0 && events.length === 0) return { ok: true, recs: [], mine: 0 }
     const ended = around.ops.find((op) => late([op], clock()))
     if (ended !== undefined) throw around.lost?.(ended.key) ?? replayed()
-    const rev = newRev(random)
-    const settleable = ops.some((op) => op.op === 'put' && op.rev !== undefined && !op.key.startsWith('e/'))
-    const at = { now: clock(), rev }
-    const done = settleable ? await settle(store, c.part, ops, at) : await store.commit(c.part, ops, at)
+    const done = await commitSettled(store, c.part, ops, { now: clock(), rev: newRev(random) })
     if (done.ok) await o.journal.shipped(c.part, events, around.host)
     else if (done.at >= own.length) throw around.lost?.(ops[done.at]!.key) ?? replayed()
     return { ...done, mine: own.length }
