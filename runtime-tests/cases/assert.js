@@ -17,6 +17,11 @@ export async function refuses(run, code) {
   throw new Error(`nothing thrown instead of ${code}`)
 }
 
+/** `text` with another end, whatever it was: a constant in its place is at times the same. @param {string} text */
+export function changed(text) {
+  return text.slice(0, -2) + (text.endsWith('AA') ? 'BA' : 'AA')
+}
+
 /** A value, or the error as a failed case. @template T @param {{ ok: true, value: T } | { ok: false, error: Error }} result @returns {T} */
 export function got(result) {
   if (!result.ok) throw result.error

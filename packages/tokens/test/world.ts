@@ -297,6 +297,11 @@ export async function world(o: WorldOptions = {}): Promise<World> {
   return made
 }
 
+/** `text` with another end, whatever it was: a constant in its place is at times the same. */
+export function changed(text: string): string {
+  return text.slice(0, -2) + (text.endsWith('AA') ? 'BA' : 'AA')
+}
+
 export function basic(id: string, secret: string): string {
   return `Basic ${Buffer.from(`${encodeURIComponent(id)}:${encodeURIComponent(secret)}`).toString('base64')}`
 }

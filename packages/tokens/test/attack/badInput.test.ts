@@ -11,7 +11,7 @@ import { describe, expect, it } from 'vitest'
 import { clientKeyPair, crypto, goodClaims, portal as portalClient } from '../authorization.js'
 import { loggingOut, returnOf } from '../loggingOut.js'
 import { cibaWorld, deviceWorld, granted } from '../waiting.js'
-import { type Answer, basic, ISSUER, REDIRECT, SECRET, VERIFIER, type World, world } from '../world.js'
+import { type Answer, basic, changed, ISSUER, REDIRECT, SECRET, VERIFIER, type World, world } from '../world.js'
 
 const portal = { authorization: basic('portal', SECRET) }
 
@@ -83,7 +83,7 @@ describe('every way a code, a refresh token or a handle can be wrong', () => {
     const foreign = await w.code(two.id)
     const strange = await elsewhere.code((await elsewhere.device()).id)
     const fresh = await w.code(one.id)
-    const codes = { foreign, strange, late, spent, refresh_token, altered: `${fresh.slice(0, -2)}AA`, short: 'pc_', none: 'x' }
+    const codes = { foreign, strange, late, spent, refresh_token, altered: changed(fresh), short: 'pc_', none: 'x' }
     const wrong = await w.code(one.id)
     const answers = new Map([
       ...(await Promise.all(Object.entries(codes).map(async ([what, code]) => [what, seen(await w.redeem(one, code))] as const))),
@@ -94,7 +94,7 @@ describe('every way a code, a refresh token or a handle can be wrong', () => {
       code: fresh,
       foreign: (await w.redeem(two, foreign)).body.refresh_token,
       spent: refresh_token,
-      altered: `${refresh_token.slice(0, -2)}AA`,
+      altered: changed(refresh_token),
       none: 'x',
     }
     for (const [what, token] of Object.entries(tokens)) answers.set(`refresh: ${what}`, seen(await w.refresh(one, token)))
@@ -111,7 +111,7 @@ describe('every way a code, a refresh token or a handle can be wrong', () => {
     const kiosk = { client_id: 'kiosk', client_secret: SECRET }
     const answers = [
       await w.poll(device_code, { form: kiosk }),
-      await w.poll(`${device_code.slice(0, -2)}AA`),
+      await w.poll(changed(device_code)),
       await w.poll('x'),
       await w.poll(await w.code('tv', { redirectUri: null })),
     ]

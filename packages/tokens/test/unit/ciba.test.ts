@@ -13,7 +13,7 @@ import { revoke } from '@postern/tokens/revoke'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type Receiver, receiver } from '../receiver.js'
 import { type CibaWorld, cibaClients, cibaWorld, granted, NOTIFICATION, payment, payments, requestSigner } from '../waiting.js'
-import { SECRET } from '../world.js'
+import { changed, SECRET } from '../world.js'
 
 const code = (promise: Promise<unknown>): Promise<string> =>
   promise.then(
@@ -154,7 +154,7 @@ describe('a client that asks', () => {
       [{ ...hinted, client_id: 'signed' }, id_token],
       [{ ...hinted, client_id: 'pinged', client_notification_token: 'x' }, id_token],
       [hinted, access_token],
-      [hinted, `${id_token.slice(0, -2)}AA`],
+      [hinted, changed(id_token)],
       [hinted, 'a.b.c'],
     ] as const)
       expect((await w.post('/bc-authorize', { ...form, id_token_hint: hint })).body.error).toBe('invalid_request')
@@ -313,7 +313,7 @@ describe('a signed request', () => {
       `${head({ alg: 'none' })}.${payload}.`,
       `${head({ alg: 'ES256', jku: 'https://evil.example/' })}.${payload}.${signature}`,
       `${head({ alg: 'ES256', typ: 'at+jwt' })}.${payload}.${signature}`,
-      `${whole.slice(0, -4)}AAAA`,
+      changed(whole),
       'x',
     ])
       expect((await send(w, request)).body.error).toBe('invalid_request_object')

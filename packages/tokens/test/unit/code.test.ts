@@ -1,7 +1,7 @@
 import { places } from '@postern/tokens/places'
 import { revoke } from '@postern/tokens/revoke'
 import { describe, expect, it } from 'vitest'
-import { basic, CHALLENGE, REDIRECT, SECRET, VERIFIER, world } from '../world.js'
+import { basic, CHALLENGE, changed, REDIRECT, SECRET, VERIFIER, world } from '../world.js'
 
 const portal = { authorization: basic('portal', SECRET) }
 
@@ -79,7 +79,7 @@ describe('code redemption', () => {
       refresh_token,
       refresh_token.replace('pr_', 'pc_'),
       `${code}A`,
-      `${code.slice(0, -2)}AA`,
+      changed(code),
       code.slice(0, 40),
       'pc_',
       'x',

@@ -11,7 +11,7 @@ import { revoke } from '@postern/tokens/revoke'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { type DeviceWorld, deviceWorld, granted, payment, payments, VERIFICATION } from '../waiting.js'
-import { basic, SECRET } from '../world.js'
+import { basic, changed, SECRET } from '../world.js'
 
 const QUARTER_MS = 900_000
 const code = (promise: Promise<unknown>): Promise<string> =>
@@ -266,7 +266,7 @@ describe('a device that polls', () => {
     const elsewhere = await deviceWorld({ issuer: 'https://id.example.com/t2' })
     const foreign = (await elsewhere.begin()).body.device_code
     const authorizationCode = await w.code('tv')
-    const altered = device_code.slice(0, -2) + (device_code.endsWith('AA') ? 'BB' : 'AA')
+    const altered = changed(device_code)
     const swapped = `pd_${authorizationCode.slice(3)}`
     const answers = await Promise.all(
       [foreign, authorizationCode, altered, swapped, 'pd_', 'x', `pb_${device_code.slice(3)}`].map((text) => w.poll(text)),
