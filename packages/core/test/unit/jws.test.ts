@@ -201,7 +201,7 @@ describe('the gate', () => {
     expect(reason('.'.repeat(16_000))).toBe('parts')
     expect(reason('a'.repeat(10_000_000))).toBe('size')
     expect(reason(withHeader(`{"alg":"ES256","typ":"at+jwt","kid":${'['.repeat(1900)}`))).toBe('header')
-    expect(performance.now() - started).toBeLessThan(500)
+    expect(performance.now() - started).toBeLessThan(2000)
   })
 
   it.each([

@@ -100,7 +100,7 @@ describe('what is encrypted to the issuer', () => {
     }
     const start = performance.now()
     for (const text of [bomb, password, huge()]) await expect(own.decrypt(text, client)).rejects.toEqual(refused)
-    expect(performance.now() - start).toBeLessThan(100)
+    expect(performance.now() - start).toBeLessThan(2000)
   })
 
   it('T29 an ephemeral key off the curve, of another curve, of low order or private is refused', async () => {
