@@ -4,7 +4,7 @@ import { isPosternError } from '@postern/core/errors'
 import type { PosternEvent } from '@postern/core/events'
 import type { Random } from '@postern/core/runtime'
 import { newRev, type Op, type Store } from '@postern/store'
-import { settle } from '@postern/store/settle'
+import { commitSettled } from '@postern/store/settle'
 import type { FamilyId } from './families.js'
 import { type Cell, type Cells, mergeCells } from './internal/cells.js'
 import { MINUTE, minuteKey, minuteLifeMs, partOf } from './internal/place.js'
@@ -90,7 +90,7 @@ async function written(store: Store, acc: Minute, names: readonly string[], o: F
       const value = encodeRow({ seq: before.seq + 1, cells: mergeCells(before.cells, row.cells) })
       return { op: 'put', key: keys[i]!, value, rev: rec?.rev ?? null, expiresAt: row.at + minuteLifeMs }
     })
-    return (await settle(store, part, ops, { now: o.now, rev: newRev(o.random) })).ok
+    return (await commitSettled(store, part, ops, { now: o.now, rev: newRev(o.random) })).ok
   } catch (error) {
     return isPosternError(error, 'store.outcome_unknown')
   }

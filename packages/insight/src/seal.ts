@@ -3,7 +3,7 @@ import { equal } from '@postern/core/bytes'
 import type { PosternEvent } from '@postern/core/events'
 import type { Random } from '@postern/core/runtime'
 import { newRev, type Op, type Store } from '@postern/store'
-import { settle } from '@postern/store/settle'
+import { commitSettled } from '@postern/store/settle'
 import { familyIds } from './families.js'
 import { HOUR, hourKey, hourLifeMs, partOf } from './internal/place.js'
 import { decodeRow, encodeRow } from './internal/row.js'
@@ -59,5 +59,5 @@ export async function seal(
     })
   }
   if (ops.length === 0) return 'unchanged'
-  return (await settle(store, part, ops, { now: o.now, rev: newRev(o.random) })).ok ? 'sealed' : 'conflict'
+  return (await commitSettled(store, part, ops, { now: o.now, rev: newRev(o.random) })).ok ? 'sealed' : 'conflict'
 }

@@ -68,6 +68,28 @@ it('a store that is down loses nothing: what was not written comes back and is w
   expect(await totals(store)).toEqual([2, 2])
 })
 
+it('a store that goes down between read and commit loses nothing either, and is asked once; a write nobody knows of counts as written', async () => {
+  const store = memoryStore()
+  const random = counter()
+  let sent = 0
+  const failing = (code: 'store.unavailable' | 'store.outcome_unknown'): Store => ({
+    ...store,
+    commit() {
+      sent++
+      return Promise.reject(new PosternError(code))
+    },
+  })
+  const taken = acceptAll([login(1, start)])
+  expect((await flush(failing('store.unavailable'), taken, { node: 'a', now, random })).pending.size).toBe(taken.pending.size)
+  const batches = sent
+  expect((await flush(failing('store.unavailable'), taken, { node: 'a', now, random })).pending.size).toBe(taken.pending.size)
+  expect(sent).toBe(2 * batches)
+  expect((await flush(failing('store.outcome_unknown'), taken, { node: 'a', now, random })).pending.size).toBe(0)
+  await expect(
+    seal(failing('store.unavailable'), logOf([login(1, start)]), start / HOUR, { tenant: 'demo', now, random }),
+  ).rejects.toMatchObject({ code: 'store.unavailable' })
+})
+
 it('two writers under one node name cannot overwrite each other', async () => {
   const store = memoryStore()
   const random = counter()

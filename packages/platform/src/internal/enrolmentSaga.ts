@@ -7,7 +7,7 @@ import { decodeEnrolment, enrolmentKey, planConfirm } from '@postern/authenticat
 import { isPosternError, PosternError } from '@postern/core/errors'
 import { newRev, type Op, type Part, type Rec, type Runtime } from '@postern/store'
 import { eventOp } from '@postern/store/outbox'
-import { settle } from '@postern/store/settle'
+import { commitSettled } from '@postern/store/settle'
 import type { Places } from '@postern/tokens/places'
 import type { HostContext } from '../node.js'
 import type { EventDraft, Journal } from './journal.js'
@@ -51,7 +51,7 @@ export function createEnrolmentSaga(o: {
     for (let round = 0; round < MAX_ROUNDS; round++) {
       const now = clock()
       const current = await store.read(part, keys, { now })
-      const done = await settle(store, part, plan(...current.map((rec) => rec ?? null)), { now, rev: newRev(random) })
+      const done = await commitSettled(store, part, plan(...current.map((rec) => rec ?? null)), { now, rev: newRev(random) })
       if (done.ok) return
     }
     throw new PosternError('store.overloaded')
@@ -82,7 +82,7 @@ export function createEnrolmentSaga(o: {
       if (change.ok) op = change.op
     }
     if (op === null) return false
-    await settle(store, user, [op], { now, rev: newRev(random) })
+    await commitSettled(store, user, [op], { now, rev: newRev(random) })
     return true
   }
 

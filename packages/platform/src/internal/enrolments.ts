@@ -11,7 +11,7 @@ import { object, optional, text } from '@postern/core/fields'
 import type { JsonValue } from '@postern/core/json'
 import { newRev, type Op, type Runtime } from '@postern/store'
 import { eventOp } from '@postern/store/outbox'
-import { settle } from '@postern/store/settle'
+import { commitSettled } from '@postern/store/settle'
 import type { Places } from '@postern/tokens/places'
 import type { Verifier } from '@postern/tokens/resource'
 import type { HostContext } from '../node.js'
@@ -218,7 +218,7 @@ export function createEnrolments(o: EnrolmentOptions) {
         ...(rest === undefined ? [] : [{ op: 'check', key: enrolmentKey(rest.id, rest.value.type), rev: rest.rev } as const]),
         eventOp(event),
       ]
-      const done = await settle(store, part, ops, { now: clock(), rev: newRev(random) })
+      const done = await commitSettled(store, part, ops, { now: clock(), rev: newRev(random) })
       if (!done.ok) throw new PosternError('store.overloaded')
       await journal.shipped(part, [event], host)
       // It is gone whatever the host's own function makes of it: that one keeps nothing here.
@@ -246,7 +246,7 @@ export function createEnrolments(o: EnrolmentOptions) {
       for (const passkey of [true, false]) {
         const ops = changes.flatMap((change) => (change?.passkey === passkey ? [change.op] : []))
         if (ops.length === 0) continue
-        const done = await settle(store, passkey ? c.user : c.part, ops, { now: clock(), rev: newRev(random) })
+        const done = await commitSettled(store, passkey ? c.user : c.part, ops, { now: clock(), rev: newRev(random) })
         if (!done.ok) throw new PosternError('store.overloaded')
       }
       return new Response(null, { status: 204 })

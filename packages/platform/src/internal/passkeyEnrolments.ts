@@ -4,7 +4,7 @@ import { registerPasskey } from '@postern/authenticators/webauthn/register'
 import { PosternError } from '@postern/core/errors'
 import { newRev, type Op, type Part, type Runtime } from '@postern/store'
 import { eventOp } from '@postern/store/outbox'
-import { settle } from '@postern/store/settle'
+import { commitSettled } from '@postern/store/settle'
 import type { HostContext } from '../node.js'
 import type { EventDraft, Journal } from './journal.js'
 import { userKey } from './partition.js'
@@ -27,7 +27,7 @@ export interface PasskeyEnrolments {
 export function createPasskeyEnrolments({ runtime, journal }: { runtime: Runtime; journal: Journal }): PasskeyEnrolments {
   const { store, clock, random } = runtime
   const active = () => encodeRecord({ status: 'active', createdAt: clock() })
-  const commit = (part: Part, ops: readonly Op[]) => settle(store, part, ops, { now: clock(), rev: newRev(random) })
+  const commit = (part: Part, ops: readonly Op[]) => commitSettled(store, part, ops, { now: clock(), rev: newRev(random) })
 
   /** The user's record; where there is none, one that lapses with the claim unless the passkey becomes one. */
   async function userIn(part: Part, until: number): Promise<UserRecord & { readonly made: boolean }> {

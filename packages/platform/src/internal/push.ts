@@ -7,7 +7,7 @@ import { anyObject, object, text } from '@postern/core/fields'
 import type { JsonObject, JsonValue } from '@postern/core/json'
 import type { Sealer, SealScope } from '@postern/core/sealed'
 import { newRev, type Op, type Part, type Rec, type Runtime } from '@postern/store'
-import { settle } from '@postern/store/settle'
+import { commitSettled } from '@postern/store/settle'
 import type { Places } from '@postern/tokens/places'
 import type { HostContext } from '../node.js'
 import type { Caller } from './caller.js'
@@ -40,7 +40,7 @@ const body = object({ client_id: text({ min: 1, max: 64 }), endpoint: (value: Js
 export function createPush({ runtime, issuer, tenant, places, caller, sealer, ports }: PushOptions): Push {
   const { store, clock, random } = runtime
   const scopeOf = (device: string): SealScope => ({ type: 'push', tenant, issuer, purpose: device })
-  const commit = (part: Part, op: Op) => settle(store, part, [op], { now: clock(), rev: newRev(random) })
+  const commit = (part: Part, op: Op) => commitSettled(store, part, [op], { now: clock(), rev: newRev(random) })
 
   async function enrolled(part: Part): Promise<Rec | null> {
     const [rec] = await store.read(part, [KEY], { now: clock() })

@@ -4,7 +4,7 @@ import { PosternError } from '@postern/core/errors'
 import type { PosternEvent } from '@postern/core/events'
 import { type Commit, newRev, type Op, type Part, type Rec, type Runtime } from '@postern/store'
 import { eventOp } from '@postern/store/outbox'
-import { commitSettled, settle } from '@postern/store/settle'
+import { commitSettled } from '@postern/store/settle'
 import type { HostContext } from '../../node.js'
 import type { Journal, EventDraft as PlatformDraft } from '../journal.js'
 
@@ -121,7 +121,7 @@ export function createRunner(o: { runtime: Runtime; journal: Journal }): Runner 
     },
     async spend(part, ops, lost) {
       if (ops.length === 0) return
-      const done = await settle(store, part, ops, { now: clock(), rev: newRev(random) })
+      const done = await commitSettled(store, part, ops, { now: clock(), rev: newRev(random) })
       if (!done.ok) throw lost(ops[done.at]!.key) ?? replayed()
     },
   }
