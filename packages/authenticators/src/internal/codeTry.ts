@@ -103,7 +103,8 @@ function success(
     lost(at, current) {
       if (at < taken) return own.lost(at, current)
       if (at > taken) return refusal('authenticator.already_enrolled', 'enrolled')
-      if (current === null) return refusal('otp.refused', 'code used')
+      // A try after the code was taken has left an empty record.
+      if (current === null || current.value.length === 0) return refusal('otp.refused', 'code used')
       // Another try moved the revision: a wrong code at the same moment costs the right one nothing.
       return rev === accepted.rev
         ? success(c, ports, accepted, own, rest, says, current.rev)

@@ -76,6 +76,15 @@ describe('codes that the host delivers', () => {
     expect(await a.begin(id, { code }, { handle })).toMatchObject({ code: 'otp.refused' })
   })
 
+  it('I3 a code that was taken is not taken again, whatever is tried in between', async () => {
+    const { a, id, send } = await bank()
+    const { handle, code } = await send()
+    const asked = got(await a.begin(id, { code }, { handle }))
+    got(await a.finish(id, null, { handle: asked.handle }))
+    expect(await a.begin(id, { code: wrongOf(code) }, { handle })).toMatchObject({ code: 'otp.refused' })
+    expect(await a.finish(id, null, { handle: asked.handle })).toMatchObject({ code: 'otp.refused', reason: 'code used' })
+  })
+
   it('says `otp` where it is no SMS', async () => {
     const { a, id, send } = await bank({ amr: 'otp' })
     const { handle, code } = await send()
