@@ -1,6 +1,7 @@
 /** What one issuer offers and how long things live. */
 import type { SignAlg } from '@postern/core/cryptoPort'
 import { PosternError } from '@postern/core/errors'
+import { MAX_ACCESS_SEC } from './internal/plan.js'
 import { isScopeToken } from './internal/scope.js'
 import { DEFAULT_ALGS } from './jose.js'
 
@@ -81,7 +82,7 @@ export type ConfigInput = Partial<Omit<IssuerConfig, 'lifetimes' | 'graceSec'>> 
 
 const DAY = 86_400
 const MOST: IssuerConfig['lifetimes'] = {
-  accessSec: 1800,
+  accessSec: MAX_ACCESS_SEC,
   codeSec: 60,
   idTokenSec: 3600,
   parSec: 600,

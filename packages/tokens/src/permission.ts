@@ -6,6 +6,7 @@ import { type OwnToken, readOwnToken, standingOf } from './internal/accessToken.
 import { eventOf, ship } from './internal/events.js'
 import { familyKey } from './internal/family.js'
 import { kitOf } from './internal/kit.js'
+import { MAX_ACCESS_SEC } from './internal/plan.js'
 import { limitedUses, useKey } from './internal/uses.js'
 import type { IssuerContext } from './issuer.js'
 
@@ -43,7 +44,7 @@ export async function usePermission(
   throw new PosternError('store.overloaded')
 }
 
-/** @returns how often it has been used now; `null` when the family was rotated in between */
+/** @returns how often it has been used now; `null` when what stands behind the token has changed in between */
 async function spend(
   token: OwnToken,
   permission: string,
@@ -58,6 +59,8 @@ async function spend(
   if (standing === null) throw new PosternError('token.invalid', { reason: 'token.revoked' })
   const { epochs, family } = standing
   const part = { tenant, id: handle.part }
+  const now = clock()
+  if (exp * 1000 <= now) throw new PosternError('token.invalid', { reason: 'token.expired' })
   const told = {
     client: { id: clientId, kind: handle.part.startsWith('dev:') ? 'instance' : 'shared' },
     ...(token.claims.kind !== 'device' && { subject }),
@@ -66,13 +69,14 @@ async function spend(
   const event = eventOf('permission.used', context, told)
   // Revoked between the read and here: the commit says so, since all that was read is checked.
   const ops: readonly Op[] = [
-    ...(handle.revs === null ? [] : epochs.map(({ key, rev }): Op => ({ op: 'check', key, rev }))),
+    ...epochs.map(({ key, rev }): Op => ({ op: 'check', key, rev })),
     ...[revokedKey, ...(handle.exchanged?.marks ?? [])].map((mark): Op => ({ op: 'check', key: mark, rev: null })),
     ...(handle.family === null ? [] : [{ op: 'check', key: familyKey(handle.family.id), rev: family?.rev ?? null } satisfies Op]),
-    { op: 'add', key, by: 1, max: limit, expiresAt: family?.record.absoluteExp ?? exp * 1000 },
+    // As long as any token of the grant: one that was exchanged may end before the one it came from.
+    { op: 'add', key, by: 1, max: limit, expiresAt: family?.record.absoluteExp ?? now + MAX_ACCESS_SEC * 1000 },
     eventOp(event),
   ]
-  const answer = await store.commit(part, ops, { now: clock(), rev: newRev(random) })
+  const answer = await store.commit(part, ops, { now, rev: newRev(random) })
   if (!answer.ok) {
     if (ops[answer.at]!.key !== key) return null
     throw new PosternError('permission.spent')

@@ -4,6 +4,9 @@ import type { Part } from '@postern/store'
 import type { Guard, TokenKind } from '../login.js'
 import type { Family } from './family.js'
 
+/** Seconds that an access token lives at most, whatever is configured. */
+export const MAX_ACCESS_SEC = 1800
+
 export interface TokenPlan {
   readonly kind: TokenKind
   readonly clientId: string

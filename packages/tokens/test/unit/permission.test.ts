@@ -1,8 +1,13 @@
 import { slowStore } from '@postern/testkit/latency'
+import { hashSecret } from '@postern/tokens/auth/secret'
+import { exchange } from '@postern/tokens/grants/exchange'
 import { usePermission } from '@postern/tokens/permission'
+import { places } from '@postern/tokens/places'
 import { revoke } from '@postern/tokens/revoke'
 import { describe, expect, it } from 'vitest'
-import { basic, REDIRECT, SECRET, VERIFIER, type World, type WorldOptions, world } from '../world.js'
+import { crypto } from '../authorization.js'
+import { EXCHANGE, exchangeAs, LEDGER } from '../exchanging.js'
+import { API, basic, REDIRECT, SECRET, VERIFIER, type World, type WorldOptions, world } from '../world.js'
 
 const portal = { authorization: basic('portal', SECRET) }
 const limited = (uses: number, o: WorldOptions = {}) => world({ config: { limitedUse: { accounts: uses } }, ...o })
@@ -62,5 +67,57 @@ describe('a permission of limited use', () => {
     await revoke({ subject: 'user-1', devices: [] }, context!)
     await expect(use(w, two!)).rejects.toMatchObject({ code: 'token.invalid' })
     expect(w.events.filter(({ type }) => type === 'permission.used')).toHaveLength(0)
+  })
+
+  it('T17 T46 revoked, or ended, between the read and the commit is as if before it: with a family and without', async () => {
+    for (const [what, client] of [
+      ['ended', 'service'],
+      ['revoked', 'service'],
+      ['ended', 'portal'],
+      ['revoked', 'portal'],
+    ] as const) {
+      let between: (() => unknown) | null = null
+      const w = await limited(5, {
+        wrap: (store) => ({
+          ...store,
+          async commit(part, ops, o) {
+            const act = ops.some(({ key }) => key.startsWith('use/')) ? between : null
+            between = act === null ? between : null
+            await act?.()
+            return store.commit(part, ops, act === null ? o : { ...o, now: w.now() })
+          },
+          async read(part, keys, o) {
+            const recs = await store.read(part, keys, o)
+            if (what === 'ended' && between !== null) between()
+            return recs
+          },
+        }),
+      })
+      const { crypto } = w.contexts[0]!.runtime
+      const { user } = places({ keys: w.keys, crypto, tenant: 't1' })
+      const form = { grant_type: 'client_credentials', client_id: 'service', client_secret: SECRET, scope: 'accounts' }
+      const token = client === 'portal' ? (await login(w)).access_token! : (await w.post('/token', form)).body.access_token
+      const target = client === 'portal' ? { owner: await user('user-1') } : { client }
+      between = what === 'ended' ? () => w.advance(300_000) : () => revoke(target, w.contexts[0]!)
+      await expect(use(w, token), `${what} ${client}`).rejects.toMatchObject({ code: 'token.invalid' })
+    }
+  })
+
+  it('F68 a short token exchanged for a longer one leaves the count as long as the longer one lives', async () => {
+    const auth = { method: 'client_secret_basic', secretHashes: [await hashSecret(crypto, SECRET)] } as const
+    const grantTypes = ['client_credentials', EXCHANGE]
+    const w = await limited(1, {
+      clients: [{ id: 'service', auth, grantTypes, scope: ['accounts'], resources: [API, LEDGER] }],
+      grants: [exchange],
+      config: { limitedUse: { accounts: 1 }, resources: { [API]: {}, [LEDGER]: { accessSec: 10 } } },
+      context: () => ({ exchange: async () => ({ ok: true }) }),
+    })
+    const headers = { authorization: basic('service', SECRET) }
+    const { access_token: long } = (await w.post('/token', { grant_type: 'client_credentials', scope: 'accounts' }, { headers }))
+      .body
+    const { access_token: short } = (await exchangeAs(w, 'service', long, { resource: LEDGER })).body
+    expect(await use(w, short)).toEqual({ used: 1, limit: 1 })
+    w.advance(20_000)
+    await expect(use(w, long)).rejects.toMatchObject({ code: 'permission.spent' })
   })
 })
