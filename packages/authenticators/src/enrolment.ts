@@ -114,8 +114,13 @@ export function planEnrol(id: string, value: Enrolment, until: number): Op {
   }
 }
 
-/** Confirms a pending enrolment, after its device was activated in the user's partition. */
+/**
+ * Confirms a pending enrolment, after its device was activated in the user's partition. One that was removed or locked meanwhile stays so.
+ * @throws PosternError `authenticator.removed` | `authenticator.locked`
+ */
 export function planConfirm(e: Enrolled): Op {
+  const { status } = e.value
+  if (status === 'removed' || status === 'locked') throw new PosternError(`authenticator.${status}`)
   return rewrite(e, { status: 'active' })
 }
 
@@ -124,23 +129,29 @@ export function planData(e: Enrolled, data: Uint8Array): Op {
   return rewrite(e, { data })
 }
 
-/** Locks an enrolment until an operator unlocks it or the user enrols again. */
+/**
+ * Locks an enrolment until an operator unlocks it or the user enrols again.
+ * @throws PosternError `authenticator.removed` for a tombstone | `enrolment.expired` for one that was never confirmed: it expires, or is removed
+ */
 export function planLock(e: Enrolled, cause: EnrolmentCause): Op {
+  checkConfirmed(e)
   return rewrite(e, { status: 'locked', cause })
 }
 
 /**
- * Unlocks: `enr/<id>` active and the counters gone. An operator's act, to be audited in the same commit: event `authenticator.unlocked`.
- * @param counter - the record that counts its tries (`pin/<id>`, `otp/<id>`, `cus/<id>`), which keeps its value and counts anew
+ * Unlocks, whatever the type and the cause: `enr/<id>` active and the counters gone. An operator's act, to be audited in the same commit: event
+ * `authenticator.unlocked`.
+ * @param counter - the record that counts its tries, the first that `authenticator.watches(id)` names; it keeps its value and counts anew.
+ * `null` where the type counts none, or none was taken
  * @param epoch - the tenant's restore epoch, if it has one: without it a PIN that was locked by its one try after a restore has no other
- * @throws PosternError `authenticator.removed` for a tombstone, whose secrets are gone
+ * @throws PosternError `authenticator.removed` for a tombstone, whose secrets are gone | `enrolment.expired` for one that was never confirmed
  */
 export function planUnlock(
   e: Enrolled,
   counter: { readonly key?: string; readonly value: Uint8Array; readonly rev: string } | null,
   epoch: string = e.value.epoch,
 ): readonly Op[] {
-  if (e.value.status === 'removed') throw new PosternError('authenticator.removed')
+  checkConfirmed(e)
   const unlocked = rewrite(e, { status: 'active', cause: null, epoch })
   if (counter === null) return [unlocked]
   const { key = `pin/${e.id}`, value, rev } = counter
@@ -154,6 +165,11 @@ export function planUnlock(
  */
 export function planRemove(e: Enrolled, cause: EnrolmentCause, owned: readonly Op[] = []): readonly Op[] {
   return [rewrite(e, { status: 'removed', cause }), ...owned]
+}
+
+function checkConfirmed({ value: { status } }: Enrolled): void {
+  if (status === 'removed') throw new PosternError('authenticator.removed')
+  if (status === 'pending') throw new PosternError('enrolment.expired')
 }
 
 function rewrite(e: Enrolled, change: Partial<Enrolment>): Op {
