@@ -8,6 +8,8 @@ import { build } from 'tsup'
 export interface Bundle {
   /** The file that Node runs. */
   readonly script: string
+  /** Where it lies, for what a test keeps beside it; removed with it. */
+  readonly folder: string
   remove(): void
 }
 
@@ -30,5 +32,5 @@ export async function bundle(source: URL): Promise<Bundle> {
     platform: 'node',
     target: 'node20',
   })
-  return { script: join(folder, `${name}.js`), remove: () => rmSync(folder, { recursive: true, force: true }) }
+  return { folder, script: join(folder, `${name}.js`), remove: () => rmSync(folder, { recursive: true, force: true }) }
 }

@@ -16,7 +16,7 @@ let phones = 0
 let lives = 0
 
 beforeAll(async () => {
-  folder = await bankFolder('change')
+  folder = await bankFolder()
 })
 afterAll(async () => {
   await server?.stop()

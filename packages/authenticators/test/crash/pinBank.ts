@@ -1,12 +1,10 @@
 /// <reference types="node" />
 /** What a phone sees of a bank that dies: its calls over IPC, and `killed` for those that no answer comes to. */
 import { fork } from 'node:child_process'
-import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import type { Purpose } from '@postern/authenticators/authenticator'
 import type { PinExchange } from '@postern/authenticators/pin/client'
-import { build } from 'tsup'
+import { bundle } from '../../../testkit/test/bundle.js'
 import { createWorld, type Device } from '../world.js'
 
 /** The bank kills itself at a commit, counted from now: not sent, on its way, or durable and unanswered. */
@@ -39,31 +37,14 @@ export interface Bank {
   kill(): Promise<void>
 }
 
-/** Builds the bank once; a folder of its own, inside node_modules, where it still finds libsql and pg. */
-export async function bankFolder(name: string): Promise<{
+/** Builds the bank once, with a folder of its own for what it keeps. */
+export async function bankFolder(): Promise<{
   at(file: string): string
   open(o: { kind: string; where: string; life: number; attempts: number }): Promise<Bank>
   remove(): void
 }> {
-  const folder = fileURLToPath(new URL(`../../../../node_modules/.cache/postern-${name}-${process.pid}`, import.meta.url))
-  mkdirSync(folder, { recursive: true })
-  await build({
-    entry: [fileURLToPath(new URL('./pinServer.ts', import.meta.url))],
-    outDir: folder,
-    format: 'esm',
-    tsconfig: fileURLToPath(new URL('../../tsconfig.json', import.meta.url)),
-    noExternal: [/^@postern\//],
-    external: ['libsql', 'pg'],
-    config: false,
-    silent: true,
-    platform: 'node',
-    target: 'node20',
-  })
-  return {
-    at: (file: string) => join(folder, file),
-    open: (o: { kind: string; where: string; life: number; attempts: number }) => openBank(join(folder, 'pinServer.js'), o),
-    remove: () => rmSync(folder, { recursive: true, force: true }),
-  }
+  const { folder, script, remove } = await bundle(new URL('./pinServer.ts', import.meta.url))
+  return { at: (file) => join(folder, file), open: (o) => openBank(script, o), remove }
 }
 
 /** A phone's key, known to no bank until it is told. */

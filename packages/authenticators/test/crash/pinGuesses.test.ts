@@ -18,7 +18,7 @@ let phones = 0
 let lives = 0
 
 beforeAll(async () => {
-  folder = await bankFolder('guesses')
+  folder = await bankFolder()
 })
 afterAll(async () => {
   await server?.stop()

@@ -1,42 +1,26 @@
 /// <reference types="node" />
-import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { sqliteStore } from '@postern/store/sqlite'
 import { killNine } from '@postern/testkit/crash'
 import Database from 'libsql'
-import { build } from 'tsup'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { type Bundle, bundle } from '../../../testkit/test/bundle.js'
 
 const now = 1_800_000_000_000
 const pins = 8
 const most = 10
-// Inside node_modules, where the bundle still finds libsql.
-const folder = fileURLToPath(new URL(`../../../../node_modules/.cache/postern-authenticators-${process.pid}`, import.meta.url))
-const script = join(folder, 'guesser.js')
+let child: Bundle
 
 beforeAll(async () => {
-  mkdirSync(folder, { recursive: true })
-  await build({
-    entry: [fileURLToPath(new URL('./guesser.ts', import.meta.url))],
-    outDir: folder,
-    format: 'esm',
-    tsconfig: fileURLToPath(new URL('../../tsconfig.json', import.meta.url)),
-    noExternal: [/^@postern\//],
-    external: ['libsql'],
-    config: false,
-    silent: true,
-    platform: 'node',
-    target: 'node20',
-  })
+  child = await bundle(new URL('./guesser.ts', import.meta.url))
 })
-afterAll(() => rmSync(folder, { recursive: true, force: true }))
+afterAll(() => child.remove())
 
 it.each([9, 30])(
   'A02 kill -9 after %i answers, and again: no PIN has more answers in all its lives than tries, and no try is answered twice',
   async (afterLines) => {
-    const file = join(folder, `${afterLines}.db`)
-    const known = await killNine({ script, args: [file, '1'], afterLines: pins })
+    const file = join(child.folder, `${afterLines}.db`)
+    const known = await killNine({ script: child.script, args: [file, '1'], afterLines: pins })
     const told = new Map<string, number[]>(known.map((enrolment) => [enrolment, []]))
     // The third life is let to its end: every try that is left is taken, and then refused.
     for (const [life, lines] of [
@@ -44,7 +28,7 @@ it.each([9, 30])(
       ['3', afterLines],
       ['4', pins * 12],
     ] as const) {
-      const answers = await killNine({ script, args: [file, life, known.join(',')], afterLines: lines })
+      const answers = await killNine({ script: child.script, args: [file, life, known.join(',')], afterLines: lines })
       for (const line of answers) {
         const [enrolment = '', n = ''] = line.split(' ')
         if (/^\d+$/.test(n)) told.get(enrolment)!.push(Number(n))

@@ -1,8 +1,6 @@
 /// <reference types="node" />
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { loginPin } from '@postern/authenticators/pin/client'
 import { prepareDecision } from '@postern/authenticators/transaction/client'
 import { type Evidence, verifyEvidence } from '@postern/authenticators/transaction/evidence'
@@ -12,40 +10,31 @@ import { decodeEvent } from '@postern/core/events'
 import { sqliteStore } from '@postern/store/sqlite'
 import { killNine } from '@postern/testkit/crash'
 import Database from 'libsql'
-import { build } from 'tsup'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { type Bundle, bundle } from '../../../testkit/test/bundle.js'
 import { decodeRecord } from '../../src/internal/transactionRecord.js'
 import { createBank, crypto, payment } from '../transactionWorld.js'
 
 const now = 1_800_000_000_000
-// Inside node_modules, where the bundle still finds libsql.
-const folder = fileURLToPath(new URL(`../../../../node_modules/.cache/postern-transactions-${process.pid}`, import.meta.url))
-const script = (name: string) => join(folder, `${name}.js`)
+let decider: Bundle
+let verifier: Bundle
 
 beforeAll(async () => {
-  mkdirSync(folder, { recursive: true })
-  await build({
-    entry: ['Decider', 'Verifier'].map((name) => fileURLToPath(new URL(`./transaction${name}.ts`, import.meta.url))),
-    outDir: folder,
-    format: 'esm',
-    tsconfig: fileURLToPath(new URL('../../tsconfig.json', import.meta.url)),
-    noExternal: [/^@postern\//],
-    external: ['libsql'],
-    config: false,
-    silent: true,
-    platform: 'node',
-    target: 'node20',
-  })
+  decider = await bundle(new URL('./transactionDecider.ts', import.meta.url))
+  verifier = await bundle(new URL('./transactionVerifier.ts', import.meta.url))
 })
-afterAll(() => rmSync(folder, { recursive: true, force: true }))
+afterAll(() => {
+  decider.remove()
+  verifier.remove()
+})
 
 it.each([12, 45])(
   'A16 kill -9 after %i answers, and again: what was told stands, each end has its event, no try is lost',
   async (afterLines) => {
-    const file = join(folder, `${afterLines}.db`)
+    const file = join(decider.folder, `${afterLines}.db`)
     const told = new Map<string, Set<string>>()
     for (const life of ['1', '2', '3']) {
-      for (const line of await killNine({ script: script('transactionDecider'), args: [file, life], afterLines })) {
+      for (const line of await killNine({ script: decider.script, args: [file, life], afterLines })) {
         const [id = '', state = ''] = line.split(' ')
         told.set(id, (told.get(id) ?? new Set()).add(state))
       }
@@ -108,7 +97,7 @@ it('A18 kept evidence verifies in a process that has the public key and nothing 
 
 function inAnotherProcess({ jkt, ...evidence }: Evidence, key: JsonWebKey): string {
   const members = Object.fromEntries(Object.entries(evidence).map(([name, value]) => [name, encodeBase64url(value)]))
-  return execFileSync(process.execPath, [script('transactionVerifier')], {
+  return execFileSync(process.execPath, [verifier.script], {
     input: JSON.stringify({ key, jkt, ...members }),
     encoding: 'utf8',
   })

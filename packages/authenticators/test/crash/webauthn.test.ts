@@ -1,49 +1,33 @@
 /// <reference types="node" />
-import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { decodeEnrolment } from '@postern/authenticators/enrolment'
 import { decodeBase64url } from '@postern/core/base64url'
 import { sqliteStore } from '@postern/store/sqlite'
 import { killNine } from '@postern/testkit/crash'
 import Database from 'libsql'
-import { build } from 'tsup'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { type Bundle, bundle } from '../../../testkit/test/bundle.js'
 import { claimPart, readClaim } from '../../src/internal/passkeyClaim.js'
 import { codeOf, createBank, passkey, rpId } from '../passkey.js'
 import { crypto } from '../world.js'
 
-// Inside node_modules, where the bundle still finds libsql.
-const folder = fileURLToPath(new URL(`../../../../node_modules/.cache/postern-registrar-${process.pid}`, import.meta.url))
-const script = join(folder, 'registrar.js')
+let child: Bundle
 const users = ['ada', 'bob', 'eve']
 
 beforeAll(async () => {
-  mkdirSync(folder, { recursive: true })
-  await build({
-    entry: [fileURLToPath(new URL('./registrar.ts', import.meta.url))],
-    outDir: folder,
-    format: 'esm',
-    tsconfig: fileURLToPath(new URL('../../tsconfig.json', import.meta.url)),
-    noExternal: [/^@postern\//, 'cborg'],
-    external: ['libsql'],
-    config: false,
-    silent: true,
-    platform: 'node',
-    target: 'node20',
-  })
+  child = await bundle(new URL('./registrar.ts', import.meta.url))
 })
-afterAll(() => rmSync(folder, { recursive: true, force: true }))
+afterAll(() => child.remove())
 
 it('A12 kill -9 among registrations, three times: what was said to be registered is, each id has one holder, and halves give way', async () => {
-  const file = join(folder, 'passkeys.db')
+  const file = join(child.folder, 'passkeys.db')
   const told: [string, string][] = []
   for (const [life, afterLines] of [
     ['1', 25],
     ['2', 40],
     ['3', 60],
   ] as const)
-    for (const line of await killNine({ script, args: [file, life], afterLines })) {
+    for (const line of await killNine({ script: child.script, args: [file, life], afterLines })) {
       const [user = '', , said = ''] = line.split(' ')
       if (/^[0-9a-f]{32}$/.test(said)) told.push([user, said])
       else expect(said).toMatch(/^webauthn\.(credential_taken|challenge)$/)

@@ -1,46 +1,32 @@
 /// <reference types="node" />
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { createCrypto } from '@postern/core/crypto/node'
-import { build } from 'tsup'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { type Bundle, bundle } from '../../../testkit/test/bundle.js'
 import { createSealedFetch, type SealedFetch } from '../../src/client.js'
 import { createKemRing } from '../../src/keys.js'
 import { codeOf } from '../codeOf.js'
 import { random } from '../world.js'
 
-// Inside node_modules, where the bundle still finds libsql.
-const folder = fileURLToPath(new URL(`../../../../node_modules/.cache/postern-payload-${process.pid}`, import.meta.url))
 const crypto = createCrypto()
 let port: number
 let root: JsonWebKey
+let child: Bundle
 let bank: ChildProcess
 
 beforeAll(async () => {
-  mkdirSync(folder, { recursive: true })
-  await build({
-    entry: [fileURLToPath(new URL('./bank.ts', import.meta.url))],
-    outDir: folder,
-    format: 'esm',
-    tsconfig: fileURLToPath(new URL('../../tsconfig.json', import.meta.url)),
-    noExternal: [/^@postern\//],
-    external: ['libsql'],
-    config: false,
-    silent: true,
-    platform: 'node',
-    target: 'node20',
-  })
+  child = await bundle(new URL('./bank.ts', import.meta.url))
   root = await crypto.generateKey('ES256', random)
   const document = await createKemRing({ clock: Date.now, random, crypto })
-  writeFileSync(join(folder, 'keys.json'), JSON.stringify({ document, root }))
+  writeFileSync(join(child.folder, 'keys.json'), JSON.stringify({ document, root }))
   port = await freePort()
 })
 afterAll(() => {
   bank?.kill('SIGKILL')
-  rmSync(folder, { recursive: true, force: true })
+  child.remove()
 })
 
 function freePort(): Promise<number> {
@@ -54,7 +40,7 @@ function freePort(): Promise<number> {
 
 function start(): Promise<void> {
   return new Promise((resolve, reject) => {
-    bank = spawn(process.execPath, [join(folder, 'bank.js'), folder, String(port)], { stdio: ['ignore', 'pipe', 'inherit'] })
+    bank = spawn(process.execPath, [child.script, child.folder, String(port)], { stdio: ['ignore', 'pipe', 'inherit'] })
     bank.stdout!.once('data', () => resolve())
     bank.once('error', reject)
   })
@@ -67,7 +53,7 @@ function kill(): Promise<void> {
   })
 }
 
-const ran = (): string[] => readFileSync(join(folder, 'ran'), 'utf8').split('\n').slice(0, -1)
+const ran = (): string[] => readFileSync(join(child.folder, 'ran'), 'utf8').split('\n').slice(0, -1)
 
 async function client(): Promise<SealedFetch> {
   const { publicJwk } = await crypto.signer('ES256', root)

@@ -1,37 +1,21 @@
 /// <reference types="node" />
-import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { openPolicy } from '@postern/policy/publish'
 import { sqliteStore } from '@postern/store/sqlite'
 import { killNine } from '@postern/testkit/crash'
 import Database from 'libsql'
-import { build } from 'tsup'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { type Bundle, bundle } from '../../../testkit/test/bundle.js'
 import { crypto } from '../publishing.js'
 import { storeRepository } from '../repository.js'
 import { small } from '../small.js'
 
-// Inside node_modules, where the bundle still finds libsql.
-const folder = fileURLToPath(new URL(`../../../../node_modules/.cache/postern-policy-${process.pid}`, import.meta.url))
-const script = join(folder, 'publisher.js')
+let child: Bundle
 
 beforeAll(async () => {
-  mkdirSync(folder, { recursive: true })
-  await build({
-    entry: [fileURLToPath(new URL('./publisher.ts', import.meta.url))],
-    outDir: folder,
-    format: 'esm',
-    tsconfig: fileURLToPath(new URL('../../tsconfig.json', import.meta.url)),
-    noExternal: [/^@postern\//],
-    external: ['libsql'],
-    config: false,
-    silent: true,
-    platform: 'node',
-    target: 'node20',
-  })
+  child = await bundle(new URL('./publisher.ts', import.meta.url))
 })
-afterAll(() => rmSync(folder, { recursive: true, force: true }))
+afterAll(() => child.remove())
 
 /** What is there after the kill: one line of versions, each whole; the head is the last. */
 async function survived(file: string): Promise<readonly string[]> {
@@ -52,8 +36,8 @@ const told = (lines: readonly string[], what: string): string[] =>
   lines.filter((line) => line.startsWith(`${what} `)).map((line) => line.slice(what.length + 1))
 
 it('killed between gate and save, the head is where it was', async () => {
-  const file = join(folder, 'stall.db')
-  const lines = await killNine({ script, args: [file, 'stall'], afterLines: 5 })
+  const file = join(child.folder, 'stall.db')
+  const lines = await killNine({ script: child.script, args: [file, 'stall'], afterLines: 5 })
   expect(lines.map((line) => line.split(' ')[0])).toEqual(['gated', 'saved', 'gated', 'saved', 'gated'])
   expect(await survived(file)).toEqual(told(lines, 'saved'))
 })
@@ -61,10 +45,10 @@ it('killed between gate and save, the head is where it was', async () => {
 it.each([1, 4, 9, 16])(
   'kill -9 after %i lines, and again: entry, event, bytes and head together or not at all',
   async (afterLines) => {
-    const file = join(folder, `${afterLines}.db`)
+    const file = join(child.folder, `${afterLines}.db`)
     const saved: string[] = []
     for (let life = 0; life < 3; life++) {
-      const lines = await killNine({ script, args: [file], afterLines, afterMs: life })
+      const lines = await killNine({ script: child.script, args: [file], afterLines, afterMs: life })
       const before = saved.length
       saved.push(...told(lines, 'saved'))
       const found = await survived(file)
