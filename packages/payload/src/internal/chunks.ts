@@ -27,6 +27,8 @@ export type Refusal = (why: 'refused' | 'truncated', reason: string, cause?: unk
 
 export const FINAL: Uint8Array = /* @__PURE__ */ utf8('final')
 export const TAG_BYTES = 16
+/** From here on pieces of a stream cost less than a copy, where the tag goes apart. */
+export const APART_BYTES = 32_768
 
 /** A whole message behind `head`. Chunks are full but the last. */
 export function sealChunks(cipher: ChunkCipher, head: Uint8Array, message: Uint8Array, chunkBytes: number): Now<Uint8Array> {

@@ -1,7 +1,18 @@
 /** Reads and writes key configurations. @see RFC 9458 §3 */
 import { concat, u8, u16 } from '@postern/core/bytes'
+import { PosternError } from '@postern/core/errors'
 import type { KeyConfig } from '../ohttp.js'
 import { knownKem } from './kem/kem.js'
+
+/** A list of key configurations (`application/ohttp-keys`). @throws RangeError for a key of another length than its KEM @see RFC 9458 §3.2 */
+export function encodeKeyConfigs(configs: readonly KeyConfig[]): Uint8Array {
+  return concat(
+    ...configs.flatMap((config) => {
+      const bytes = encodeOne(config)
+      return [u16(bytes.length), bytes]
+    }),
+  )
+}
 
 /** One key configuration, without the length before it. */
 export function encodeOne({ keyId, kem, publicKey, suites }: KeyConfig): Uint8Array {
@@ -10,8 +21,20 @@ export function encodeOne({ keyId, kem, publicKey, suites }: KeyConfig): Uint8Ar
   return concat(u8(keyId), u16(kem), publicKey, u16(4 * suites.length), ...algorithms)
 }
 
+/**
+ * The configurations of a list. Those with an unknown KEM, or without a known KDF and AEAD, are skipped.
+ * @throws PosternError `payload.keys_untrusted` for a list that is torn or names an id twice: nothing of it is used
+ * @see RFC 9458 §3.2
+ */
+export function decodeKeyConfigs(bytes: Uint8Array): readonly KeyConfig[] {
+  const configs = decodeAll(bytes)
+  if (configs === null)
+    throw new PosternError('payload.keys_untrusted', { reason: 'the list of key configurations is malformed' })
+  return configs
+}
+
 /** The known configurations of a list; `null` when the list is torn. What is not known here (KEM, KDF, AEAD) is skipped. */
-export function decodeAll(bytes: Uint8Array): readonly KeyConfig[] | null {
+function decodeAll(bytes: Uint8Array): readonly KeyConfig[] | null {
   const configs: KeyConfig[] = []
   for (let at = 0; at < bytes.length; ) {
     if (bytes.length - at < 2) return null

@@ -4,7 +4,7 @@ import { PosternError } from '@postern/core/errors'
 import { integer, list, object, type Reader, text } from '@postern/core/fields'
 import { type JsonObject, parseJson } from '@postern/core/json'
 import type { KeyDocument, SessionOffer } from '../keys.js'
-import { decodeKeyConfigs, encodeKeyConfigs } from '../ohttp.js'
+import { decodeKeyConfigs, encodeKeyConfigs } from './keyConfig.js'
 
 const seconds = integer({ min: 0, max: 2 ** 40 })
 const readSession: Reader<SessionOffer> = object({

@@ -1,7 +1,7 @@
 /** Reads messages of either length while they come. Nothing is waited for that a limit will refuse. @see RFC 9292 §3.1, §3.2 */
 import { checkFields, checkGrowth, type FieldLine, MAX_FIELD_BYTES, MAX_LINES, tooLarge } from './fieldRules.js'
+import { MAX_BYTES } from './framing.js'
 import { latin1, malformed } from './reader.js'
-import { readSection } from './sections.js'
 import type { Source } from './source.js'
 
 export interface MessageDecoder {
@@ -13,7 +13,7 @@ export interface MessageDecoder {
   /** A field section; an absent one is empty. */
   fields(known: boolean): Promise<readonly FieldLine[]>
   /**
-   * The content, and the trailers after it. The content ends when the message has, with its padding.
+   * The content, and the trailers after it.
    * @param announced - what `content-length` says of it
    * @param mayLack - whether it may be empty all the same, as in a reply to HEAD (RFC 9110 §8.6)
    */
@@ -22,18 +22,18 @@ export interface MessageDecoder {
   cancel(reason: unknown): Promise<void>
 }
 
-interface Rest {
-  readonly content: ReadableStream<Uint8Array>
-  readonly trailers: Promise<readonly FieldLine[]>
+/** What follows the fields. */
+export interface Rest {
+  /** The next piece of content; `null` when the whole message has ended, its padding with it. */
+  next(): Promise<Uint8Array | null>
+  /** Fields after the content, once it has ended. */
+  readonly trailers: readonly FieldLine[]
 }
 
 /** A piece of content handed on at once, in bytes. */
 const PIECE_BYTES = 65_536
 
-/** Largest message of known length, in bytes with its padding. */
-export const MAX_BYTES: number = 64 * 1024 * 1024
-
-/** @param maxBytes - of the message with its padding, default {@link MAX_BYTES} where its length is known and none where it is not */
+/** @param maxBytes - of the message with its padding, default 64 MiB where its length is known and none where it is not */
 export function messageDecoder(source: Source, maxBytes: number | undefined): MessageDecoder {
   let limit = maxBytes ?? MAX_BYTES
   let taken = 0
@@ -70,33 +70,29 @@ export function messageDecoder(source: Source, maxBytes: number | undefined): Me
   async function fields(known: boolean): Promise<readonly FieldLine[]> {
     // Sections may be left out from the end, never cut inside one (RFC 9292 §3.8).
     if (await ended()) return []
-    if (known) {
-      const length = await varint()
-      if (length > MAX_FIELD_BYTES + 16 * MAX_LINES) throw tooLarge('field bytes')
-      return readSection(await bytes(length))
-    }
+    const length = known ? await varint() : Number.POSITIVE_INFINITY
+    if (known && length > MAX_FIELD_BYTES + 16 * MAX_LINES) throw tooLarge('field bytes')
+    const end = taken + length
     const lines: FieldLine[] = []
-    for (let size = 0; ; ) {
+    for (let size = 0; taken < end; ) {
       const nameLength = await varint()
-      if (nameLength === 0) return lines
+      if (nameLength === 0 && !known) return lines
+      if (nameLength === 0) throw malformed('field name')
       checkGrowth(lines.length + 1, (size += nameLength))
       const name = latin1(await bytes(nameLength))
       const valueLength = await varint()
       checkGrowth(lines.length + 1, (size += valueLength))
       lines.push([name, latin1(await bytes(valueLength))])
     }
+    if (taken > end) throw malformed('cut short')
+    return lines
   }
 
   function rest(known: boolean, announced: string | undefined, mayLack: boolean): Rest {
     let left = 0
     let begun = false
     let length = 0
-    let settle!: { resolve(lines: readonly FieldLine[]): void; reject(error: unknown): void }
-    const trailers = new Promise<readonly FieldLine[]>((resolve, reject) => {
-      settle = { resolve, reject }
-    })
-    // Whoever reads the content hears of it there.
-    trailers.catch(() => undefined)
+    let trailers: readonly FieldLine[] = []
 
     /** The next piece of content, or `null` when it has ended. */
     async function piece(): Promise<Uint8Array | null> {
@@ -128,28 +124,16 @@ export function messageDecoder(source: Source, maxBytes: number | undefined): Me
       return lines
     }
 
-    const content = new ReadableStream<Uint8Array>(
-      {
-        async pull(controller) {
-          try {
-            const part = await piece()
-            if (part !== null) return controller.enqueue(part)
-            settle.resolve(await end())
-            controller.close()
-          } catch (error) {
-            settle.reject(error)
-            await source.cancel(error)
-            throw error
-          }
-        },
-        async cancel(reason) {
-          settle.reject(reason)
-          await source.cancel(reason)
-        },
+    return {
+      async next() {
+        const part = await piece()
+        if (part === null) trailers = await end()
+        return part
       },
-      { highWaterMark: 0 },
-    )
-    return { content, trailers }
+      get trailers() {
+        return trailers
+      },
+    }
   }
 
   return {

@@ -3,6 +3,8 @@
 /** How a message is padded: to at least `floor` bytes and then to a Padmé length, so that sizes tell little. `false`: not at all. */
 export type Pad = false | { readonly floor: number }
 
+export const DEFAULT_PAD: { readonly floor: number } = { floor: 256 }
+
 /** The least Padmé length ≥ `length`. @see Nikitin et al., "Reducing Metadata Leakage from Encrypted Files and Communication with PURBs", §4 */
 export function padme(length: number): number {
   if (length < 2) return length

@@ -1,15 +1,26 @@
 /** The messages of a session, as bytes and as streams. */
-import { concat, u32 } from '@postern/core/bytes'
 import type { CryptoPort, Now } from '@postern/core/cryptoPort'
 import { PosternError } from '@postern/core/errors'
 import type { HpkePorts } from '../hpke.js'
-import { MAX_CHUNK_BYTES } from '../ohttp.js'
 import type { HeldSession, SessionCall, SessionSealing } from '../session.js'
-import { openStream, sealStream } from './chunkStreams.js'
-import { openChunks, type Refusal, sealChunks } from './chunks.js'
+import { openChunks, sealChunks } from './chunks.js'
 import { andThen } from './now.js'
-import { openReplyStream, replyCipher, replyNonceBytes, replyRefusal, replySealer, truncated } from './reply.js'
-import { ENC_BYTES, HEADER_BYTES, headerOf, ID_BYTES, REPLY_LABEL, type SessionExchange, sessionExchange } from './sessionWire.js'
+import { MAX_CHUNK_BYTES } from './ohttpWire.js'
+import { openReply, openReplyStream } from './openReply.js'
+import { openStream } from './openStream.js'
+import { refused, requestRefusal, truncated, wholeRefusal } from './refusals.js'
+import { sealReplyInChunks, sealReplyStream } from './sealReply.js'
+import { sealStream } from './sealStream.js'
+import {
+  beginSessionCall,
+  ENC_BYTES,
+  HEADER_BYTES,
+  headerOf,
+  ID_BYTES,
+  REPLY_LABEL,
+  type SessionExchange,
+  sessionExchange,
+} from './sessionWire.js'
 import { sourceOf } from './source.js'
 
 /**
@@ -17,14 +28,12 @@ import { sourceOf } from './source.js'
  * @throws RangeError for a counter above 2^32 - 1
  */
 export function beginSessionRequest(
-  { crypto, random }: HpkePorts,
+  ports: HpkePorts,
   session: Pick<HeldSession, 'id' | 'key' | 'aead' | 'chunkBytes'>,
   counter: number,
 ): Now<SessionSealing> {
-  const { id, key, aead, chunkBytes } = session
-  const enc = concat(id, u32(0), u32(counter), random(8))
-  const head = concat(headerOf(aead), enc)
-  return andThen(sessionExchange(crypto, key, aead, enc), (exchange) => ({
+  const { chunkBytes } = session
+  return andThen(beginSessionCall(ports, session, counter), ({ head, exchange }) => ({
     ...exchange,
     seal: (message) => sealChunks(exchange.context, head, message, chunkBytes),
     sealStream: (message, { flush = false } = {}) => sealStream(exchange.context, head, message, { chunkBytes, flush }),
@@ -42,9 +51,7 @@ export function openSessionRequest(
 ): Now<SessionCall & { readonly message: Uint8Array }> {
   return andThen(callOf(crypto, find, sealed.slice(0, HEADER_BYTES + ENC_BYTES)), ({ session, counter, exchange }) =>
     andThen(
-      openChunks(exchange.context, sealed.subarray(HEADER_BYTES + ENC_BYTES), session.chunkBytes, (_, reason, cause) =>
-        refused(reason, cause),
-      ),
+      openChunks(exchange.context, sealed.subarray(HEADER_BYTES + ENC_BYTES), session.chunkBytes, wholeRefusal),
       (message) => ({ session, counter, exchange, message }),
     ),
   )
@@ -67,8 +74,6 @@ export async function openSessionRequestStream(
     throw error
   }
 }
-
-const requestRefusal: Refusal = (why, reason, cause) => (why === 'refused' ? refused(reason, cause) : truncated(reason, cause))
 
 function callOf(crypto: CryptoPort, find: (id: Uint8Array) => Now<HeldSession | null>, head: Uint8Array): Now<SessionCall> {
   if (head.length < HEADER_BYTES + ENC_BYTES) throw refused('length')
@@ -97,7 +102,7 @@ export function sealSessionResponse(
   message: Uint8Array,
   chunkBytes: number = MAX_CHUNK_BYTES,
 ): Now<Uint8Array> {
-  return andThen(replySealer(ports, exchange, REPLY_LABEL), ({ nonce, cipher }) => sealChunks(cipher, nonce, message, chunkBytes))
+  return sealReplyInChunks(ports, exchange, REPLY_LABEL, message, chunkBytes)
 }
 
 /** A message as reply, read as it is sent. Where `message` fails so does it, without an end. */
@@ -107,9 +112,7 @@ export function sealSessionResponseStream(
   message: ReadableStream<Uint8Array>,
   { chunkBytes = MAX_CHUNK_BYTES, flush = false }: { readonly chunkBytes?: number; readonly flush?: boolean } = {},
 ): Now<ReadableStream<Uint8Array>> {
-  return andThen(replySealer(ports, exchange, REPLY_LABEL), ({ nonce, cipher }) =>
-    sealStream(cipher, nonce, message, { chunkBytes, flush }),
-  )
+  return sealReplyStream(ports, exchange, REPLY_LABEL, message, { chunkBytes, flush })
 }
 
 /** The message of a reply that is here whole. @throws PosternError `payload.reply_refused`; `payload.truncated` without an authenticated end */
@@ -119,11 +122,7 @@ export function openSessionResponse(
   sealed: Uint8Array,
   maxChunkBytes: number = MAX_CHUNK_BYTES,
 ): Now<Uint8Array> {
-  const nonceBytes = replyNonceBytes(exchange)
-  if (sealed.length < nonceBytes) throw replyRefusal('truncated', 'length')
-  return andThen(replyCipher(crypto, exchange, REPLY_LABEL, sealed.slice(0, nonceBytes)), (cipher) =>
-    openChunks(cipher, sealed.subarray(nonceBytes), maxChunkBytes, replyRefusal),
-  )
+  return openReply(crypto, exchange, REPLY_LABEL, sealed, maxChunkBytes)
 }
 
 /** The message of a reply while it comes. It fails as {@link openSessionResponse} does. */
@@ -134,8 +133,4 @@ export function openSessionResponseStream(
   maxChunkBytes: number = MAX_CHUNK_BYTES,
 ): ReadableStream<Uint8Array> {
   return openReplyStream(crypto, exchange, REPLY_LABEL, sealed, maxChunkBytes)
-}
-
-function refused(reason: string, cause?: unknown): PosternError<'payload.refused'> {
-  return new PosternError('payload.refused', { reason, cause })
 }

@@ -2,9 +2,10 @@
  * The KEM of a session: one HMAC where a first call pays for a key agreement. `enc = sid 16 ‖ ctr u64 ‖ rnd 8`,
  * `shared_secret = HMAC-SHA-256(session_secret, "postern session kem v1" ‖ 00 ‖ enc)`; from there on it is HPKE's own base schedule.
  */
-import { concat, utf8 } from '@postern/core/bytes'
+import { concat, u32, utf8 } from '@postern/core/bytes'
 import type { CryptoPort, HmacKey, Now } from '@postern/core/cryptoPort'
-import type { AeadId, HpkeContext } from '../hpke.js'
+import type { AeadId, HpkeContext, HpkePorts } from '../hpke.js'
+import type { HeldSession } from '../session.js'
 import { contextIn, type Layout, layoutOf } from './context.js'
 import { andThen } from './now.js'
 
@@ -63,4 +64,15 @@ export function sessionExchange(crypto: CryptoPort, key: HmacKey, aead: AeadId, 
       andThen(contextIn(crypto, layout, shared), (context) => ({ keyId: 0, suite: SUITES[aead], enc, context })),
     ),
   )
+}
+
+/** A new call, and the bytes before its message. @throws RangeError for a counter above 2^32 - 1 */
+export function beginSessionCall(
+  { crypto, random }: HpkePorts,
+  { id, key, aead }: Pick<HeldSession, 'id' | 'key' | 'aead'>,
+  counter: number,
+): Now<{ readonly head: Uint8Array; readonly exchange: SessionExchange }> {
+  const enc = concat(id, u32(0), u32(counter), random(8))
+  const head = concat(headerOf(aead), enc)
+  return andThen(sessionExchange(crypto, key, aead, enc), (exchange) => ({ head, exchange }))
 }

@@ -34,7 +34,23 @@ export function roomOf(): Room {
 
 /** @param lost - the error that stands for one of the stream itself */
 export function sourceOf(stream: ReadableStream<Uint8Array>, lost: (cause: unknown) => unknown = (cause) => cause): Source {
-  const reader = stream.getReader()
+  return sourceFrom(stream.getReader(), lost)
+}
+
+/** A source of bytes that are all here. */
+export function sourceOfBytes(bytes: Uint8Array): Source {
+  const pieces = [bytes]
+  const read = async (): Promise<ReadableStreamReadResult<Uint8Array>> => {
+    const value = pieces.pop()
+    return value === undefined ? { done: true, value } : { done: false, value }
+  }
+  return sourceFrom({ read, cancel: async () => undefined }, (cause) => cause)
+}
+
+function sourceFrom(
+  reader: Pick<ReadableStreamDefaultReader<Uint8Array>, 'read' | 'cancel'>,
+  lost: (cause: unknown) => unknown,
+): Source {
   const fail = (cause: unknown): never => {
     throw lost(cause)
   }

@@ -1,14 +1,52 @@
 /** Writes indeterminate-length messages piece by piece. @see RFC 9292 §3.2 */
-import { checkFields, type FieldLine } from './fieldRules.js'
-import { type Pad, paddedLength } from './padme.js'
+import type { BhttpRequestStream, BhttpResponseStream, EncodeOptions, Streamed } from '../bhttp.js'
+import { checkControl, checkFields, type FieldLine } from './fieldRules.js'
+import { checkStatus, INDETERMINATE_REQUEST, INDETERMINATE_RESPONSE, lengthIn } from './framing.js'
+import { DEFAULT_PAD, type Pad, paddedLength } from './padme.js'
 import { malformed } from './reader.js'
 import { putVarint, varintLength } from './varint.js'
 import { sectionLength, writerOf } from './writer.js'
 
 const PADDING_PIECE_BYTES = 65_536
 
+const asIs = (length: number): number => length
+
+/**
+ * A request as indeterminate-length message, its content read as it is sent. Padding comes at the end, where the length is known.
+ * @throws PosternError `bhttp.malformed` | `bhttp.limit` at once for what comes before the content; the stream fails with them for the rest
+ * @see RFC 9292 §3.2
+ */
+export function encodeRequestStream(
+  request: Streamed<BhttpRequestStream>,
+  { pad = DEFAULT_PAD }: EncodeOptions = {},
+): ReadableStream<Uint8Array> {
+  const { method, scheme, authority, path, fields, content, trailers = [] } = request
+  checkControl({ method, scheme, authority, path }, ['https', 'http'])
+  checkFields(fields, { authority })
+  const out = writerOf()
+  out.varint(INDETERMINATE_REQUEST)
+  for (const text of [method, scheme, authority, path]) out.latin1(text)
+  out.openFields(fields)
+  return messageStream(out.finish(asIs), { announced: lengthIn(fields), content, trailers }, pad)
+}
+
+/** A response as indeterminate-length message; as {@link encodeRequestStream}. @throws PosternError `bhttp.malformed` | `bhttp.limit` */
+export function encodeResponseStream(
+  response: Streamed<BhttpResponseStream>,
+  { pad = DEFAULT_PAD }: EncodeOptions = {},
+): ReadableStream<Uint8Array> {
+  const { status, fields, content, trailers = [] } = response
+  checkStatus(status)
+  checkFields(fields, {})
+  const out = writerOf()
+  out.varint(INDETERMINATE_RESPONSE)
+  out.varint(status)
+  out.openFields(fields)
+  return messageStream(out.finish(asIs), { announced: lengthIn(fields), content, trailers }, pad)
+}
+
 /** What follows the control data of a message. */
-export interface Sections {
+interface Sections {
   /** What `content-length` says of the content. */
   readonly announced: string | undefined
   readonly content: ReadableStream<Uint8Array>
@@ -16,11 +54,7 @@ export interface Sections {
 }
 
 /** @param head - everything before the content */
-export function messageStream(
-  head: Uint8Array,
-  { announced, content, trailers }: Sections,
-  pad: Pad,
-): ReadableStream<Uint8Array> {
+function messageStream(head: Uint8Array, { announced, content, trailers }: Sections, pad: Pad): ReadableStream<Uint8Array> {
   const reader = content.getReader()
   let due: Uint8Array | null = head
   let written = 0
@@ -77,5 +111,5 @@ function closing(trailers: readonly FieldLine[]): Uint8Array {
   const out = writerOf(2 + sectionLength(trailers))
   out.varint(0)
   out.openFields(trailers)
-  return out.finish((length) => length)
+  return out.finish(asIs)
 }
