@@ -22,8 +22,10 @@ export function project(name) {
       name,
       include: ['test/**/*.test.ts'],
       environment: 'node',
-      testTimeout: 30_000,
-      hookTimeout: 30_000,
+      // What hangs is found; what is slow for want of a core is not taken for it.
+      testTimeout: 120_000,
+      hookTimeout: 120_000,
+      expect: { poll: { timeout: 20_000 } },
     },
   })
 }
