@@ -65,7 +65,8 @@ export async function proofOf(
 
 /**
  * The verdict, when it belongs to this statement: same place, device, enrolment, type, purpose `confirm`, and a ceremony whose bind is the
- * statement's hash. For a PIN the same stands once more in the bytes that the device signed.
+ * statement's hash. A passkey's place is the user's own; the others' enrolments say whose they are. For a PIN the same stands once more in the
+ * bytes that the device signed.
  */
 async function confirmedBy(
   d: Decider,
@@ -88,6 +89,7 @@ async function confirmedBy(
     c.device?.id === d.device.id &&
     facts.type === s.type &&
     facts.enrolment === s.enrolment &&
+    (s.type !== 'webauthn' || (c.part.id === d.part.id && c.part.tenant === d.part.tenant)) &&
     (s.type !== 'pin' || (proof !== null && pinConfirms(proof.signed, d, s, bind)))
   if (!belongs) throw refuse('key.refused', 'a ceremony for something else')
   return success

@@ -2,7 +2,7 @@
 import { equal, utf8 } from '@postern/core/bytes'
 import type { CryptoPort } from '@postern/core/cryptoPort'
 import { isPosternError } from '@postern/core/errors'
-import { thumbprint } from '@postern/core/jwk'
+import { publicJwk, thumbprint } from '@postern/core/jwk'
 import { tuple } from '@postern/core/tuple'
 import { readTuple, textsOf } from '../internal/transactionTuple.js'
 import { decodeTransaction, type Transaction } from './encoding.js'
@@ -114,8 +114,9 @@ export async function verifyEvidence(
       const byPin = statement.type === 'pin' && statement.decision === 'approve'
       if (!byPin || !pinConfirms(signed, transaction, statement, await bindOf(crypto, stated))) return null
     } else if (statement.type === 'pin') return null
-    if ((await thumbprint(crypto, key)) !== evidence.jkt) return null
-    if (!(await crypto.verify(await crypto.verifyKey('ES256', key), signed, signature))) return null
+    const own = publicJwk(key)
+    if ((await thumbprint(crypto, own)) !== evidence.jkt) return null
+    if (!(await crypto.verify(await crypto.verifyKey('ES256', own), signed, signature))) return null
     return { transaction, statement }
   } catch (error) {
     if (isPosternError(error, 'transaction.invalid', 'crypto.invalid_key')) return null

@@ -617,7 +617,10 @@ describe('proofs', () => {
       const enrolment = 'ef'.repeat(16)
       const choice = { device: 'd1', enrolment, type, decision: 'approve', number: '' } as const
       const { bind } = await prepareDecision(await b.open(created), choice, crypto)
-      const ceremony = await b.w.ceremony(b.d, 'confirm', enrolment, { bind })
+      const ceremony = {
+        ...(await b.w.ceremony(b.d, 'confirm', enrolment, { bind })),
+        ...(type === 'webauthn' && { part: b.place.part }),
+      }
       const facts = {
         type,
         enrolment,
@@ -648,6 +651,16 @@ describe('proofs', () => {
         expect(
           await b.decide(b.d, input, { ...more, enrolment: async () => ({ ...known, status: 'locked' }) as never }),
         ).toMatchObject({ code: 'key.refused' })
+      // Two users of one device: the other's passkey, for which no enrolment is read, confirms nothing of this one's.
+      for (const part of type === 'webauthn'
+        ? [
+            { tenant: 'bank', id: 'usr:eve' },
+            { tenant: 'two', id: 'usr:ada' },
+          ]
+        : [])
+        expect(await b.decide(b.d, input, { ...more, confirmed: { ceremony: { ...ceremony, part }, success } })).toMatchObject({
+          code: 'key.refused',
+        })
       const done = await b.decide(b.d, input, more)
       expect(done).toMatchObject({ ok: true, value: { amr: ['otp', 'pop', 'hwk'] } })
       if (done.ok) expect(await verifyEvidence(crypto, done.value.evidence, b.d.jwk)).toMatchObject({ statement: { type } })
@@ -698,6 +711,20 @@ describe('evidence', () => {
     expect(await verifyEvidence(crypto, evidence, other.jwk)).toBeNull()
     expect(await verifyEvidence(crypto, { ...evidence, jkt: 'x' }, b.d.jwk)).toBeNull()
     expect(await verifyEvidence(crypto, evidence, { kty: 'EC', crv: 'P-256', x: 'AA', y: 'AA' })).toBeNull()
+    // A key is read once: it cannot be the device's for the thumbprint and another's for the signature.
+    const forged = { ...evidence, signature: await other.signer.sign(evidence.signed) }
+    const keys = [b.d.jwk, other.jwk]
+    const twofold = {
+      kty: 'EC',
+      crv: 'P-256',
+      y: '',
+      get x() {
+        const { x, y } = keys.length > 1 ? keys.shift()! : keys[0]!
+        this.y = y!
+        return x!
+      },
+    }
+    expect(await verifyEvidence(crypto, forged, twofold)).toBeNull()
     const both = flipped(evidence.statement, evidence.statement.length - 3)
     expect(await verifyEvidence(crypto, { ...evidence, statement: both, signed: both }, b.d.jwk)).toBeNull()
   })
