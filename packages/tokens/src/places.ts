@@ -84,7 +84,10 @@ export function places({
   }
   const user = async (subject: string): Promise<Part> => part(`usr:${await h('usr', subject)}`)
   const device = (clientId: string): Part => part(`dev:${clientId}`)
-  const marker = (name: string, expiresAt: number): Op => ({ op: 'put', key: `j/${name}`, value: NOTHING, rev: null, expiresAt })
+  const marker = (name: string, until: number): Op => {
+    // An assertion may end within a millisecond, a record does not.
+    return { op: 'put', key: `j/${name}`, value: NOTHING, rev: null, expiresAt: Math.ceil(until) }
+  }
 
   return {
     name: h,

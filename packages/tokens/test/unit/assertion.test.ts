@@ -45,6 +45,14 @@ describe('private_key_jwt', () => {
     expect(answers.filter((answer) => answer === 'ok')).toHaveLength(1)
   })
 
+  it('T28 an end with a fraction of a second, which RFC 7519 allows, counts once like any other', async () => {
+    const { w, assertion, ask } = await setup()
+    for (let i = 1; i < 20; i++) {
+      const text = await assertion({ exp: w.now() / 1000 + 60 - i / 7 })
+      expect([await ask(text), await ask(text)]).toEqual(['ok', '401 invalid_client'])
+    }
+  })
+
   it.each([
     ['another issuer', 'https://evil.example'],
     ['the token endpoint', `${ISSUER}/token`],
