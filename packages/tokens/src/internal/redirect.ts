@@ -11,6 +11,8 @@ export function checkRedirectUri(uri: string, kind: 'instance' | 'shared'): void
   if (uri.length > 1024 || !/^[\x21-\x7e]+$/.test(uri) || /[#\\*]/.test(uri) || !URL.canParse(uri)) throw refused()
   const { protocol, hostname, username, password, href } = new URL(uri)
   if (username !== '' || password !== '' || /\/\.\.?(?:[/?]|$)|%2e/i.test(uri)) throw refused()
+  // A browser takes `https:/x` for a path of the page that redirects, though the parser finds a host in it.
+  if (/^https?:/.test(protocol) && !/^https?:\/\/[^/]/i.test(uri)) throw refused()
   if (protocol === 'https:') return
   if (protocol === 'http:' && (LOOPBACK.test(href) || hostname === 'localhost')) return
   if (kind === 'instance' && /^[a-z][a-z0-9+-]*(?:\.[a-z0-9+-]+)+:$/.test(protocol)) return // RFC 8252 §7.1
@@ -26,7 +28,7 @@ export function isRegistered(presented: string, registered: readonly string[]): 
 
 function withoutPort(uri: string): string | null {
   const match = LOOPBACK.exec(uri)
-  if (match === null || /[#\\@]/.test(uri)) return null
+  if (match === null || /[#\\@]/.test(uri) || !URL.canParse(uri)) return null
   return match[0].replace(/:\d{1,5}$/, '') + uri.slice(match[0].length)
 }
 

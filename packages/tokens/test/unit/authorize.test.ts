@@ -92,6 +92,7 @@ describe('/authorize', () => {
       'http://127.0.0.1:4711@evil/cb',
       'http://127.0.0.1.evil/cb',
       'https://127.0.0.1:1/cb',
+      'http://127.0.0.1:65536/cb',
     ])
       expect(isRegistered(uri, registered), uri).toBe(false)
   })
@@ -444,6 +445,10 @@ describe('T10 what a client may register', () => {
     ['shared', 'https://portal.example.com\\\\evil.example/cb'],
     ['shared', 'https://portal.example.com/cb\r\nx: y'],
     ['shared', '//portal.example.com/cb'],
+    ['shared', 'https:portal.example.com/cb'],
+    ['shared', 'https:/portal.example.com/cb'],
+    ['shared', 'https:///portal.example.com/cb'],
+    ['shared', 'http:localhost/cb'],
     ['shared', `https://portal.example.com/${'x'.repeat(1024)}`],
   ] as const)('not %s: %s', (kind, uri) => {
     expect(() => checkRedirectUri(uri, kind)).toThrow()
