@@ -4,6 +4,7 @@ import { parseForm } from '@postern/core/form'
 import { readJws, verifyJws } from '@postern/core/jws'
 import type { Client } from './clients.js'
 import type { Endpoint } from './endpoint.js'
+import { clientOf } from './internal/asked.js'
 import { tellRefusal } from './internal/endpoint.js'
 import { endSession as end, sweepLogouts } from './internal/endSession.js'
 import { openHandle, sealHandle } from './internal/handles.js'
@@ -88,8 +89,7 @@ async function begin(request: Request, context: IssuerContext, port: LogoutPort)
   const hint = await readHint(form.get('id_token_hint'), context)
   const id = form.get('client_id') ?? hint?.clientId
   if (hint !== null && id !== hint.clientId) throw refuse('client') //                                   §2: they must agree
-  const client = id === undefined ? null : await context.clients.find(id)
-  if (id !== undefined && client === null) throw new PosternError('client.unknown')
+  const client = id === undefined ? null : await clientOf(id, context)
   const redirect = redirectOf(form, client)
   const session = await port.session(request)
   // Nobody is logged in here: nothing ends and nobody can be asked.
