@@ -5,7 +5,7 @@ import type { Op, Part } from '@postern/store'
 import { eventOp } from '@postern/store/outbox'
 import type { Client } from './clients.js'
 import type { Endpoint } from './endpoint.js'
-import { authenticate, boundCertificate, spendAll } from './internal/authenticate.js'
+import { authenticate, boundCertificate, owesProof, spendAll } from './internal/authenticate.js'
 import { sweepCallbacks } from './internal/callbacks.js'
 import { isCallbackUrl } from './internal/callbackUrl.js'
 import { cibaCallback } from './internal/cibaCallback.js'
@@ -95,7 +95,7 @@ export const backchannelAuthentication: Endpoint = {
     const { client, proof, holder } = caller
     const mode = modeOf(client, context)
     // What is pushed is bound now or never: nobody proves anything at delivery.
-    if (mode === 'push' && client.dpopBound === true && proof === null)
+    if (mode === 'push' && proof === null && owesProof(client, context, true))
       throw new PosternError('dpop.proof', { reason: 'dpop.missing' })
     const x5t = mode === 'push' && client.certificateBound === true ? await boundCertificate(context) : null
     const { form, markers } = await cibaParameters(sent, client, context)

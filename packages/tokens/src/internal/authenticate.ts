@@ -160,7 +160,8 @@ function reached(url: string, { config: { mtlsBase }, host, issuer }: IssuerCont
   return mtlsBase === undefined || host?.clientCertificate === undefined ? url : mtlsBase + url.slice(issuer.length)
 }
 
-function owesProof(client: Client, { config }: IssuerContext, tokens: boolean): boolean {
+/** Whether a client proves a key at an endpoint; `tokens`: where it is led to tokens. */
+export function owesProof(client: Client, { config }: IssuerContext, tokens: boolean): boolean {
   if (client.kind === 'instance') return true
   const bearer = client.auth.method === 'none' && client.certificateBound !== true && config[allowBearerPublicClients] !== true
   const unbound = config.requireBoundTokens && client.certificateBound !== true

@@ -301,7 +301,7 @@ describe('a signed request', () => {
     const now = Math.floor(w.now() / 1000)
     for (const claims of [{ exp: now }, { exp: now + 301 }, { nbf: now + 61 }, { iat: now + 61 }])
       expect((await send(w, await w.signedRequest(claims))).body.error).toBe('invalid_request_object')
-    expect((await send(w, await w.signedRequest({ exp: now + 300 }))).status).toBe(200)
+    for (const exp of [now + 300, now + 59.123456789]) expect((await send(w, await w.signedRequest({ exp }))).status).toBe(200)
   })
 
   it('T21 T24 unsigned, or with a key or type of its own, is refused', async () => {
@@ -726,6 +726,17 @@ describe('a client that is called', () => {
     const [sent] = bodies() as [Record<string, string>]
     expect(sent.token_type).toBe('DPoP')
     expect(claimsOf(sent.access_token!).cnf).toEqual({ jkt: key.jkt })
+  })
+
+  it('T35 is sent no bearer token where every token is to be bound: it owes a proof when it asks', async () => {
+    const w = await called({ config: { requireBoundTokens: true } })
+    expect((await w.begin({ client_id: 'pushed' })).body.error).toBe('invalid_dpop_proof')
+    const key = await w.device({ register: false })
+    const headers = { dpop: await key.proof(`${w.contexts[0]!.issuer}/bc-authorize`) }
+    expect((await w.begin({ client_id: 'pushed' }, { headers })).status).toBe(200)
+    await w.decide(granted())
+    await deliver(w.contexts[0]!)
+    expect(bodies()).toEqual([expect.objectContaining({ token_type: 'DPoP' })])
   })
 
   it('is bound to the certificate it asked with, and owes one then', async () => {
