@@ -8,14 +8,13 @@ import type { JsonObject } from '@postern/core/json'
 import { readJws, verifyJws } from '@postern/core/jws'
 import type { Op } from '@postern/store'
 import type { GrantType, Issue, TokenCall } from '../grant.js'
-import { newId } from '../internal/code.js'
+import { granteeOf, newId } from '../internal/code.js'
 import { DEVICE_SSO, type DeviceSecret, deviceSecretKey, dsHashOf } from '../internal/deviceSecret.js'
 import { epochKeys, readGuards } from '../internal/epochs.js'
-import { decodeFamily, familyKey, type Grant, revokedFamily } from '../internal/family.js'
+import { decodeFamily, familyKey, type Grant, outlivesClient, revokedFamily } from '../internal/family.js'
 import { openHandle } from '../internal/handles.js'
 import { kitOf } from '../internal/kit.js'
 import { narrowed } from '../internal/narrow.js'
-import { sectorOf } from '../internal/pairwise.js'
 import { type RedeemAs, redeem } from '../internal/redeem.js'
 import { clientResource, clientScope } from '../internal/scope.js'
 import { invalidGrant, malformed } from '../internal/wire.js'
@@ -60,12 +59,10 @@ export const nativeSso: GrantType = {
     const { subject, clientId: grantee, amr } = first
     const view = { ...most, client, subject, grantee, profile: 'native_sso', resource, actors: [], amr, claims } as const
     const allowed = narrowed(most, await allowedBy(view, call), config)
-    const sector = sectorOf(client)
+    const { clientEpoch: _, ...login } = first
     const grant: Grant = {
-      ...first,
-      ...(sector !== undefined && { sector }),
-      clientId: client.id,
-      clientKind: client.kind,
+      ...login,
+      ...granteeOf(client),
       kind: allowed.kind,
       acr: allowed.acr!,
       scope: allowed.scope,
@@ -114,10 +111,20 @@ async function redeemed(secret: DeviceSecret, grant: Grant, lifetimeSec: number,
   }
 }
 
-/** Whether the secret's record, its family and the epochs of its grant are as they were. One read. */
+/** Whether the secret's record, its family, the epochs of its grant, its client and its session (§4.3, 3) are as they were. */
 async function stands({ id, family, epochs, grant }: DeviceSecret, context: IssuerContext): Promise<boolean> {
   const { store, clock } = context.runtime
-  const home = await kitOf(context).places.owner({ id: grant.clientId, kind: grant.clientKind }, grant.subject)
+  const { places } = kitOf(context)
+  const { subject, clientId, clientKind: kind, sid } = grant
+  const client = kind === 'instance' ? undefined : await context.clients.find(clientId)
+  if (client === null || (client !== undefined && !outlivesClient(grant, client))) return false
+  // What outlives its session, or lives beside the user's partition, does not hang on the session's epoch.
+  const session = sid === null || sid === id ? null : places.sessionEpoch(sid)
+  if (session !== null && !epochs.some(({ key }) => key === session)) {
+    const [ended] = await store.read(await places.user(subject), [session], { now: clock() })
+    if (ended) return false
+  }
+  const home = await places.owner({ id: clientId, kind }, subject)
   const keys = [deviceSecretKey(id), familyKey(family.id), ...epochs.map(({ key }) => key)]
   const [record, fam, ...found] = await store.read(home, keys, { now: clock() })
   if (!record || epochs.some(({ rev }, i) => (found[i]?.rev ?? null) !== rev)) return false

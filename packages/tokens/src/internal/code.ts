@@ -51,6 +51,19 @@ export interface GrantInput {
   readonly exp: number
 }
 
+/** What a grant keeps of the client that it is made to. */
+export function granteeOf(client: Client): Pick<Grant, 'clientId' | 'clientKind' | 'sector' | 'app' | 'clientEpoch'> {
+  const { id: clientId, kind: clientKind, app, epoch } = client
+  const sector = sectorOf(client)
+  return {
+    clientId,
+    clientKind,
+    ...(sector !== undefined && { sector }),
+    ...(app !== undefined && { app: { ...app } }),
+    ...(typeof epoch === 'string' && { clientEpoch: epoch }),
+  }
+}
+
 /**
  * A grant that can be redeemed once. One read, of the epochs that the login did not bring.
  * @throws PosternError `request.malformed` for a grant above 2 KiB or a login that breaks its shape, `details.refused` for one with details
@@ -61,12 +74,9 @@ export async function redeemableOf(input: GrantInput, context: IssuerContext): P
   const details = input.details ?? []
   const sid = login.sid ?? null
   if (login.subject.length === 0 || login.subject.length > 255 || (sid !== null && !SID.test(sid))) throw tooLarge('login')
-  const sector = sectorOf(client)
   const grant: Grant = {
+    ...granteeOf(client),
     subject: login.subject,
-    ...(sector !== undefined && { sector }),
-    clientId: client.id,
-    clientKind: client.kind,
     kind: login.kind ?? 'user',
     scope,
     resource,
@@ -78,8 +88,6 @@ export async function redeemableOf(input: GrantInput, context: IssuerContext): P
     jkt: client.kind === 'instance' ? (client.jkt ?? null) : null,
     facts: login.facts ?? null,
     ...(details.length > 0 && { details }),
-    ...(client.app !== undefined && { app: { ...client.app } }),
-    ...(typeof client.epoch === 'string' && { clientEpoch: client.epoch }),
   }
   if (utf8(JSON.stringify(grant)).length > MAX_GRANT_BYTES)
     throw details.length > 0 ? new PosternError('details.refused', { reason: 'details.grant' }) : tooLarge('grant')

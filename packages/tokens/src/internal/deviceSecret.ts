@@ -12,14 +12,14 @@ import { sealHandle } from './handles.js'
 import { kitOf } from './kit.js'
 import { pairwiseSubject } from './pairwise.js'
 
-/** What a device secret holds. It is worth something while its record, its family and the epochs of its grant stand. */
+/** What a device secret holds. It is worth something while its record, its family, the epochs of its grant, its client and its session stand. */
 export interface DeviceSecret {
   readonly id: string
   /** Ms. */
   readonly exp: number
   readonly grant: Pick<
     Grant,
-    'subject' | 'clientId' | 'clientKind' | 'kind' | 'acr' | 'amr' | 'authTime' | 'sid' | 'jkt' | 'x5t' | 'facts'
+    'subject' | 'clientId' | 'clientKind' | 'kind' | 'acr' | 'amr' | 'authTime' | 'sid' | 'jkt' | 'x5t' | 'facts' | 'clientEpoch'
   >
   /** The `sub` of its ID tokens. */
   readonly sub: string
@@ -49,13 +49,26 @@ export async function deviceSecret(
   context: IssuerContext,
 ): Promise<{ readonly grant: Grant; readonly ops: readonly Op[]; readonly members: JsonObject }> {
   const kit = kitOf(context)
-  const { subject, sector, clientId, clientKind, kind, acr, amr, authTime, jkt, x5t, facts } = grant
+  const { subject, sector, clientId, clientKind, kind, acr, amr, authTime, jkt, x5t, facts, clientEpoch } = grant
   const id = newId(context)
   const exp = now + context.config.lifetimes.familySec * 1000
   // An ID token of this profile names a session (§3.4.1); where the host has none, the secret is one.
   const sid = grant.sid ?? id
   const sub = sector === undefined ? subject : await pairwiseSubject(kit, subject, sector)
-  const kept = { subject, clientId, clientKind, kind, acr, amr, authTime, sid, jkt, ...(x5t !== undefined && { x5t }), facts }
+  const kept = {
+    subject,
+    clientId,
+    clientKind,
+    kind,
+    acr,
+    amr,
+    authTime,
+    sid,
+    jkt,
+    facts,
+    ...(x5t !== undefined && { x5t }),
+    ...(clientEpoch !== undefined && { clientEpoch }),
+  }
   const text = await sealHandle(kit, 'deviceSecret', { id, exp, grant: kept, sub, epochs, family } satisfies DeviceSecret)
   return {
     grant: { ...grant, sid, dsHash: await dsHashOf(text, context.runtime.crypto) },

@@ -43,7 +43,7 @@ export interface Grant {
 }
 
 /** Whether a shared client was revoked since (`revoke({ client })`). */
-export function outlivesClient({ clientEpoch }: Grant, { epoch }: Pick<Client, 'epoch'>): boolean {
+export function outlivesClient({ clientEpoch }: Pick<Grant, 'clientEpoch'>, { epoch }: Pick<Client, 'epoch'>): boolean {
   return (clientEpoch ?? null) === (epoch ?? null)
 }
 

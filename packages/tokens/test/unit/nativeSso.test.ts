@@ -5,6 +5,7 @@ import { hashSecret } from '@postern/tokens/auth/secret'
 import { exchange } from '@postern/tokens/grants/exchange'
 import { nativeSso } from '@postern/tokens/grants/nativeSso'
 import type { IssuerContext } from '@postern/tokens/issuer'
+import { logOut } from '@postern/tokens/logout'
 import { places } from '@postern/tokens/places'
 import { type RevokeTarget, revoke } from '@postern/tokens/revoke'
 import { defaultGrants } from '@postern/tokens/token'
@@ -155,6 +156,43 @@ describe('Native SSO', () => {
       { owner, ...(what === 'client' && { client: 'mail' }), ...(what === 'session' && { sid: 's1' }) } as RevokeTarget,
       context!,
     )
+    expect((await sso(w, 'news', tokens)).body.error).toBe('invalid_grant')
+  })
+
+  it.each(['mail', 'an app instance'])(
+    'T49 of a login at %s that outlives its session, the secret ends with the session',
+    async (at) => {
+      const w = await setup()
+      const [context] = w.contexts
+      const device = await w.device()
+      const login1 = async () =>
+        (await w.redeem(device, await w.code(device.id, { scope: SCOPE, login: { sid: 'session1' } }))).body
+      const tokens = at === 'mail' ? await login(w, 'mail') : await login1()
+      const headers = async () => ({ authorization: basic('news', SECRET), dpop: await device.proof(`${ISSUER}/token`) })
+      expect((await w.post('/token', formOf(tokens), { headers: await headers() })).status).toBe(200)
+      await logOut({ subject: 'user-1', sid: 'session1' }, context!)
+      expect((await w.post('/token', formOf(tokens), { headers: await headers() })).body.error).toBe('invalid_grant')
+    },
+  )
+
+  it('T17 ends with its client, and a client that was revoked once may log in by it again', async () => {
+    const epochs = new Map<string, string>()
+    const w = await setup({
+      context: (context) => ({
+        clients: {
+          ...context.clients,
+          find: async (id) => {
+            const client = await context.clients.find(id)
+            return client && { ...client, epoch: epochs.get(id) ?? null, app: { id } }
+          },
+        },
+      }),
+    })
+    epochs.set('news', 'BBBBBBBBBBBBBBBB')
+    const tokens = await login(w, 'mail')
+    const { status, body } = await sso(w, 'news', tokens)
+    expect([status, claimsOf(body.access_token).app]).toEqual([200, { id: 'news' }])
+    epochs.set('mail', 'BBBBBBBBBBBBBBBB')
     expect((await sso(w, 'news', tokens)).body.error).toBe('invalid_grant')
   })
 
