@@ -3,7 +3,7 @@ import { PosternError } from '@postern/core/errors'
 import type { JsonObject } from '@postern/core/json'
 import { signJws } from '@postern/core/jws'
 import type { Client } from './clients.js'
-import { type OwnToken, readOwnToken, standingOf } from './internal/accessToken.js'
+import { mayIntrospect, type OwnToken, readOwnToken, standingOf } from './internal/accessToken.js'
 import { authenticate, spendAll } from './internal/authenticate.js'
 import { toClient } from './internal/encrypted.js'
 import { endpoint, urlOf } from './internal/endpoint.js'
@@ -31,15 +31,14 @@ export function introspectEndpoint(): Handler {
     if (text === undefined) throw malformed('token is missing.')
     await spendAll(caller, context)
     const token = await readOwnToken(text, context)
-    const members = token !== null && maySee(token, client) ? await membersOf(token, client, context) : INACTIVE
+    const members =
+      token !== null && (token.clientId === client.id || mayIntrospect(client, token))
+        ? await membersOf(token, client, context)
+        : INACTIVE
     const always = context.config.requireSignedIntrospection || client.encryption?.introspection !== undefined
     if (!always && !wantsSigned(request)) return json(200, members)
     return reply(200, SIGNED, await signed(members, client, context))
   })
-}
-
-function maySee({ claims, clientId }: OwnToken, { id, introspects = [] }: Client): boolean {
-  return clientId === id || introspects.some((audience) => audience === claims.aud)
 }
 
 async function membersOf(token: OwnToken, asker: Client, context: IssuerContext): Promise<JsonObject> {

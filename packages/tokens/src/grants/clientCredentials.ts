@@ -1,7 +1,8 @@
 /** `client_credentials` (RFC 6749 §4.4): a token of the client itself, `kind: device` for an app instance. No refresh token. */
 import { PosternError } from '@postern/core/errors'
 import type { JsonObject } from '@postern/core/json'
-import type { Op, Rec } from '@postern/store'
+import type { Op, Part, Rec } from '@postern/store'
+import type { Client } from '../clients.js'
 import type { Evaluated, GrantType, TokenCall } from '../grant.js'
 import { askedDetails } from '../internal/details.js'
 import { readGuards } from '../internal/epochs.js'
@@ -11,6 +12,8 @@ import { kitOf } from '../internal/kit.js'
 import { merged } from '../internal/merged.js'
 import { clientResource, clientScope } from '../internal/scope.js'
 import { invalidGrant } from '../internal/wire.js'
+import type { IssuerContext } from '../issuer.js'
+import type { Guard } from '../login.js'
 
 /** The grant type. */
 export const clientCredentials: GrantType = {
@@ -62,8 +65,7 @@ async function evaluate(turn: Turn): Promise<Evaluated> {
     facts: null,
     ...(details !== null && { details }),
   } as const
-  // A shared client's token names no epoch: introspection compares its own with `iat`, and no trip is spent here.
-  const epochs = client.kind === 'instance' ? await readGuards(part, [places.epoch], [], context) : null
+  const epochs = await epochsOf(client, part, context)
   const lifetimeSec = context.config.resources[resource]?.accessSec ?? context.config.lifetimes.accessSec
   const own =
     client.kind === 'instance' && client.record !== undefined ? [{ key: client.record.key, rev: client.record.rev }] : []
@@ -71,10 +73,8 @@ async function evaluate(turn: Turn): Promise<Evaluated> {
     { at: 'client', grant, part, guards: own, seen: null, current, scope, lifetimeSec, request },
     context,
   )
-  const ops: readonly Op[] =
-    client.kind === 'instance'
-      ? [...[...epochs!, ...judged.guards].map(({ key, rev }): Op => ({ op: 'check', key, rev })), ...proofOps]
-      : judged.guards.map(({ key, rev }): Op => ({ op: 'check', key, rev }))
+  const guards = client.kind === 'instance' || judged.guards.length > 0 ? [...(epochs ?? []), ...judged.guards] : []
+  const ops: readonly Op[] = [...guards.map(({ key, rev }): Op => ({ op: 'check', key, rev })), ...proofOps]
   return {
     part,
     ops,
@@ -99,4 +99,11 @@ async function evaluate(turn: Turn): Promise<Evaluated> {
       return evaluate({ ...turn, tries: tries + 1, current: { key, rec } })
     },
   }
+}
+
+/** What the token dies with. A shared client's own epoch came with its look-up: no trip is spent, and where its port knows none, introspection compares `iat`. */
+async function epochsOf({ kind, epoch }: Client, part: Part, context: IssuerContext): Promise<readonly Guard[] | null> {
+  const { places } = kitOf(context)
+  if (kind === 'instance') return readGuards(part, [places.epoch], [], context)
+  return epoch === undefined ? null : [{ key: places.epoch, rev: epoch }]
 }

@@ -4,15 +4,17 @@ import type { JsonObject } from '@postern/core/json'
 import type { Op, Rec } from '@postern/store'
 import type { Client } from '../clients.js'
 import type { Evaluated, GrantType, TokenCall } from '../grant.js'
-import { isActive, type OwnToken, readOwnToken } from '../internal/accessToken.js'
+import { mayIntrospect, type OwnToken, readOwnToken, type Standing, standingOf } from '../internal/accessToken.js'
 import { spend } from '../internal/authenticate.js'
 import { eventOf } from '../internal/events.js'
+import { outlivesClient } from '../internal/family.js'
 import { judge, MAX_TRIES } from '../internal/judge.js'
 import { kitOf } from '../internal/kit.js'
 import { narrowed } from '../internal/narrow.js'
 import { sectorOf } from '../internal/pairwise.js'
 import { clientResource, narrowScope, scopeAt } from '../internal/scope.js'
 import { hostRefusal, malformed } from '../internal/wire.js'
+import type { IssuerContext } from '../issuer.js'
 import type { TokenKind } from '../login.js'
 
 /** What would be issued, for the host to allow. */
@@ -74,8 +76,8 @@ export const exchange: GrantType = {
     const actorText = form.get('actor_token')
     if ((actorText === undefined) !== (actorType === undefined) || (actorType ?? ACCESS_TOKEN) !== ACCESS_TOKEN)
       throw malformed('actor_token and actor_token_type go together; an actor is named by an access token.')
-    const subject = await presented(form.get('subject_token'), call)
-    const actor = actorText === undefined ? null : await presented(actorText, call)
+    const { token: subject, revs } = await presented(form.get('subject_token'), call)
+    const actor = actorText === undefined ? null : (await presented(actorText, call)).token
     // RFC 8693 §1.1: whoever acts does so in its own name.
     if (actor !== null && actor.clientId !== client.id) throw refuse('actor')
     const chain = actorsOf(subject, actor, client)
@@ -89,6 +91,7 @@ export const exchange: GrantType = {
     return evaluate({
       call,
       subject,
+      revs,
       marks,
       chain,
       resource,
@@ -102,19 +105,37 @@ export const exchange: GrantType = {
 
 /**
  * A live token that the caller may present: its own, with proof of the key it is bound to, or one that it is an audience of.
+ * @returns the token, and the epochs under which it was found alive
  * @throws PosternError `request.malformed`, which RFC 8693 §2.2.2 asks for | `dpop.proof`
  */
-async function presented(text: string | undefined, { client, proof, x5t, context }: TokenCall): Promise<OwnToken> {
+async function presented(
+  text: string | undefined,
+  { client, proof, x5t, context }: TokenCall,
+): Promise<{ readonly token: OwnToken; readonly revs: readonly (string | null)[] }> {
   const token = text === undefined ? null : await readOwnToken(text, context)
   if (token === null) throw refuse('token')
-  const audience = (client.introspects ?? []).some((one) => one === token.claims.aud)
+  const audience = mayIntrospect(client, token)
   if (!audience) {
     if (token.clientId !== client.id) throw refuse('foreign')
     if (token.jkt !== null && token.jkt !== proof?.jkt) throw new PosternError('dpop.proof', { reason: 'dpop.key' })
     if (token.x5t !== null && token.x5t !== x5t) throw refuse('certificate')
   }
-  if (!(await isActive(token, context))) throw refuse('revoked')
-  return token
+  const standing = await standingOf(token, context)
+  if (standing === null || !(await outlivesGrantee(token, standing, client, context))) throw refuse('revoked')
+  return { token, revs: standing.epochs.map(({ rev }) => rev) }
+}
+
+/** Whether the client that the grant was made to is still there, and was not revoked since. An instance's own epoch has said so. */
+async function outlivesGrantee(
+  { handle, clientId }: OwnToken,
+  { family }: Standing,
+  caller: Client,
+  { clients }: IssuerContext,
+): Promise<boolean> {
+  if (handle.part.startsWith('dev:')) return true
+  const id = handle.exchanged?.grantee ?? clientId
+  const grantee = id === caller.id ? caller : await clients.find(id)
+  return grantee !== null && (family === null || outlivesClient(family.record.grant, grantee))
 }
 
 /** Who acts, the latest first: a resource server acts by the exchange itself, a client that narrows its own token does not (§4.1, §4.4; T45). */
@@ -145,6 +166,7 @@ function targetOf(form: ReadonlyMap<string, string>): string | undefined {
 interface Turn {
   readonly call: TokenCall
   readonly subject: OwnToken
+  readonly revs: readonly (string | null)[]
   readonly marks: readonly string[]
   readonly chain: readonly string[]
   readonly resource: string
@@ -156,7 +178,7 @@ interface Turn {
 }
 
 async function evaluate(turn: Turn): Promise<Evaluated> {
-  const { call, subject: token, marks, chain, resource, notAfter, tries, current } = turn
+  const { call, subject: token, revs, marks, chain, resource, notAfter, tries, current } = turn
   const { client, proof, request, context } = call
   const { handle, claims, subject } = token
   const { config } = context
@@ -230,7 +252,7 @@ async function evaluate(turn: Turn): Promise<Evaluated> {
       part,
       family: handle.family,
       epochs: null,
-      exchanged: { grantee, marks, session: handle.session, revs: handle.revs },
+      exchanged: { grantee, marks, session: handle.session, revs },
       ...(chain.length > 0 && { act: actOf(chain) }),
       scope: judged.scope,
       lifetimeSec: judged.lifetimeSec,

@@ -4,6 +4,7 @@ import { isPosternError } from '@postern/core/errors'
 import type { JsonObject } from '@postern/core/json'
 import { readJws, verifyJws } from '@postern/core/jws'
 import type { Rec } from '@postern/store'
+import type { Client } from '../clients.js'
 import type { IssuerContext } from '../issuer.js'
 import { accessTokenRules, numericDate, textClaim } from '../jose.js'
 import type { Guard } from '../login.js'
@@ -67,6 +68,11 @@ async function readSigned(
   const claims = await verifyJws(runtime.crypto, jws, key)
   const handle = await openTokenHandle(kit, textClaim(claims, 'jti', 1024))
   return handle === null ? null : { claims, handle }
+}
+
+/** Whether a token is for an audience of this client, which is one that has proved itself: a public client's name is no proof. */
+export function mayIntrospect({ kind, auth, introspects = [] }: Client, { claims }: OwnToken): boolean {
+  return (kind === 'instance' || auth.method !== 'none') && introspects.some((audience) => audience === claims.aud)
 }
 
 /** What stands behind a live token. */

@@ -1,3 +1,4 @@
+import type { Client } from '@postern/tokens/clients'
 import { usePermission } from '@postern/tokens/permission'
 import { places } from '@postern/tokens/places'
 import { revoke } from '@postern/tokens/revoke'
@@ -208,6 +209,61 @@ describe('token exchange', () => {
     const dpop = await device.proof('https://id.example.com/t1/token')
     const again = () => w.post('/token', { ...form, client_id: device.id }, { headers: { dpop } })
     expect([(await again()).status, (await again()).body.error]).toEqual([200, 'invalid_dpop_proof'])
+  })
+
+  it('T42 a public client is no resource server, whatever its record says: its name is no proof', async () => {
+    const open = {
+      id: 'open',
+      auth: { method: 'none' },
+      grantTypes: [EXCHANGE],
+      scope: ['accounts'],
+      resources: [LEDGER],
+    } as const
+    const w = await exchangingWorld({ clients: [...(await exchangingClients()), { ...open, introspects: [API] }] })
+    const { access_token } = await portalTokens(w)
+    const key = await w.device({ register: false })
+    const form = { grant_type: EXCHANGE, client_id: 'open', subject_token: access_token!, subject_token_type: ACCESS_TOKEN }
+    const headers = { dpop: await key.proof('https://id.example.com/t1/token') }
+    expect(wire(await w.post('/token', { ...form, resource: LEDGER }, { headers }))).toEqual([400, 'invalid_request'])
+  })
+
+  it('T17 what comes of a client’s own token dies with the client’s epoch, however late it is issued', async () => {
+    let between: (() => Promise<unknown>) | null = null
+    const w = await exchangingWorld({
+      context: () => ({
+        exchange: async () => {
+          await between?.()
+          return { ok: true }
+        },
+      }),
+    })
+    const own = { grant_type: 'client_credentials', scope: 'accounts', resource: LEDGER }
+    const first = (await w.post('/token', own, { headers: { authorization: basic('api', SECRET) } })).body.access_token
+    between = async () => {
+      await revoke({ client: 'api' }, w.contexts[0]!)
+      w.advance(5000)
+    }
+    const { body } = await exchangeAs(w, 'api', first, { resource: LEDGER })
+    const seen = await Promise.all([first, body.access_token].map((token) => seenBy(w, 'ledger', token)))
+    expect(seen).toEqual([{ active: false }, { active: false }])
+  })
+
+  it.each(['revoked', 'removed'] as const)('T17 of a client that was %s, nothing more comes', async (what) => {
+    let gone: Partial<Client> | null | undefined
+    const w = await exchangingWorld({
+      context: ({ clients }) => ({
+        clients: {
+          find: async (id) => {
+            const client = await clients.find(id)
+            return id === 'portal' && gone !== undefined && client !== null ? gone && { ...client, ...gone } : client
+          },
+        },
+      }),
+    })
+    const { access_token } = await portalTokens(w)
+    expect((await exchangeAs(w, 'api', access_token!, { resource: LEDGER })).status).toBe(200)
+    gone = what === 'removed' ? null : { epoch: 'BBBBBBBBBBBBBBBB' }
+    expect(wire(await exchangeAs(w, 'api', access_token!, { resource: LEDGER }))).toEqual([400, 'invalid_request'])
   })
 
   it('the host may take away and never give', async () => {
