@@ -196,7 +196,7 @@ export interface AuthFacts {
 
 /** What policy may ask of a passkey or security key. */
 export interface CredentialFacts {
-  /** 32 lower-case hexadecimal digits: the model, zeros where it is not told. */
+  /** 32 lower-case hexadecimal digits: the model, zeros where it is not told, or nobody vouches for it in what is attested otherwise. */
   readonly aaguid: string
   /** Somebody trusted vouches for the model. */
   readonly attested: boolean

@@ -49,7 +49,7 @@ export interface CredentialRecord {
   readonly counter: number
   readonly backupEligible: boolean
   readonly backedUp: boolean
-  /** 32 lower-case hexadecimal digits. */
+  /** 32 lower-case hexadecimal digits; zeros where it is `attested` and its model is not. */
   readonly aaguid: string
   readonly transports: readonly string[]
   /** Whether it can be found without a list; `null` where it does not say. */

@@ -231,7 +231,8 @@ function recordOf(made: NewCredential): CredentialRecord {
     counter,
     backupEligible,
     backedUp,
-    aaguid: hex(aaguid),
+    // What is attested is not mixed with what is not: policy may go by the model.
+    aaguid: hex(attestation.trusted && !attestation.model ? new Uint8Array(16) : aaguid),
     transports,
     discoverable,
     format: attestation.format,

@@ -51,8 +51,11 @@ export interface Attestation {
   readonly trusted: boolean
   /** Whether it also says that the key is kept in hardware. */
   readonly hardware: boolean
+  /** Whether somebody trusted vouches for the AAGUID as well: U2F does not sign it, and an Android key signs what its app says. */
+  readonly model: boolean
   /** Why it is not trusted; `null` where it is. For events and logs. */
   readonly doubt: string | null
+  /** Of the model that the chain leads to; `null` where it leads to an authority of the format's alone. */
   readonly metadata: MetadataEntry | null
   readonly chain: readonly Certificate[]
   /** Of a compound one, each in turn. */
@@ -68,6 +71,8 @@ export interface AttestationObject {
 
 /** Protections of the FIDO registry that keep a key out of the system's reach. */
 const HARDWARE: readonly string[] = ['hardware', 'tee', 'secure_element']
+/** Formats in which the attester itself, and not a key that others use, signs the AAGUID. */
+const SIGNS_MODEL: readonly string[] = ['packed', 'tpm', 'apple']
 /** Reports after which a model is not trusted. @see FIDO Metadata Service 3.0 §3.1.4 */
 const UNDESIRED: readonly string[] = [
   'REVOKED',
@@ -121,9 +126,9 @@ export async function verifyAttestation(fmt: string, s: Statement, ports: Attest
   // The doubt of the first that has one speaks for all; with `any` one without is enough.
   const doubts = statements.map(({ doubt }) => doubt).filter((doubt) => doubt !== null)
   const trusted = ports.trust?.compound === 'any' ? doubts.length < statements.length : doubts.length === 0
-  const hardware = statements.some((one) => one.hardware) && trusted
+  const [hardware, model] = [trusted && statements.some((one) => one.hardware), trusted && statements.some((one) => one.model)]
   const doubt = trusted ? null : doubts[0]!
-  return { format: fmt, type: 'compound', trusted, hardware, doubt, metadata: null, chain: [], statements }
+  return { format: fmt, type: 'compound', trusted, hardware, model, doubt, metadata: null, chain: [], statements }
 }
 
 async function verifyOne(format: string, s: Statement, { crypto, now, trust = {} }: AttestationPorts): Promise<Attestation> {
@@ -132,23 +137,28 @@ async function verifyOne(format: string, s: Statement, { crypto, now, trust = {}
   const { tpmVendors: vendors = tpmVendors, sha1 = false, unstated = 'refuse' } = trust
   const { type, chain, doubt: own } = await verifying(() => verify(s, { crypto, tpmVendors: vendors, sha1, unstated }))
   const leaf = chain[0]
-  const metadata = leaf === undefined ? null : await entryOf(trust.metadata, s.authData, leaf)
-  const anchors = [...(metadata?.anchors() ?? []), ...(trust.anchors?.[format as CertifiedFormat] ?? [])]
-  const doubt =
-    own ??
-    (leaf === undefined ? type : (reportAgainst(metadata) ?? (await chainDoubt(chain, anchors, crypto, now, trust.remember))))
+  const named = leaf === undefined ? null : await entryOf(trust.metadata, format, s.authData, leaf)
+  const against = async (anchors: readonly (TrustAnchor | Certificate)[]): Promise<string | null> =>
+    chainDoubt(chain, anchors, crypto, now, trust.remember)
+  let doubt = own ?? (leaf === undefined ? type : reportAgainst(named))
+  // First by the model's own authority: under one of the format's alone, whatever model is named is somebody's word.
+  const anchored = doubt === null && named !== null && (await against(named.anchors())) === null
+  if (doubt === null && !anchored) doubt = await against(trust.anchors?.[format as CertifiedFormat] ?? [])
+  const metadata = anchored || doubt !== null ? named : null
   const hardware = doubt === null && (metadata === null || metadata.keyProtection.some((kind) => HARDWARE.includes(kind)))
-  return { format, type, trusted: doubt === null, hardware, doubt, metadata, chain, statements: [] }
+  const model = doubt === null && (anchored ? format !== 'fido-u2f' : SIGNS_MODEL.includes(format))
+  return { format, type, trusted: doubt === null, hardware, model, doubt, metadata, chain, statements: [] }
 }
 
-/** By model; security keys of U2F have none and are named by their certificate's key. */
+/** By model; security keys of U2F have none, whatever their client wrote, and are named by their certificate's key. */
 async function entryOf(
   metadata: Metadata | undefined,
+  format: string,
   { aaguid }: AttestedData,
   leaf: Certificate,
 ): Promise<MetadataEntry | null> {
   if (metadata === undefined) return null
-  if (aaguid.some((byte) => byte !== 0)) return metadata.byAaguid(hex(aaguid))
+  if (format !== 'fido-u2f' && aaguid.some((byte) => byte !== 0)) return metadata.byAaguid(hex(aaguid))
   // SHA-1 as a name, not as a promise (RFC 5280 §4.2.1.2, method 1).
   const { sha1 } = await import('@noble/hashes/legacy.js')
   return metadata.byKeyId(hex(sha1(keyBits(leaf.spki))))

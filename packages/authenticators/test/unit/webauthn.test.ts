@@ -6,8 +6,8 @@ import { decodeEvent } from '@postern/core/events'
 import { newRev } from '@postern/store'
 import { memoryStore } from '@postern/store/memory'
 import { describe, expect, it } from 'vitest'
-import { anchorOf, attestPacked, authority, issue } from '../attesters.js'
-import { attestSelf, codeOf, createBank, flag, origin, passkey, rpId } from '../passkey.js'
+import { anchorOf, attestPacked, attestU2f, authority, issue } from '../attesters.js'
+import { attestNone, attestSelf, codeOf, createBank, flag, origin, passkey, rpId } from '../passkey.js'
 import { issuer, random } from '../world.js'
 
 describe('passkeys in the registry', () => {
@@ -94,6 +94,30 @@ describe('passkeys in the registry', () => {
     expect(await attachment({ hints: ['security-key', 'hybrid'] })).toBe('cross-platform')
     expect(await attachment({ hints: ['hybrid', 'client-device'] })).toBe(undefined)
     expect(await attachment({ hints: ['hybrid'], attachment: 'platform' })).toBe('platform')
+  })
+
+  it('keep an attested model only where somebody vouches for it', async () => {
+    const root = authority()
+    const anchors = { packed: [anchorOf(root)], 'fido-u2f': [anchorOf(root)] }
+    const bank = createBank({ trust: { anchors } })
+    await bank.user('ada')
+    const aaguid = random(16)
+    const authData = (bytes: Uint8Array) => {
+      bytes.set(aaguid, 37)
+      return bytes
+    }
+    for (const [attest, attested, kept] of [
+      [attestPacked(issue(root)), true, aaguid],
+      [attestU2f(issue(root)), true, new Uint8Array(16)],
+      [attestNone, false, aaguid],
+    ] as const) {
+      const { options, handle } = await bank.offer('ada')
+      const done = await bank.register('ada', passkey().create(options, { attest, authData, flags: flag.up }), handle)
+      if (!done.ok) throw new Error(done.reason)
+      const { credential } = (await bank.record('ada', done.value.facts.enrolment))!.value
+      expect(credential).toMatchObject({ attested, aaguid: Buffer.from(kept).toString('hex') })
+      expect(done.value.facts.credential).toMatchObject({ attested, aaguid: Buffer.from(kept).toString('hex') })
+    }
   })
 
   it('cost one commit an assertion and four a registration, one of them in each of the two partitions, twice', async () => {

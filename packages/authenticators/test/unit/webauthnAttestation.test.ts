@@ -379,6 +379,22 @@ describe('A14 metadata', () => {
     expect(await judged(known({ roots: [authority()] }))).toMatchObject({ trusted: false, doubt: 'chain.anchor' })
   })
 
+  it('is that of the model which the chain leads to, not of one whose AAGUID somebody wrote into an answer', async () => {
+    const byFormat = async (attest: Attest, metadata: Metadata) =>
+      (await register(attest, { aaguid, trust: { metadata }, trusted: true })).attestation
+    // U2F signs no AAGUID: a genuine key of the same maker, named as another of his models.
+    expect(await byFormat(attestU2f(leaf), known())).toMatchObject({ trusted: true, metadata: null, model: false })
+    // An app signs with its keystore what it likes; the chain is Android's and not that of the model it names.
+    const other = known({ roots: [authority()] })
+    expect(await byFormat(attestAndroid(root), other)).toMatchObject({ trusted: true, metadata: null, model: false })
+    expect(await byFormat(attestPacked(leaf), other)).toMatchObject({ trusted: true, metadata: null, model: true })
+    expect(await byFormat(attestPacked(leaf), known())).toMatchObject({ metadata: { description: 'Model' }, model: true })
+    expect(await byFormat(attestAndroid(root), known())).toMatchObject({ metadata: { description: 'Model' }, model: true })
+    expect(await judged(known(), attestNone)).toMatchObject({ trusted: false, metadata: null, model: false })
+    const bad = known({ roots: [authority()], status: ['REVOKED'] })
+    expect((await register(attestPacked(leaf), { aaguid, trust: { metadata: bad } })).attestation.doubt).toBe('REVOKED')
+  })
+
   it('trusts an attestation certificate that is itself listed, while it lives', async () => {
     const alone = issue(null)
     expect(await judged(known({ roots: [alone] }), attestPacked(alone))).toMatchObject({ trusted: true })
