@@ -83,7 +83,7 @@ export function resolve(r: Requirement, have: AuthenticatorFacts, levels: AcrLev
     levels,
   )
   const fresh =
-    r.acr <= Math.min(have.acr ?? 0, ceiling(levels, r.acr)) &&
+    r.acr <= Math.max(0, Math.min(have.acr ?? 0, ceiling(levels, r.acr))) &&
     (r.maxAgeSec === Number.POSITIVE_INFINITY || (have.ageSec !== null && have.ageSec <= r.maxAgeSec))
   const done = (set: readonly string[]): boolean => set.every((kind) => have.methods?.has(kind))
   if (fresh && widened.some(done)) return 'satisfied'

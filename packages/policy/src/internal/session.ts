@@ -87,7 +87,8 @@ export function signatureOf(plan: SessionPlan, f: Slots): number {
   const size = 2 ** plan.width
   const { state, num } = f
   const bits = (slot: number): number => (slot >= 0 && state[slot] === PRESENT ? num[slot]! : size / 2)
-  const acr = plan.acr >= 0 && state[plan.acr] === PRESENT ? Math.min(num[plan.acr]!, 1023) : 0
+  // A level below none is none, here as in the algebra: a sign would reach into the bits of the sets.
+  const acr = plan.acr >= 0 && state[plan.acr] === PRESENT ? Math.min(Math.max(num[plan.acr]!, 0), 1023) : 0
   // Its class among the demanded ages: above all of them when missing.
   let age = plan.ages.length
   if (plan.ageSec >= 0 && state[plan.ageSec] === PRESENT)

@@ -157,6 +157,7 @@ it('what is left of a policy decides the rest as the whole decides all, in whate
       const [ab, ba] = [steps, [...steps].reverse()].map((order) => order.reduce((r, known) => residual(r, of(known)), p))
       const last = of({ ...rest, action })
       expect([decide(ab!, last), decide(ba!, last)]).toEqual([whole, whole])
+      expect([decide(ab!, encode(small, last)), decide(ba!, encode(small, last))]).toEqual([whole, whole])
       // Encoded anew, with all facts.
       expect(decide(ab!, encode(small, of(f)))).toEqual(whole)
     }),

@@ -2,7 +2,7 @@ import { capAcr, compile } from '@postern/policy/compile'
 import type { Rule } from '@postern/policy/document'
 import { type Decision, decide } from '@postern/policy/evaluate'
 import { encode } from '@postern/policy/facts'
-import type { FactInput } from '@postern/policy/schema'
+import { defineSchema, type FactInput } from '@postern/policy/schema'
 import { describe, expect, it } from 'vitest'
 import { allow, deny, doc, small } from '../small.js'
 
@@ -309,6 +309,25 @@ describe('a decision', () => {
     expect(decide(capAcr(p, 1), facts).cause).toBe('no-usable-authenticator')
     expect(decide(p, facts).outcome).toBe('require')
     expect(capAcr(p, 1)).toBe(capAcr(p, 1))
+  })
+  it('is not shared with a session whose level is below none: that is none, and says nothing about its locks', () => {
+    const facts = { ...small.spec.facts, 'authenticator.acr': { type: 'int' } } as const
+    const p = compile(
+      defineSchema({ ...small.spec, facts }),
+      doc([step('up', {}, { acr: 1 }), step('old', {}, {}), allow('use')]),
+    )
+    const of = (acr: number, locked: readonly 'pin'[]): Input =>
+      ({
+        action: 'login',
+        ...session,
+        'authenticator.methods': ['pin'],
+        'authenticator.acr': acr,
+        'authenticator.locked': locked,
+      }) as never
+    expect(decide(p, of(1023, [])).outcome).toBe('allow')
+    expect(decide(p, of(-1, ['pin'])).outcome).toBe('require')
+    const nothing = compile(p.schema, doc([step('old', {}, { maxAgeSec: 60 }), allow('use')]))
+    expect([decide(nothing, of(0, [])).outcome, decide(nothing, of(-1, [])).outcome]).toEqual(['allow', 'allow'])
   })
   it('of facts with a value that could not be used is made anew each time', () => {
     const p = compile(small, doc(rules))

@@ -96,6 +96,7 @@ describe('a demand is satisfied', () => {
   })
   it('when nothing is demanded, by nothing', () => {
     expect(resolve(neutral, have({ methods: null, acr: null, ageSec: null, usable: null }), {})).toBe('satisfied')
+    expect(resolve(neutral, have({ acr: -1 }), levels)).toBe('satisfied')
   })
   it('by no level above what the table reaches: a table that was cut cuts sessions too', () => {
     const cut = { pin: 1, webauthn: 1 }
