@@ -4,6 +4,7 @@
  */
 import type { AcrLevels, PolicyDocument } from './document.js'
 import { checkKinds } from './internal/checkKinds.js'
+import { flatten } from './internal/conditions.js'
 import { bitsOf } from './internal/rules.js'
 import { type Tables, tablesOf, withoutMemory } from './internal/tables.js'
 import type { Schema, SchemaSpec } from './schema.js'
@@ -33,6 +34,10 @@ export interface CompileOptions {
  */
 export function compile<S extends SchemaSpec>(schema: Schema<S>, doc: PolicyDocument, o: CompileOptions = {}): Compiled<S> {
   checkKinds(schema, doc)
+  // Invariants decide nothing; one that speaks of no fact would guard nothing.
+  doc.invariants.forEach(({ when }, i) => {
+    flatten(schema, [{ box: when, at: `/invariants/${i}/when` }])
+  })
   const { levels } = doc.acr
   const tables = tablesOf(schema, bitsOf(schema, doc), { levels, partitioned: o.partitioned ?? true })
   return { schema, document: doc, version: o.version ?? 'draft', levels, tables }

@@ -12,7 +12,7 @@ export interface Version {
 
 const PART = 2 ** 26
 const SHAPE = /^(\d{1,8})(?:\.(\d{1,8}))?(?:\.(\d{1,8}))?(?:\.(\d{1,8}))?(?:-([0-9A-Za-z.-]{1,64}))?(?:\+[0-9A-Za-z.-]{1,64})?$/
-const NUMERIC = /^(?:0|[1-9]\d{0,15})$/
+const NUMERIC = /^(?:0|[1-9]\d*)$/
 
 /** The version a text names, or `null`: more than four parts, a part ≥ 2^26, a leading `v`, a leading zero, a code name. Build metadata is dropped. */
 export function parseVersion(text: string): Version | null {
@@ -54,8 +54,9 @@ function comparePre(a: string | null, b: string | null): number {
     const [x, y] = [left[i]!, right[i]!]
     if (x === y) continue
     const [nx, ny] = [NUMERIC.test(x), NUMERIC.test(y)]
-    if (nx && ny) return Number(x) - Number(y)
     if (nx !== ny) return nx ? -1 : 1
+    // By length first: digits beyond 2^53 have an order, too.
+    if (nx && x.length !== y.length) return x.length - y.length
     return x < y ? -1 : 1
   }
   return left.length - right.length

@@ -4,7 +4,7 @@
  */
 import type { Box, Condition, Range } from '../document.js'
 import type { FactSpec, Schema } from '../schema.js'
-import { compareVersions, nextVersion, parseVersion, type Version } from '../version.js'
+import { compareVersions, formatVersion, nextVersion, parseVersion, type Version } from '../version.js'
 import { invalid, tooLarge, under } from './read.js'
 
 /** A value set of one attribute. */
@@ -201,6 +201,7 @@ function point(spec: FactSpec, value: unknown, at: string): Version {
   const version = typeof value === 'string' ? parseVersion(value) : null
   if (version === null || (version.pre !== null && !(spec.type === 'version' && spec.prerelease)))
     throw invalid(at, 'is not a version')
+  if (parseVersion(formatVersion(after(spec, version))) === null) throw invalid(at, 'is a version with none above it')
   return version
 }
 

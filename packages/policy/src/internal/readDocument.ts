@@ -84,10 +84,7 @@ function rule(value: JsonValue, at: string): string {
   }
   if (conditions > maxConditions) throw tooLarge(`more than ${maxConditions} conditions in the rule ${id}`)
   for (const bound of ['from', 'until'] as const)
-    if (
-      found[bound] !== undefined &&
-      (!INSTANT.test(text(found[bound], `${at}/${bound}`)) || Number.isNaN(Date.parse(String(found[bound]))))
-    )
+    if (found[bound] !== undefined && !isInstant(text(found[bound], `${at}/${bound}`)))
       throw invalid(`${at}/${bound}`, 'must be an instant such as 2026-01-31T09:00:00Z')
   for (const key of ['message', 'messageUnknown']) if (found[key] !== undefined) text(found[key], `${at}/${key}`)
   if (found['attach'] !== undefined)
@@ -134,12 +131,16 @@ function edges(value: JsonValue | undefined, at: string): void {
 }
 
 function levels(value: JsonValue | undefined, at: string): void {
+  const seen = new Set<string>()
   for (const [key, level] of Object.entries(record(value, at))) {
     const kinds = key.split('+')
     kinds.forEach((kind) => {
       identifier(kind, under(at, key))
     })
     if (new Set(kinds).size !== kinds.length) throw invalid(under(at, key), 'names an authenticator twice')
+    const set = kinds.sort().join('+')
+    if (seen.has(set)) throw invalid(under(at, key), 'is a set that has its level already')
+    seen.add(set)
     integer(level, under(at, key), 0, 1000)
   }
 }
@@ -186,6 +187,12 @@ function identifier(value: JsonValue | undefined, at: string): string {
   const found = text(value, at, 128)
   if (!ID.test(found)) throw invalid(at, 'must be letters, digits and . _ : -')
   return found
+}
+
+/** A day that no month has means another day, or none, as the engine pleases: what is read must be what was written. */
+function isInstant(said: string): boolean {
+  const at = INSTANT.test(said) ? Date.parse(said) : Number.NaN
+  return !Number.isNaN(at) && new Date(at).toISOString().slice(0, 19) === said.slice(0, 19)
 }
 
 function zone(value: JsonValue | undefined, at: string): void {

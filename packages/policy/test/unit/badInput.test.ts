@@ -23,6 +23,7 @@ const refusal = (run: () => unknown): readonly [string, string | null] | null =>
 }
 const load = (d: unknown): unknown => compile(small, parseDocument(JSON.stringify(d)).document)
 const many = (n: number): number[] => Array.from({ length: n }, (_, i) => i)
+const top = '67108863.67108863.67108863.67108863'
 const require = (anyOf: string[][], more: object = {}): Rule => ({
   id: 'r',
   mode: 'enforce',
@@ -44,6 +45,31 @@ describe('documents', () => {
       'a fallback to one',
       doc([], { fallback: [{ from: 'pin', to: ['biometric', 'face'], on: ['failed'] }] }),
       '/fallback/0/to/1',
+    ],
+    [
+      'two levels of one set',
+      doc([], { acr: { levels: { 'pin+device-key': 2, 'device-key+pin': 1 } } }),
+      '/acr/levels/device-key+pin',
+    ],
+    ['a day that no month has', doc([{ ...allow('a'), from: '2026-02-30T00:00:00Z' }]), '/rules/0/from'],
+    ['an hour that is the next day', doc([{ ...allow('a'), until: '2026-01-01T24:00:00Z' }]), '/rules/0/until'],
+    [
+      'an invariant over no fact',
+      doc([], { invariants: [{ never: 'allow', when: { app: 'x', rotted: true } }] }),
+      '/invariants/0/when/rotted',
+    ],
+    [
+      'a bound by the last version there is',
+      doc([
+        allow('a', { version: { lte: '67108863.67108863.67108863.67108863-a' } }),
+        allow('b', { version: { not: ['1.0', top] } }),
+      ]),
+      '/rules/1/when/version',
+    ],
+    [
+      'a pre-release of which none above it could be written',
+      doc([allow('a', { version: { gt: `1.0-${'a'.repeat(62)}` } }), allow('b', { version: { gt: `1.0-${'a'.repeat(63)}` } })]),
+      '/rules/1/when/version',
     ],
     [
       'a fallback of a rule to one',
@@ -245,6 +271,10 @@ describe('schemas', () => {
     ['an enum without values', { a: { type: 'enum', values: [] } }, '/facts/a'],
     ['a value twice', { a: { type: 'ordered', ranks: ['x', ['y', 'x']] } }, '/facts/a'],
     ['least above most', { a: { type: 'int', min: 2, max: 1 } }, '/facts/a'],
+    ['a bound that is no integer', { a: { type: 'int', min: 0.5 } }, '/facts/a'],
+    ['a bound beyond the safe integers', { a: { type: 'int', max: 2 ** 53 } }, '/facts/a'],
+    ['a rank without values', { a: { type: 'ordered', ranks: ['x', []] } }, '/facts/a'],
+    ['a name that every object has', { ['toString' as string]: { type: 'bool' } }, '/facts/toString'],
     ['a weight that is none', { a: { type: 'bool', weight: 0 } }, '/facts/a'],
     [
       'a scope over a fact with a scope',
@@ -258,6 +288,9 @@ describe('schemas', () => {
     ],
   ])('with %s are refused', (_, facts, pointer) => {
     expect(bad(facts)).toEqual(['policy.document_invalid', pointer])
+  })
+  it('with none but negative integers are fine', () => {
+    expect(bad({ a: { type: 'int', max: -1 } })).toBeNull()
   })
   it('with a constraint that speaks of no fact are refused', () => {
     expect(bad({ a: { type: 'bool' } }, { constraints: [{ b: true }] })).toEqual(['policy.document_invalid', '/constraints/0/b'])

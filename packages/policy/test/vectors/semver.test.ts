@@ -67,6 +67,12 @@ it('5.10 is above 5.9, 16 is 16.0, and four parts of 26 bits are the most', () =
   const compare = (a: string, b: string): number => compareVersions(parseVersion(a)!, parseVersion(b)!)
   expect(compare('5.10', '5.9')).toBeGreaterThan(0)
   expect(compare('16', '16.0')).toBe(0)
+  // Beyond 2^53, where numbers no longer tell neighbours apart.
+  for (const [more, less] of [
+    ['1.0-9007199254740993', '1.0-9007199254740992'],
+    ['1.0-10000000000000000000', '1.0-9'],
+  ] as const)
+    expect([compare(more, less) > 0, compare(less, more) < 0]).toEqual([true, true])
   for (const bad of [
     'v1',
     '1.2.3.4.5',
