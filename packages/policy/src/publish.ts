@@ -196,7 +196,10 @@ async function gate<S extends SchemaSpec>(
     return unread('invalid', error.reason ?? '', error.publicMessage, version)
   }
   const { results, unmatched, boundaries } = runFixtures(passed.compiled)
-  const all = waive([...failing(results), ...analysed(passed.compiled, ctx)], ctx.waivers ?? [])
+  const all = waive(
+    [...failing(passed.compiled.document.fixtures, results), ...analysed(passed.compiled, ctx)],
+    ctx.waivers ?? [],
+  )
   const findings = blocking(all)
   const ok = findings.every(({ waived }) => waived !== null)
   const before = base === undefined ? await opened(passed.compiled.document.parent, ctx) : base
@@ -209,6 +212,8 @@ async function gate<S extends SchemaSpec>(
   }
 }
 
+const unusable = ['policy.schema_mismatch', 'policy.document_invalid', 'policy.hash_mismatch', 'policy.too_large'] as const
+
 /** A stored version to compare with, compiled; `null` where there is none, none that today's schema reads, or bytes that are not it. */
 async function opened<S extends SchemaSpec>(version: string | null, ctx: CheckContext<S>): Promise<Compiled<S> | null> {
   const bytes = version === null ? null : await ctx.repository?.load(version)
@@ -216,7 +221,7 @@ async function opened<S extends SchemaSpec>(version: string | null, ctx: CheckCo
   try {
     return await openPolicy(ctx.schema, { version, bytes }, ctx.crypto)
   } catch (error) {
-    if (isPosternError(error, 'policy.schema_mismatch', 'policy.document_invalid', 'policy.hash_mismatch')) return null
+    if (isPosternError(error, ...unusable)) return null
     throw error
   }
 }

@@ -1,6 +1,10 @@
 /** What stands between a draft and the head, and what was waived of it. */
+import { fromUtf8 } from '@postern/core/bytes'
+import { canonicalJson } from '@postern/core/canonicalJson'
+import type { JsonValue } from '@postern/core/json'
 import { analyse, type InstalledClass } from '../analyse.js'
 import { type Compiled, compile } from '../compile.js'
+import type { Fixture } from '../document.js'
 import type { FixtureReport } from '../fixtures.js'
 import type { Finding, Waiver } from '../publish.js'
 
@@ -21,7 +25,7 @@ export function analysed(p: Compiled, { steps = defaultSteps, installed }: Bound
 }
 
 /** Examples of the document that do not come out as they should. */
-export function failing(results: FixtureReport['results']): readonly Finding[] {
+export function failing(fixtures: readonly Fixture[], results: FixtureReport['results']): readonly Finding[] {
   return results.flatMap(({ name, ok, got, cause, reason }, i) =>
     ok
       ? []
@@ -34,7 +38,7 @@ export function failing(results: FixtureReport['results']): readonly Finding[] {
               got === null
                 ? `${name}: it names a fact that the schema does not have, or no action.`
                 : `${name}: got ${got} (${cause}, ${reason}).`,
-            fingerprint: JSON.stringify(['fixture', name]),
+            fingerprint: JSON.stringify(['fixture', fromUtf8(canonicalJson(fixtures[i] as unknown as JsonValue))]),
             waived: null,
           } as const,
         ],

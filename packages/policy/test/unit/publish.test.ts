@@ -1,5 +1,6 @@
 /** What the gate sees, what may be waived, and what a rollback must prove again. */
-import type { Box, PolicyDocument } from '@postern/policy/document'
+import { utf8 } from '@postern/core/bytes'
+import { type Box, type Fixture, hashDocument, type PolicyDocument } from '@postern/policy/document'
 import { decide } from '@postern/policy/evaluate'
 import { encode } from '@postern/policy/facts'
 import { mobileSchema } from '@postern/policy/mobile'
@@ -66,6 +67,9 @@ describe('the report', () => {
       findings: [{ kind: 'invalid', at: '/rules/0/when/nosuch', fingerprint: null }],
     })
     expect(report.version).toMatch(/^sha256:/)
+    expect((await check({ ...draft, invariants: [{ never: 'allow', when: { nosuch: 1 } }] }, ctx)).findings).toMatchObject([
+      { kind: 'invalid', at: '/invariants/0/when/nosuch', fingerprint: null },
+    ])
     expect(await check('{', ctx)).toMatchObject({ ok: false, version: null, findings: [{ kind: 'invalid' }] })
     // Nobody's word helps there.
     await refused(
@@ -89,6 +93,10 @@ describe('the report', () => {
       changed: [{ from: 'deny', to: 'allow', count: 2, rules: { small: 2 } }],
       undetermined: { count: 0, facts: {}, unreadable: 0 },
     })
+    // Neither is there with a parent that is more than is read today.
+    const bytes = utf8(' '.repeat(4 * 1024 * 1024 + 1))
+    const huge = { ...ctx, repository: { ...ctx.repository, load: async () => bytes } }
+    expect((await check(await version(3, await hashDocument(bytes, crypto)), huge)).diff).toBeNull()
     // Without a place where versions live there is nothing to compare with.
     const { repository: _, ...alone } = ctx
     const other = await check(await version(3, first.version), { ...alone, records: asked })
@@ -125,6 +133,25 @@ describe('publication', () => {
     expect(await found(await version(1, null, { rules }))).toBe(
       await found(await version(2, null, { rules: [deny('rooted', { rooted: true }), ...rules] })),
     )
+  })
+
+  it('a waiver does not pass to what takes the place of the one it names', async () => {
+    const found = async (more: Partial<PolicyDocument>) =>
+      (await check(await version(1, null, more), context(repository()))).findings.map(({ fingerprint }) => fingerprint!)
+    const rules = [allow('login', { action: 'login' })]
+    const never = (when: Box) => ({ never: 'allow', when }) as const
+    const [one] = await found({ rules, invariants: [never({ app: 'x', rooted: true })] })
+    const [other, same] = await found({ rules, invariants: [never({ app: 'y' }), never({ rooted: true, app: 'x' })] })
+    expect([other === one, same === one]).toEqual([false, true])
+    const wrong = (facts: Fixture['facts']) => ({ name: 'wrong', facts, expect: { outcome: 'deny' } }) as const
+    const [first, second] = await found({ rules, fixtures: [wrong({ action: 'login' }), wrong({ action: 'login', app: 'x' })] })
+    expect(second).not.toBe(first)
+    expect(
+      await found({
+        rules,
+        fixtures: [{ ...wrong({ action: 'login' }), name: 'fine', expect: { outcome: 'allow' } }, wrong({ action: 'login' })],
+      }),
+    ).toEqual([first])
   })
 
   it('approval comes last, with the whole report; without it nothing is saved', async () => {

@@ -1,4 +1,7 @@
 /** Findings about single rules, and about invariants. */
+import { fromUtf8 } from '@postern/core/bytes'
+import { canonicalJson } from '@postern/core/canonicalJson'
+import type { JsonValue } from '@postern/core/json'
 import type { Box, Condition, Rule } from '../../document.js'
 import { type AuthenticatorFacts, resolve } from '../../obligations.js'
 import { type Area, meet } from '../boxes.js'
@@ -187,22 +190,22 @@ export function conflicts(room: Room): readonly Found[] {
 
 /** Requests that must never be allowed and are. */
 export function invariants(room: Room): readonly Found[] {
-  const { space, wheres } = room
+  const { space, wheres, policy } = room
   return wheres.flatMap((boxes, i): Found[] => {
-    const common = { kind: 'invariant', severity: 'error', at: `/invariants/${i}`, rules: [] } as const
+    // By what it says and not by where it stands: a waiver must not pass to another that takes its place.
+    const about = fromUtf8(canonicalJson(policy.document.invariants[i]!.when as JsonValue))!
+    const common = { kind: 'invariant', severity: 'error', at: `/invariants/${i}`, rules: [], about } as const
     let undecided = false
     for (const box of boxes) {
       const region = meet(space, space.full, space.areaOf.get(box)!)
       const found = region && allowed(room, region)
       if (found === 'undecided') undecided = true
-      else if (found)
-        return [{ ...common, about: `${i}`, witness: shown(room, found), text: 'A request inside the invariant can be allowed.' }]
+      else if (found) return [{ ...common, witness: shown(room, found), text: 'A request inside the invariant can be allowed.' }]
     }
     return undecided
       ? [
           {
             ...common,
-            about: `${i}`,
             undecided,
             text: 'Whether a request inside the invariant can be allowed took too many steps.',
           },
