@@ -72,7 +72,7 @@ function bitsOf(length: number, bytes: Uint8Array): Found {
   let count = 0
   for (let byte of bits) for (; byte !== 0; byte &= byte - 1) count++
   const at = (n: number): boolean => (bits[n >>> 3]! & (1 << (n & 7))) !== 0
-  return { count, has: (pin) => pin.length === length && at(Number(pin)), pins }
+  return { count, has: (pin) => pin.length === length && /^[0-9]+$/.test(pin) && at(Number(pin)), pins }
 
   function* pins(): Iterable<string> {
     for (let n = 0; n < 10 ** length; n++) if (at(n)) yield String(n).padStart(length, '0')

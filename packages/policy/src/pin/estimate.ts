@@ -50,7 +50,8 @@ export function estimate(p: PinPolicy, length: number, table: PinFrequencies, o:
   if (!Number.isSafeInteger(k) || k < 1) throw invalid('The number of guesses is a whole number from 1.')
   const counts = new Map<string, number>()
   for (const [pin, count] of table) {
-    if (!(count >= 0)) throw invalid('The counts of a frequency table are numbers from 0.')
+    if (!(count >= 0 && count < Number.POSITIVE_INFINITY))
+      throw invalid('The counts of a frequency table are finite numbers from 0.')
     if (pin.length === length) counts.set(pin, (counts.get(pin) ?? 0) + count)
   }
   const total = sum([...counts.values()])

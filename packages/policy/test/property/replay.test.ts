@@ -285,6 +285,8 @@ it.each<[string, unknown, string]>([
   ['a member that is text', { facts: { groups: { members: { a: 'yes' } } } }, '1: groups'],
   ['a value of another type', { facts: { app: { value: 7 } } }, '1: app'],
   ['a value that is an object', { facts: { app: { value: {} } } }, '1: app'],
+  ['a value that is a list of numbers', { facts: { groups: { value: [1] } } }, '1: groups'],
+  ['a value that cannot be text', { facts: { groups: { value: [{ toString: 1 }] } } }, '1: groups'],
   ['a class that is none', { facts: { rooted: { class: 9 } } }, '1: rooted'],
 ])('%s is no record: refused by number and member', async (_, change, reason) => {
   const p = compile(schemas.value, doc([allow('all', { app: 'x', groups: { has: 'a' }, rooted: false })]), { version: 'a' })

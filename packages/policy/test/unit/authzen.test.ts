@@ -435,6 +435,9 @@ describe('search', () => {
     expect(known).toEqual([sent])
     const nothing = await start({ subjects: resources, known: () => null })
     expect((await nothing.post('/access/v1/search/subject', { ...sent, subject: { type: 'file' } })).body.results).toEqual([])
+    // An action that the schema does not have is nobody's, as it is without a search.
+    const { status, body } = await post('/access/v1/search/subject', { ...sent, action: { name: 'fly' } })
+    expect([status, body.results]).toEqual([200, []])
   })
 
   it('only those that are allowed are found; an id in the search says nothing', async () => {

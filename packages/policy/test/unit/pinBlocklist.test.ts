@@ -115,6 +115,17 @@ it('bytes that hash as named and are no list are refused all the same', async ()
     await expect(openBlockList(length, { ref: 'x', count, hash: await rehash(bytes) }, bytes, crypto)).rejects.toThrow(mismatch)
 })
 
+it('what is no PIN of its length is on no list, however it is coded', async () => {
+  const all = Array.from({ length: 10_000 }, (_, i) => String(i).padStart(4, '0'))
+  for (const pins of [all, ['0000', '0012', '0100']]) {
+    const { bytes, ref } = await coded(4, pins)
+    const list = await openBlockList(4, ref, bytes, crypto)
+    expect(['0012', '0100'].every(list.has)).toBe(true)
+    for (const odd of ['  12', '+012', '1e02', '0x0c', '12.0', 'none', '012', '00012', ''])
+      expect([odd, list.has(odd)]).toEqual([odd, false])
+  }
+})
+
 it('bytes changed while a list is being opened change nothing', async () => {
   const { bytes, ref } = await coded(4, ['1234'])
   const mine = bytes.slice()

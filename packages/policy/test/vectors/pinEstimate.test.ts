@@ -118,7 +118,14 @@ it('where everybody is refused, nobody is left to follow: low is even over the r
 it('guesses are attempts times cycles; a table that says nothing is refused', () => {
   expect(estimate({ ...bare, attempts: 4, cycles: 5 }, 4, [['1111', 1]]).k).toBe(20)
   const invalid = expect.objectContaining({ code: 'pin.policy_invalid' })
-  for (const rows of [[], [['11111', 1]], [['1111', 0]], [['1111', -1]], [['1111', Number.NaN]]] as [string, number][][])
+  for (const rows of [
+    [],
+    [['11111', 1]],
+    [['1111', 0]],
+    [['1111', -1]],
+    [['1111', Number.NaN]],
+    [['1111', Number.POSITIVE_INFINITY]],
+  ] as [string, number][][])
     expect(() => estimate(bare, 4, rows)).toThrow(invalid)
   for (const k of [0, 1.5, -1]) expect(() => estimate(bare, 4, [['1111', 1]], { k })).toThrow(invalid)
 })

@@ -4,9 +4,9 @@ import type { AuthZenOptions, AuthZenQuestion, ResourceSearch, SubjectSearch } f
 import type { Compiled } from '../../compile.js'
 import { type Decision, decide } from '../../evaluate.js'
 import { explain } from '../../explain.js'
-import { encode } from '../../facts.js'
+import { encode, type Facts } from '../../facts.js'
 import { residual } from '../../residual.js'
-import type { SchemaSpec } from '../../schema.js'
+import type { FactInput, SchemaSpec } from '../../schema.js'
 
 export interface Answer {
   readonly allowed: boolean
@@ -43,14 +43,8 @@ export function answerOf<S extends SchemaSpec>(
     }
     const input = await o.facts(question, request)
     if (input === null) return nothing
-    let facts: ReturnType<typeof encode<S>>
-    try {
-      facts = encode(policy.schema, input)
-    } catch (error) {
-      // An action that the schema does not have is the caller's word; a fact that it does not have is the host's mistake.
-      if (isPosternError(error, 'policy.action_missing')) return nothing
-      throw error
-    }
+    const facts = encodedOrNull(policy, input)
+    if (facts === null) return nothing
     const decision = decide(policy, facts)
     const due = obligationsOf(o, decision, question)
     const stepUp = decision.outcome === 'require'
@@ -70,10 +64,21 @@ export function answerOf<S extends SchemaSpec>(
     actions,
     async given(search: SubjectSearch | ResourceSearch): Promise<Asking> {
       const known = (await o.known?.(search, request)) ?? null
-      return known === null ? answer : answerOf(o, residual(policy, encode(policy.schema, known)), request, promising)
+      const facts = known === null ? null : encodedOrNull(policy, known)
+      return facts === null ? answer : answerOf(o, residual(policy, facts), request, promising)
     },
   })
   return answer
+}
+
+/** `null` for an action that the schema does not have, which is the caller's word; a fact that it does not have is the host's mistake. */
+function encodedOrNull<S extends SchemaSpec>({ schema }: Compiled<S>, input: FactInput<S>): Facts<S> | null {
+  try {
+    return encode(schema, input)
+  } catch (error) {
+    if (isPosternError(error, 'policy.action_missing')) return null
+    throw error
+  }
 }
 
 interface Obligation {

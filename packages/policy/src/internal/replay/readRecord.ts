@@ -29,7 +29,8 @@ function readFact(value: unknown, at: number, name: string): RecordedFact {
   switch (kind) {
     case 'value':
       if (['string', 'number', 'boolean'].includes(typeof kept)) return { value: kept as string, ...uncertain }
-      return Array.isArray(kept) ? { value: kept.map(String), ...uncertain } : fail(at, name)
+      if (!Array.isArray(kept)) return fail(at, name)
+      return { value: kept.map((member) => (typeof member === 'string' ? member : fail(at, name))), ...uncertain }
     case 'class':
       return Number.isSafeInteger(kept) && (kept as number) >= 0 ? { class: kept as number, ...uncertain } : fail(at, name)
     case 'members': {
