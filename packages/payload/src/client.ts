@@ -1,33 +1,23 @@
 /** A `fetch` that seals: one origin, never plaintext. */
-import { fromUtf8 } from '@postern/core/bytes'
 import type { CryptoPort, Now } from '@postern/core/cryptoPort'
 import { isPosternError, PosternError } from '@postern/core/errors'
 import type { Clock, Fetch, Random } from '@postern/core/runtime'
-import { DEFAULT_PAD, type FieldLine } from './bhttp.js'
-import type { KemId } from './hpke.js'
-import { callerOf } from './internal/callerOf.js'
-import { knownKeys, NATIVE_AES, SLOW_AES, type Target, unlessAborted } from './internal/knownKeys.js'
-import {
-  linesOf,
-  mediaType,
-  onlyValue,
-  parseDate,
-  type RequestHead,
-  readAll,
-  bodyOf as readBody,
-  streamOf,
-  toResponse,
-} from './internal/messages.js'
+import type { AeadId, KemId } from './hpke.js'
+import type { ClientOpening } from './internal/clientOpening.js'
+import { ekmOf } from './internal/ekm.js'
+import type { FieldLine } from './internal/fieldRules.js'
+import { knownKeys, type Target } from './internal/knownKeys.js'
+import { linesOf, mediaType, onlyValue, type RequestHead, streamOf, streams, toResponse } from './internal/messages.js'
+import { REPLY_TYPE } from './internal/ohttpWire.js'
 import { normalOrigin } from './internal/origin.js'
 import { type Begun, beginInSession, beginToKey, guarded, type Reply, received, sealed } from './internal/outgoing.js'
-import { KEYS_FIELD, OHTTP_KEY_PROBLEM, PROBLEM_TYPE, VERDICT_FIELD } from './internal/problems.js'
-import { SESSION_FIELD } from './internal/sessionField.js'
+import { DEFAULT_PAD } from './internal/padme.js'
 import { type InUse, type Offer, sessionHolder } from './internal/sessionHolder.js'
-import { ekmOf, openSession } from './internal/sessionOpening.js'
 import { sourceOf } from './internal/source.js'
-import { bodyOf, contentOf, type UploadMode, uploadMode } from './internal/upload.js'
-import { REPLY_TYPE } from './ohttp.js'
-import type { ClientSession, SessionOpening } from './session.js'
+import { contentOf, type UploadMode, uploadMode } from './internal/upload.js'
+import { innerVerdict, outerVerdict, type Told } from './internal/verdicts.js'
+import { loaded, unlessAborted } from './internal/waiting.js'
+import { KEYS_FIELD, SESSION_FIELD, VERDICT_FIELD } from './internal/wire.js'
 
 /** Trust key configurations by TLS alone: whoever ends TLS on the way can read every call. For tests and third parties. */
 export const allowUnsignedKeys: unique symbol = Symbol('postern.allowUnsignedKeys')
@@ -103,10 +93,10 @@ const BUFFER_BYTES = 65_536
 const MAX_RESENDS = 2
 /** What sealing, fields and padding add to a reply at most. */
 const MAX_OVERHEAD = 1024 * 1024 + 65_536
-/** Markers of the server's guard live a minute: an inner verdict on the date proves within half of it that the request did not run. */
-const PROOF_MS = 30_000
 const SAFE: ReadonlySet<string> = /* @__PURE__ */ new Set(['GET', 'HEAD', 'OPTIONS'])
-const NO_CONTENT: ReadonlySet<number> = /* @__PURE__ */ new Set([204, 205, 304])
+const DEFAULT_KEMS: readonly KemId[] = [0x0020, 0x0010]
+const NATIVE_AES: readonly AeadId[] = [0x0002, 0x0003, 0x0001]
+const SLOW_AES: readonly AeadId[] = [0x0003, 0x0002, 0x0001]
 
 /**
  * A `fetch` for one origin that seals every call, in a session where the server offers them. No option, answer or redirect makes it
@@ -124,9 +114,11 @@ const NO_CONTENT: ReadonlySet<number> = /* @__PURE__ */ new Set([204, 205, 304])
  */
 export function createSealedFetch(o: SealedFetchOptions): SealedFetch {
   const { runtime, headers: extra, pad = DEFAULT_PAD, maxBufferBytes = DEFAULT_BUFFER_BYTES, early = 'safe' } = o
+  const { kems = DEFAULT_KEMS } = o
   const { clock, crypto, fetch } = runtime
   const origin = normalOrigin(o.origin)
-  const keys = knownKeys({ ...o, origin, roots: o.roots === allowUnsignedKeys ? null : o.roots })
+  const aeads = crypto.name === 'noble' ? SLOW_AES : NATIVE_AES
+  const keys = knownKeys({ ...o, origin, roots: o.roots === allowUnsignedKeys ? null : o.roots, kems, aeads })
   const sessions = sessionHolder(runtime)
   const mode = uploadMode()
   let closed = false
@@ -190,7 +182,7 @@ export function createSealedFetch(o: SealedFetchOptions): SealedFetch {
   function shareKem({ session, config }: Target): KemId | null {
     if (session === null) return null
     const takes = (kem: number | undefined): kem is KemId => kem !== undefined && session.kems.includes(kem)
-    const wanted = [o.shareKem, config.kem, ...(o.kems ?? [0x0020, 0x0010])]
+    const wanted = [o.shareKem, config.kem, ...kems]
     return wanted.find(takes) ?? null
   }
 
@@ -209,8 +201,7 @@ export function createSealedFetch(o: SealedFetchOptions): SealedFetch {
   async function send(call: Call, signal: AbortSignal, corrected: number | null): Promise<Told> {
     const { target, inUse, offer, kem } = await planned(call, signal)
     try {
-      const aeads = crypto.name === 'noble' ? SLOW_AES : NATIVE_AES
-      const opening = offer === null ? null : await openSession(runtime, { kem: kem!, aeads })
+      const opening = offer === null ? null : await opens(kem!)
       const sealedAt = clock()
       const offset = corrected ?? inUse?.offset ?? 0
       const streams = !(call.content instanceof Uint8Array)
@@ -224,23 +215,25 @@ export function createSealedFetch(o: SealedFetchOptions): SealedFetch {
       }
       const head = await headOf(call, begun, { now: sealedAt + offset, inUse, opening })
       const source = watched(call.content)
-      const body = await sealed(begun, head, source.content, pad)
-      const outer = await post(target.gateway, begun, body, signal)
+      const outer = await post(target.gateway, begun, await sealedBody(begun, head, source.content), signal)
       // The caller's own content broke off: nothing was sent to its end.
       const own = source.failure()
       if (own !== undefined) throw own
       if (outer instanceof Error) return failed({ kind: 'unproved', reason: 'connection', cause: outer })
       if (outer.status !== 200 || mediaType(outer.headers) !== begun.replyType)
-        return failed(await outerVerdict(outer, inUse?.session ?? null))
-      const reply = await received(begun, outer, maxBufferBytes + MAX_OVERHEAD)
+        return failed(await outerVerdict(outer, inUse !== null))
+      const reply = await received(crypto, begun, outer, maxBufferBytes + MAX_OVERHEAD)
       const authorization = fieldOf(head, 'authorization')
       if (inUse !== null) sessions.used(inUse.session, authorization)
       const field = onlyValue(reply.fields, SESSION_FIELD)
-      const session = (await opening?.finish(begun, field, await callerOf(crypto, fieldOf(head, 'dpop')))) ?? null
+      const session = (await opening?.finish(begun, field, fieldOf(head, 'dpop'))) ?? null
       // What the server refused by itself says nothing of whether it opens sessions.
       if (session === null && onlyValue(reply.fields, VERDICT_FIELD) !== null) offer?.dropped()
       else offer?.done(session === null ? null : { session, offset, authorization })
-      return await innerVerdict(reply, call, { sealedAt, mayOpen: kem !== null && inUse === null })
+      const seq = onlyValue(reply.fields, KEYS_FIELD)
+      if (seq !== null) keys.newer(Number(seq))
+      const mayOpen = kem !== null && inUse === null && !sessions.refused
+      return await innerVerdict(reply, { method: call.method, now: clock(), age: clock() - sealedAt, mayOpen })
     } catch (error) {
       if (signal.aborted) offer?.dropped()
       else offer?.failed()
@@ -251,6 +244,7 @@ export function createSealedFetch(o: SealedFetchOptions): SealedFetch {
 
     function failed(told: Told): Told {
       offer?.failed()
+      if (inUse !== null && told.kind === 'unproved' && told.reason === 'session') sessions.lost(inUse.session)
       return told
     }
   }
@@ -258,7 +252,7 @@ export function createSealedFetch(o: SealedFetchOptions): SealedFetch {
   async function headOf(
     call: Call,
     { context }: Begun,
-    { now, inUse, opening }: { now: number; inUse: InUse | null; opening: SessionOpening | null },
+    { now, inUse, opening }: { now: number; inUse: InUse | null; opening: ClientOpening | null },
   ): Promise<RequestHead> {
     const { method, url } = call
     const headers = new Headers(call.headers)
@@ -275,16 +269,25 @@ export function createSealedFetch(o: SealedFetchOptions): SealedFetch {
     return { method, scheme: url.protocol.slice(0, -1), authority: url.host, path: `${url.pathname}${url.search}`, fields }
   }
 
+  async function opens(kem: KemId): Promise<ClientOpening> {
+    const { beginClientOpening } = await loaded(import('./internal/clientOpening.js'))
+    return beginClientOpening(runtime, kem, aeads)
+  }
+
+  async function sealedBody(begun: Begun, head: RequestHead, content: Call['content']): Promise<BodyInit> {
+    if (content instanceof Uint8Array) return (await sealed(begun, head, content, pad)) as Uint8Array<ArrayBuffer>
+    const { sealUpload } = await loaded(import('./internal/sealUpload.js'))
+    return sealUpload(begun, head, content, pad, mode)
+  }
+
   async function post(
     gateway: string,
     { requestType, replyType }: Begun,
-    message: Uint8Array | ReadableStream<Uint8Array>,
+    body: BodyInit,
     signal: AbortSignal,
   ): Promise<Response | Error> {
-    const streams = !(message instanceof Uint8Array)
     const incremental = replyType === REPLY_TYPE ? {} : { incremental: '?1' }
     try {
-      const body = streams ? await bodyOf(message, mode) : (message as Uint8Array<ArrayBuffer>)
       const init = {
         method: 'POST',
         headers: { 'content-type': requestType, accept: replyType, ...incremental },
@@ -294,58 +297,13 @@ export function createSealedFetch(o: SealedFetchOptions): SealedFetch {
         redirect: 'manual',
         cache: 'no-store',
         credentials: 'omit',
-        ...(streams && mode === 'stream' ? { duplex: 'half' } : {}),
+        ...(streams(body) ? { duplex: 'half' } : {}),
       } as const
       return await fetch(gateway, init)
     } catch (cause) {
       signal.throwIfAborted()
       return toError(cause)
     }
-  }
-
-  /** What an unauthenticated answer says: nothing but which remedy to try. */
-  async function outerVerdict(outer: Response, session: ClientSession | null): Promise<Told> {
-    const cause = new PosternError('payload.transport', { reason: `outer status ${outer.status}` })
-    const isProblem = mediaType(outer.headers) === PROBLEM_TYPE
-    const body = isProblem ? await readBody(outer, 4096).catch(() => null) : null
-    if (!isProblem) await outer.body?.cancel().catch(() => undefined)
-    const text = (body === null ? null : fromUtf8(body)) ?? ''
-    if (session !== null && /payload\.(?:session_unknown|refused)/.test(text)) {
-      sessions.lost(session)
-      return { kind: 'unproved', reason: 'session', cause }
-    }
-    return { kind: 'unproved', reason: text.includes(OHTTP_KEY_PROBLEM) ? 'ohttp-key' : 'outer', cause }
-  }
-
-  async function innerVerdict(
-    reply: Reply,
-    call: Call,
-    { sealedAt, mayOpen }: { readonly sealedAt: number; readonly mayOpen: boolean },
-  ): Promise<Told> {
-    const seq = onlyValue(reply.fields, KEYS_FIELD)
-    if (seq !== null) keys.newer(Number(seq))
-    const verdict = onlyValue(reply.fields, VERDICT_FIELD)
-    // What has no content for the caller is read to its end here: only that end says that nothing was cut off.
-    const short = verdict !== null || NO_CONTENT.has(reply.status) || call.method === 'HEAD'
-    const content =
-      short && !(reply.content instanceof Uint8Array)
-        ? ((await readAll(reply.content, BUFFER_BYTES)) ?? new Uint8Array(0))
-        : reply.content
-    const whole = { ...reply, content }
-    if (verdict === 'payload.stale') {
-      const there = parseDate(onlyValue(reply.fields, 'date'))
-      const proved = there !== null && clock() - sealedAt <= PROOF_MS
-      // Later, a copy may have run whose marker is gone.
-      return proved
-        ? { kind: 'not-processed', reason: 'date', offset: there - clock(), reply: whole }
-        : { kind: 'unproved', reason: 'date', cause: null }
-    }
-    if (verdict === 'payload.too_early' && mayOpen && !sessions.refused)
-      return { kind: 'not-processed', reason: 'early', offset: 0, reply: whole }
-    // A copy of this very request may have run.
-    if (verdict === 'payload.replayed' || verdict === 'payload.guard_unavailable')
-      return { kind: 'unproved', reason: verdict, cause: null }
-    return { kind: 'answer', reply: whole }
   }
 
   return Object.assign(sealedFetch, {
@@ -381,11 +339,6 @@ interface Plan {
   readonly offer: Offer | null
   readonly kem: KemId | null
 }
-
-type Told =
-  | { readonly kind: 'answer'; readonly reply: Reply }
-  | { readonly kind: 'not-processed'; readonly reason: 'date' | 'early'; readonly offset: number; readonly reply: Reply }
-  | { readonly kind: 'unproved'; readonly reason: string; readonly cause: unknown }
 
 /** A stream that remembers what it failed with. */
 function watched(content: Call['content']): { readonly content: Call['content']; failure(): unknown } {

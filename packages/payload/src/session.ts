@@ -7,10 +7,13 @@ import type { HmacKey, Now } from '@postern/core/cryptoPort'
 import type { AeadId, HpkeContext, HpkePorts, KemId } from './hpke.js'
 import type { SessionExchange } from './internal/sessionWire.js'
 
+export { acceptSession } from './internal/acceptSession.js'
+export { ekmOf } from './internal/ekm.js'
 export { type LocalSessionsOptions, localSessions } from './internal/localSessions.js'
 export type { SessionShare } from './internal/sessionField.js'
 export {
   beginSessionRequest,
+  openSession,
   openSessionRequest,
   openSessionRequestStream,
   openSessionResponse,
@@ -18,7 +21,6 @@ export {
   sealSessionResponse,
   sealSessionResponseStream,
 } from './internal/sessionMessages.js'
-export { acceptSession, ekmOf, openSession } from './internal/sessionOpening.js'
 export { SESSION_REPLY_TYPE, SESSION_REQUEST_TYPE, type SessionExchange } from './internal/sessionWire.js'
 export { type SharedSessionsOptions, sharedSessions } from './internal/sharedSessions.js'
 

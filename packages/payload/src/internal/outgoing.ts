@@ -1,99 +1,90 @@
 /** One sealing of a call, in a session or to a key, and how its reply opens. */
+import { concat } from '@postern/core/bytes'
+import type { CryptoPort } from '@postern/core/cryptoPort'
 import { isPosternError, PosternError } from '@postern/core/errors'
-import { decodeResponse, decodeResponseStream, encodeRequest, encodeRequestStream, type FieldLine, type Pad } from '../bhttp.js'
-import type { HpkeContext, HpkePorts } from '../hpke.js'
-import {
-  beginChunkedRequest,
-  beginRequest,
-  CHUNK_BYTES,
-  CHUNKED_REPLY_TYPE,
-  CHUNKED_REQUEST_TYPE,
-  openChunkedResponse,
-  openResponse,
-  openResponseStream,
-  REPLY_TYPE,
-  REQUEST_TYPE,
-} from '../ohttp.js'
-import type { ClientSession } from '../session.js'
-import { encodeOne } from './keyConfig.js'
+import type { BhttpResponse, Pad } from '../bhttp.js'
+import type { AeadId, HpkeContext, HpkePorts } from '../hpke.js'
+import { sealChunks } from './chunks.js'
+import { decodeResponseStream, decodeWholeResponse } from './decodeMessageStream.js'
+import { encodeRequest } from './encodeMessage.js'
 import type { Target } from './knownKeys.js'
+import { EMPTY } from './labels.js'
 import { bodyOf, type Content, type RequestHead, streamOf, streams } from './messages.js'
-import { openSessionResponse, openSessionResponseStream } from './sessionMessages.js'
-import { SESSION_REPLY_TYPE, SESSION_REQUEST_TYPE } from './sessionWire.js'
+import {
+  beginExchange,
+  CHUNK_BYTES,
+  CHUNKED_REPLY_LABEL,
+  CHUNKED_REPLY_TYPE,
+  CHUNKED_REQUEST_LABEL,
+  CHUNKED_REQUEST_TYPE,
+  MAX_CHUNK_BYTES,
+  REPLY_LABEL,
+  REPLY_TYPE,
+  REQUEST_LABEL,
+  REQUEST_TYPE,
+} from './ohttpWire.js'
+import { openReply, openReplyStream } from './openReply.js'
+import type { SessionOf } from './openSession.js'
+import { type BegunCall, REPLY_LABEL as SESSION_REPLY_LABEL, SESSION_REPLY_TYPE, SESSION_REQUEST_TYPE } from './sessionWire.js'
 import { sourceOf } from './source.js'
+
+/** A session of the client's, whose calls are sealed here. */
+export type CallSession = SessionOf<BegunCall>
 
 /** A call that was begun: what it exports can still go into it. */
 export interface Begun {
   readonly requestType: string
   readonly replyType: string
-  readonly context: HpkeContext
+  readonly replyLabel: Uint8Array
+  readonly suite: { readonly aead: AeadId }
   readonly enc: Uint8Array
+  readonly context: HpkeContext
   /** Key configuration that it is sealed to; empty in a session. */
   readonly keyConfig: Uint8Array
-  seal(message: Uint8Array): Promise<Uint8Array>
-  sealStream(message: ReadableStream<Uint8Array>): ReadableStream<Uint8Array>
-  open(sealed: Uint8Array): Promise<Uint8Array>
-  /** `null` for a reply that cannot but be read whole. */
-  openStream: ((sealed: ReadableStream<Uint8Array>) => ReadableStream<Uint8Array>) | null
+  /** What stands before the sealed message. */
+  readonly head: Uint8Array
+  /** Plaintext of a chunk in bytes; `null` where request and reply are sealed in one piece each. */
+  readonly chunkBytes: number | null
 }
 
 /** The head of a reply, and its content while it comes where the reply streams. */
 export interface Reply {
   readonly status: number
-  readonly fields: readonly FieldLine[]
+  readonly fields: BhttpResponse['fields']
   readonly content: Exclude<Content, null>
 }
 
 /** A call in a session; `null` when it has no calls left. */
-export async function beginInSession(ports: HpkePorts, session: ClientSession): Promise<Begun | null> {
-  const sealing = await session.begin(ports)
-  if (sealing === null) return null
-  const { crypto } = ports
+export async function beginInSession(ports: HpkePorts, session: CallSession): Promise<Begun | null> {
+  const call = await session.begin(ports)
+  if (call === null) return null
   return {
+    ...call.exchange,
     requestType: SESSION_REQUEST_TYPE,
     replyType: SESSION_REPLY_TYPE,
-    context: sealing.context,
-    enc: sealing.enc,
-    keyConfig: new Uint8Array(0),
-    seal: async (message) => sealing.seal(message),
-    sealStream: (message) => sealing.sealStream(message),
-    open: async (sealed) => openSessionResponse(crypto, sealing, sealed),
-    openStream: (sealed) => openSessionResponseStream(crypto, sealing, sealed),
+    replyLabel: SESSION_REPLY_LABEL,
+    keyConfig: EMPTY,
+    head: call.head,
+    chunkBytes: session.chunkBytes,
   }
 }
 
-/** A call sealed to a key: single-shot, or in chunks where its content streams. @throws PosternError `payload.keys_untrusted` for a key that is none */
+/** A call sealed to a key: in one piece, or in chunks where its content streams. @throws PosternError `payload.keys_untrusted` for a key that is none */
 export async function beginToKey(ports: HpkePorts, target: Target, inChunks: boolean, chunkBytes?: number): Promise<Begun> {
-  const { config, aead, session } = target
-  const { crypto } = ports
-  const keyConfig = encodeOne(config)
+  const { config, configBytes: keyConfig, aead, session } = target
+  const label = inChunks ? CHUNKED_REQUEST_LABEL : REQUEST_LABEL
   try {
-    if (!inChunks) {
-      const sealing = await beginRequest(ports, config, aead)
+    const { head, exchange } = await beginExchange(ports, config, aead, label)
+    if (!inChunks)
       return {
-        ...{ requestType: REQUEST_TYPE, replyType: REPLY_TYPE, context: sealing.context, enc: sealing.enc, keyConfig },
-        seal: async (message) => sealing.seal(message),
-        sealStream: () => {
-          throw new PosternError('payload.body_too_large')
-        },
-        open: async (sealed) => openResponse(crypto, sealing, sealed),
-        openStream: null,
+        ...exchange,
+        ...{ requestType: REQUEST_TYPE, replyType: REPLY_TYPE, replyLabel: REPLY_LABEL, keyConfig, head, chunkBytes: null },
       }
-    }
     const peer = session?.chunk ?? CHUNK_BYTES
-    const sealing = await beginChunkedRequest(ports, config, aead, { chunkBytes: Math.min(chunkBytes ?? peer, peer) })
     return {
-      ...{
-        requestType: CHUNKED_REQUEST_TYPE,
-        replyType: CHUNKED_REPLY_TYPE,
-        context: sealing.context,
-        enc: sealing.enc,
-        keyConfig,
-      },
-      seal: async (message) => sealing.seal(message),
-      sealStream: (message) => sealing.sealStream(message),
-      open: async (sealed) => openChunkedResponse(crypto, sealing, sealed),
-      openStream: (sealed) => openResponseStream(crypto, sealing, sealed),
+      ...exchange,
+      ...{ requestType: CHUNKED_REQUEST_TYPE, replyType: CHUNKED_REPLY_TYPE, replyLabel: CHUNKED_REPLY_LABEL },
+      ...{ keyConfig, head, chunkBytes: Math.min(chunkBytes ?? peer, peer) },
     }
   } catch (cause) {
     if (isPosternError(cause, 'hpke.invalid_key')) throw new PosternError('payload.keys_untrusted', { reason: cause.code, cause })
@@ -101,35 +92,35 @@ export async function beginToKey(ports: HpkePorts, target: Target, inChunks: boo
   }
 }
 
-/** The sealed message of a call, as bytes or as a stream. */
+/** The sealed message of a call whose content is here. */
 export async function sealed(
-  begun: Begun,
-  head: RequestHead,
-  content: Exclude<Content, null>,
+  { context, head, chunkBytes }: Begun,
+  request: RequestHead,
+  content: Uint8Array,
   pad: Pad,
-): Promise<Uint8Array | ReadableStream<Uint8Array>> {
-  if (content instanceof Uint8Array) return begun.seal(encodeRequest({ ...head, content, trailers: [] }, { pad }))
-  return begun.sealStream(encodeRequestStream({ ...head, content }, { pad }))
+): Promise<Uint8Array> {
+  const message = encodeRequest({ ...request, content, trailers: [] }, { pad })
+  if (chunkBytes !== null) return sealChunks(context, head, message, chunkBytes)
+  return concat(head, await context.seal(EMPTY, message))
 }
 
 /**
  * A reply, up to the content at least.
  * @throws PosternError `payload.reply_refused`; `payload.truncated` where it ends or breaks off before its content
  */
-export async function received(begun: Begun, outer: Response, maxBytes: number): Promise<Reply> {
+export async function received(crypto: CryptoPort, begun: Begun, outer: Response, maxBytes: number): Promise<Reply> {
+  const { replyLabel, chunkBytes } = begun
   try {
-    if (begun.openStream !== null && streams(outer.body)) {
-      const { status, fields, content, trailers } = await decodeResponseStream(begun.openStream(outer.body))
-      trailers.catch(() => undefined)
-      return { status, fields, content }
+    if (chunkBytes !== null && streams(outer.body)) {
+      const message = openReplyStream(crypto, begun, replyLabel, outer.body, MAX_CHUNK_BYTES)
+      const { trailers, ...reply } = await decodeResponseStream(message)
+      return reply
     }
     const bytes = await whole(outer, maxBytes)
-    const { status, fields, content } = decodeResponse(await begun.open(bytes), { maxBytes })
-    return { status, fields, content }
+    const message = await openReply(crypto, begun, replyLabel, bytes, chunkBytes === null ? null : MAX_CHUNK_BYTES)
+    return await decodeWholeResponse(message, { maxBytes })
   } catch (cause) {
-    if (isPosternError(cause, 'bhttp.malformed', 'bhttp.limit'))
-      throw new PosternError('payload.reply_refused', { reason: 'message', cause })
-    throw cause
+    throw ofReply(cause)
   }
 }
 
@@ -144,10 +135,10 @@ async function whole(outer: Response, maxBytes: number): Promise<Uint8Array> {
 
 /** The content with errors of this layer's names; where the signal aborted, its reason. */
 export function guarded(content: ReadableStream<Uint8Array>, signal: AbortSignal): ReadableStream<Uint8Array> {
-  const source = sourceOf(content, (cause) => {
-    if (signal.aborted) return signal.reason
-    if (!isPosternError(cause, 'bhttp.malformed', 'bhttp.limit')) return cause
-    return new PosternError('payload.reply_refused', { reason: 'message', cause })
-  })
-  return streamOf(source)
+  return streamOf(sourceOf(content, (cause) => (signal.aborted ? signal.reason : ofReply(cause))))
+}
+
+function ofReply(cause: unknown): unknown {
+  if (!isPosternError(cause, 'bhttp.malformed', 'bhttp.limit')) return cause
+  return new PosternError('payload.reply_refused', { reason: 'message', cause })
 }

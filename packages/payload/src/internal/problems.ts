@@ -1,16 +1,10 @@
 /** The answers of the gateway itself: RFC 9457 problems; what an attacker can provoke before anything opened is one constant. */
 import { utf8 } from '@postern/core/bytes'
 import { type ErrorCode, errorCodes } from '@postern/core/errorCodes'
+import { PROBLEM_TYPE } from './wire.js'
 
-export const PROBLEM_TYPE = 'application/problem+json'
-/** Types registered by RFC 9458 §5.2, §5.3. */
-export const OHTTP_KEY_PROBLEM = 'https://iana.org/assignments/http-problem-types#ohttp-key'
+/** Registered by RFC 9458 §5.2. */
 export const DATE_PROBLEM = 'https://iana.org/assignments/http-problem-types#date'
-/** Field of an inner reply that the gateway made itself; handlers cannot send it. */
-export const VERDICT_FIELD = 'payload-error'
-/** Field of an inner reply that names the newest key document. */
-export const KEYS_FIELD = 'payload-keys'
-
 /** Body of a problem; nothing in it depends on the request. */
 export function problemBody(code: ErrorCode, status: number, type: string = 'about:blank'): Uint8Array {
   return utf8(JSON.stringify({ type, title: errorCodes[code].message, status, code }))

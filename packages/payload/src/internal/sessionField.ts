@@ -26,7 +26,6 @@ export interface SessionGrant {
   readonly bound: boolean
 }
 
-export const SESSION_FIELD = 'payload-session'
 const MAX_FIELD = 4096
 const MEMBER =
   /([a-z*][a-z0-9_.*-]*)(?:=(?:([0-9]{1,15})|:([A-Za-z0-9+/]*={0,2}):|\( *((?:[0-9]{1,15}(?: +[0-9]{1,15})*)?) *\)|\?([01])))?/y

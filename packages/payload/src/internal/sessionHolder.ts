@@ -1,11 +1,11 @@
 /** The session of a sealed fetch: which is in use, when the next is due, and one opening at a time for all who wait. */
 import { PosternError } from '@postern/core/errors'
 import type { Clock, Random } from '@postern/core/runtime'
-import type { ClientSession } from '../session.js'
+import type { CallSession } from './outgoing.js'
 
 /** A session in use. */
 export interface InUse {
-  readonly session: ClientSession
+  readonly session: CallSession
   /** What to add to the clock, as it was when the session opened. */
   readonly offset: number
 }
@@ -32,9 +32,9 @@ export interface SessionHolder {
   /** The right to offer a share with a call that is sent anyway; `null` while another does. Nobody waits for such a call: it may take long. */
   ride(): Offer | null
   /** Tells of the token that a call was made with: a session bound to another is renewed. */
-  used(session: ClientSession, authorization: string | null): void
+  used(session: CallSession, authorization: string | null): void
   /** The server does not hold it any more. */
-  lost(session: ClientSession): void
+  lost(session: CallSession): void
   close(): void
 }
 

@@ -1,12 +1,13 @@
 /** The messages of a session, as bytes and as streams. */
 import type { CryptoPort, Now } from '@postern/core/cryptoPort'
 import { PosternError } from '@postern/core/errors'
-import type { HpkePorts } from '../hpke.js'
-import type { HeldSession, SessionCall, SessionSealing } from '../session.js'
+import type { AeadId, HpkePorts, KemId } from '../hpke.js'
+import type { HeldSession, SessionCall, SessionOpening, SessionSealing } from '../session.js'
 import { openChunks, sealChunks } from './chunks.js'
 import { andThen } from './now.js'
 import { MAX_CHUNK_BYTES } from './ohttpWire.js'
 import { openReply, openReplyStream } from './openReply.js'
+import { beginOpening } from './openSession.js'
 import { openStream } from './openStream.js'
 import { refused, requestRefusal, truncated, wholeRefusal } from './refusals.js'
 import { sealReplyInChunks, sealReplyStream } from './sealReply.js'
@@ -38,6 +39,14 @@ export function beginSessionRequest(
     seal: (message) => sealChunks(exchange.context, head, message, chunkBytes),
     sealStream: (message, { flush = false } = {}) => sealStream(exchange.context, head, message, { chunkBytes, flush }),
   }))
+}
+
+/** Begins an opening with a fresh key pair. @throws PosternError `hpke.invalid_key` for a KEM that is not known */
+export function openSession(
+  ports: HpkePorts,
+  terms: { readonly kem: KemId; readonly aeads: readonly AeadId[] },
+): Now<SessionOpening> {
+  return beginOpening(ports, terms, beginSessionRequest)
 }
 
 /**

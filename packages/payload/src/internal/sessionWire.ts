@@ -66,12 +66,19 @@ export function sessionExchange(crypto: CryptoPort, key: HmacKey, aead: AeadId, 
   )
 }
 
-/** A new call, and the bytes before its message. @throws RangeError for a counter above 2^32 - 1 */
+/** A call that was begun. */
+export interface BegunCall {
+  /** The bytes before its message. */
+  readonly head: Uint8Array
+  readonly exchange: SessionExchange
+}
+
+/** A new call. @throws RangeError for a counter above 2^32 - 1 */
 export function beginSessionCall(
   { crypto, random }: HpkePorts,
   { id, key, aead }: Pick<HeldSession, 'id' | 'key' | 'aead'>,
   counter: number,
-): Now<{ readonly head: Uint8Array; readonly exchange: SessionExchange }> {
+): Now<BegunCall> {
   const enc = concat(id, u32(0), u32(counter), random(8))
   const head = concat(headerOf(aead), enc)
   return andThen(sessionExchange(crypto, key, aead, enc), (exchange) => ({ head, exchange }))

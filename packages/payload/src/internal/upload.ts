@@ -1,4 +1,4 @@
-/** How far this runtime streams, and the outer body of a sealed message. */
+/** How far this runtime streams. */
 import { filled, streamOf } from './messages.js'
 import { sourceOf } from './source.js'
 
@@ -57,16 +57,4 @@ export async function contentOf(
     return null
   }
   return streamOf(source)
-}
-
-/** Sealed chunks as a body that `mode` can send. */
-export async function bodyOf(sealed: ReadableStream<Uint8Array>, mode: UploadMode): Promise<BodyInit> {
-  if (mode === 'stream') return sealed
-  const parts: Blob[] = []
-  const reader = sealed.getReader()
-  for (;;) {
-    const { done, value } = await reader.read()
-    if (done) return new Blob(parts)
-    parts.push(new Blob([value as Uint8Array<ArrayBuffer>]))
-  }
 }

@@ -3,8 +3,8 @@ import type { CryptoPort, Now } from '@postern/core/cryptoPort'
 import { PosternError } from '@postern/core/errors'
 import type { Random } from '@postern/core/runtime'
 import type { KemId, KemPrivateKey } from '../../hpke.js'
+import { andThen } from '../now.js'
 import { P256, X25519 } from './dhkem.js'
-import { HYBRID } from './hybrid.js'
 
 /** Nsk: all KEMs here have private keys (seeds) of this length, and Nsecret too. */
 export const SECRET_BYTES = 32
@@ -34,6 +34,11 @@ export interface Kem {
   encap(crypto: CryptoPort, publicKey: Uint8Array, random: Random): Now<Encapsulated>
 }
 
+/** Few use it, so it is loaded when a key of it is first wanted; from then on it is as synchronous as its port. */
+const HYBRID: Kem = /* @__PURE__ */ onDemand({ id: 0x647a, encBytes: 1120, publicBytes: 1216 }, () =>
+  import('./hybrid.js').then(({ HYBRID }) => HYBRID),
+)
+
 const KEMS: ReadonlyMap<number, Kem> = /* @__PURE__ */ new Map([
   [0x0020, X25519],
   [0x0010, P256],
@@ -50,4 +55,19 @@ export function kemOf(id: number): Kem {
   const kem = KEMS.get(id)
   if (kem === undefined) throw new PosternError('hpke.invalid_key', { reason: 'a KEM that is not known here' })
   return kem
+}
+
+function onDemand(sizes: Pick<Kem, 'id' | 'encBytes' | 'publicBytes'>, load: () => Promise<Kem>): Kem {
+  let kem: Now<Kem> | null = null
+  const loaded = (): Now<Kem> =>
+    (kem ??= load().then((here) => {
+      kem = here
+      return here
+    }))
+  return {
+    ...sizes,
+    pair: (...given) => andThen(loaded(), (here) => here.pair(...given)),
+    derive: (...given) => andThen(loaded(), (here) => here.derive(...given)),
+    encap: (...given) => andThen(loaded(), (here) => here.encap(...given)),
+  }
 }

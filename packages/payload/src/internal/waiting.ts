@@ -1,0 +1,19 @@
+/** Promises that somebody may cease to wait for, or that may fail in one way only. */
+import { PosternError } from '@postern/core/errors'
+
+/** The promise, or the signal's reason as soon as it aborts; the fetch goes on for the others who wait. */
+export function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted()
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(signal.reason)
+    signal.addEventListener('abort', abort, { once: true })
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort))
+  })
+}
+
+/** A part of this package that comes when it is first wanted; one that does not come is a failure of the way to it. */
+export function loaded<T>(part: Promise<T>): Promise<T> {
+  return part.catch((cause: unknown) => {
+    throw new PosternError('payload.transport', { reason: 'a part of the client does not load', cause })
+  })
+}
