@@ -70,6 +70,7 @@ export type AuthenticationCode =
  * @param r - the body as parsed from JSON; nothing of it is trusted
  * @param credential - as stored, found by `r.rawId` among those of one user
  * @throws PosternError with an {@link AuthenticationCode} | `cose.*` | `cbor.malformed` | `crypto.invalid_key` for a stored key that is none
+ * @throws RangeError for an expected challenge of fewer than 16 bytes
  */
 export async function verifyAuthentication(
   r: AuthenticationResponseJSON,

@@ -51,6 +51,7 @@ export type RegistrationCode =
  * Verifies what a browser sent for a new credential. That nobody else has the same id is the caller's to see to, in a commit.
  * @param r - the body as parsed from JSON; nothing of it is trusted
  * @throws PosternError with a {@link RegistrationCode}
+ * @throws RangeError for an expected challenge of fewer than 16 bytes
  */
 export async function verifyRegistration(
   r: RegistrationResponseJSON,

@@ -169,6 +169,21 @@ describe('A09 where an answer comes from', () => {
     expect(codeOf(await signIn(bank, 'ada', p, { clientData: { crossOrigin: true } }))).toBe('webauthn.cross_origin')
   })
 
+  it('a challenge that the host has lost is the host’s mistake, not one that everybody can answer', async () => {
+    const bank = createBank()
+    const { passkey: p } = await bank.enrolled('ada')
+    const { options } = await bank.ask('ada')
+    const credential = { id: p.id, publicKey: p.coseKey, counter: 0, backupEligible: false, backedUp: false }
+    for (const bytes of [0, 15, 16]) {
+      const challenge = new Uint8Array(bytes)
+      const answer = p.get(options, { clientData: { challenge: b64(challenge) } })
+      const expected = { challenge, rpId, origins: [origin], userVerification: 'required' as const }
+      const verified = verifyAuthentication(answer, credential, expected, { crypto })
+      if (bytes < 16) await expect(verified).rejects.toThrow(RangeError)
+      else expect(await verified).toMatchObject({ userVerified: true })
+    }
+  })
+
   it('an origin is compared as JSON reads it, never as it is spelt', async () => {
     const bank = createBank()
     const { passkey: p } = await bank.enrolled('ada')
