@@ -74,5 +74,7 @@ export function readJson(value: unknown): JsonValue | undefined {
 /** A copy, `null` for none, or `undefined` for what is no bytes or too long. */
 function readBytes(value: unknown, max: number): Uint8Array | null | undefined {
   if (value === undefined) return null
-  return value instanceof Uint8Array && value.length <= max ? new Uint8Array(value) : undefined
+  // The copy's length: a subclass may say another of its own.
+  const copy = value instanceof Uint8Array ? new Uint8Array(value) : null
+  return copy !== null && copy.length <= max ? copy : undefined
 }

@@ -33,5 +33,9 @@ export function underDeadline<T>(work: (signal: AbortSignal) => Promise<T>, ms: 
 }
 
 function messageOf(error: unknown): string {
-  return error instanceof Error ? String(error.message).slice(0, MAX_MESSAGE) : typeof error
+  try {
+    return error instanceof Error ? String(error.message).slice(0, MAX_MESSAGE) : typeof error
+  } catch {
+    return 'unreadable' // a getter of the host's threw; a rejection that nobody hears would end the process
+  }
 }

@@ -341,6 +341,21 @@ describe('a host’s function that fails', () => {
   const big = 'x'.repeat(1_000_000)
   const cyclic: { self?: unknown } = {}
   cyclic.self = cyclic
+  const hostile = Object.defineProperty(new Error(), 'message', {
+    get() {
+      throw new Error('boom')
+    },
+  })
+  const revoked = () => {
+    const { proxy, revoke } = Proxy.revocable({}, {})
+    revoke()
+    return proxy
+  }
+  class Understated extends Uint8Array {
+    override get length() {
+      return 0
+    }
+  }
   it.each<readonly [string, (i: CustomInput) => unknown, string]>([
     ['throws', () => Promise.reject(new Error('boom')), 'custom.failed'],
     [
@@ -351,6 +366,15 @@ describe('a host’s function that fails', () => {
       'custom.failed',
     ],
     ['throws what is no error', () => Promise.reject('boom'), 'custom.failed'],
+    ['throws what throws when it is read', () => Promise.reject(hostile), 'custom.failed'],
+    ['throws what cannot be looked at', () => Promise.reject(revoked()), 'custom.failed'],
+    ['returns what cannot be looked at', () => ({ outcome: 'done', data: revoked() }), 'custom.invalid_result'],
+    ['keeps more data than it says', () => ({ outcome: 'done', data: new Understated(16_385) }), 'custom.invalid_result'],
+    [
+      'keeps more state than it says',
+      () => ({ outcome: 'continue', reply: 1, state: new Understated(70_000) }),
+      'custom.invalid_result',
+    ],
     ['hangs', late, 'custom.timeout'],
     ['returns {outcome:"ok"}', () => ({ outcome: 'ok' }), 'custom.invalid_result'],
     ['returns nothing', () => undefined, 'custom.invalid_result'],
