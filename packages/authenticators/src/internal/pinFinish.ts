@@ -30,7 +30,7 @@ async function verdictOn(c: Ceremony, input: unknown, ports: PinPorts, purpose: 
   const context = pinContext(contextMembers(c, handle))
   const m3 = ke3Statement(context, handle.m1Hash, handle.ke2Hash, message.ke3)
   if (!(await signedByDevice(ports.devices, c.device, m3, message.signature))) throw refuse('pin.refused', 'signature')
-  const value = confirmed(c)
+  const value = confirmed(c, handle)
   const pin = handle.value.length === 0 ? null : decodePinRecord(handle.value, handle.purpose === 'activate' ? 'next' : 'current')
   const suite = pin?.suite ?? ports.suites[0]!
   const sessionKey = await ports.engine(suite).finish(handle.state, message.ke3) // MAC, in constant time
@@ -83,7 +83,7 @@ export async function wrongPin(c: Ceremony, input: unknown, ports: PinPorts): Pr
   const handle = await openKe2(c, ports, c.purpose, ...(c.purpose === 'change' ? (['activate'] as const) : []))
   const statement = wrongStatement(pinContext(contextMembers(c, handle)), handle.m1Hash)
   if (!(await signedByDevice(ports.devices, c.device, statement, message.wrong))) throw refuse('pin.refused', 'signature')
-  confirmed(c)
+  confirmed(c, handle)
   return failed(c, ports, handle, 'wrong')
 }
 
@@ -170,9 +170,10 @@ async function openKe2(c: Ceremony, ports: PinPorts, ...purposes: readonly Purpo
 }
 
 /** The enrolment, which only logs in while it is active; a ghost has none and fails at its MAC. */
-function confirmed(c: Ceremony): Enrolment | { readonly generation: number } {
+function confirmed(c: Ceremony, h: Ke2Handle): Enrolment | { readonly generation: number } {
   if (c.enrolment === null) throw refuse('pin.refused', 'enrolment')
   const { value } = c.enrolment
+  if (value === null && h.value.length > 0) throw refuse('authenticator.removed', 'enrolment gone')
   if (value !== null && (value.status !== 'active' || value.type !== 'pin')) throw refuse('pin.refused', value.status)
   return value ?? { generation: 1 }
 }

@@ -160,6 +160,17 @@ describe('records and handles that are none', () => {
     expect(() => read(head(1, 5, new Uint8Array(0)).subarray(0, -9), 1)).toThrow(RangeError)
   })
 
+  it('an enrolment that is gone between KE2 and KE3 is removed, for the right PIN and for the notice of a wrong one', async () => {
+    for (const member of ['ke3', 'wrong']) {
+      const { w, d, slot } = await bank()
+      const { exchange, held } = stopAt(w.exchange(d, 'login', slot.enrolment), member)
+      await codeOf(login(w, d, slot, member === 'ke3' ? '27182' : '00000', exchange))
+      await w.store.commit(w.part(d), [{ op: 'del', key: `enr/${slot.enrolment}` }], { now: w.clock(), rev: newRev(random) })
+      const { handle, answer } = held()
+      expect(await codeOf(w.exchange(d, 'login', slot.enrolment).finish(handle, answer as never))).toBe('authenticator.removed')
+    }
+  })
+
   it('a record that the store lost the value of is a fake one, not a crash', async () => {
     const { w, d, slot } = await bank()
     const [pin] = await w.read(d, `pin/${slot.enrolment}`)
