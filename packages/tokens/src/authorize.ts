@@ -119,10 +119,12 @@ async function conclude(opened: Interaction, decision: Decision, client: Client,
   const tooWeak = request.essentialAcr && !satisfies(login.acr, request.acrValues, config.acrValues) //   §5.5.1.1
   if (tooOld || tooWeak) return deny('unmet_authentication_requirements')
   const { challenge: codeChallenge, redirectUri, resource, dpopJkt, nonce } = request
-  const code = await makeCode(
-    { client, login, scope, resource, details, codeChallenge, redirectUri, dpopJkt, nonce, jti },
-    context,
-  )
+  const order = { client, login, scope, resource, details, codeChallenge, redirectUri, dpopJkt, nonce, jti }
+  const code = await makeCode(order, context).catch((error: unknown) => {
+    if (isPosternError(error, 'tokens.denied')) return null
+    throw error
+  })
+  if (code === null) return deny('login_required')
   // A request_uri may open another page until it ends, and that page may then live its whole life: the marker outlives both.
   const expiresAt = runtime.clock() + (config.lifetimes.parSec + config.lifetimes.interactionSec) * 1000
   const done = { op: 'put', key: 'done', value: new Uint8Array(0), rev: null, expiresAt } as const

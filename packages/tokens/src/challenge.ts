@@ -86,6 +86,7 @@ export interface CodeOrder {
 /**
  * A sealed authorization code for a finished login, with the guards of now; nothing is stored. For hosts with ways in of their own
  * (custom registration). One read, of the epochs that the login does not bring among its guards.
+ * @throws PosternError `request.malformed` `details.refused` | `tokens.denied`: the login's session has ended
  */
 export function issueCode(order: CodeOrder, context: IssuerContext): Promise<string> {
   return makeCode(order, context)

@@ -17,7 +17,7 @@ export interface Login {
   readonly authTime: number
   readonly acr: string
   readonly amr: readonly string[]
-  /** Browser session, when the host has one. Lower-case base32, hex or ULID, ≤ 64 characters. */
+  /** Browser session, when the host has one; never used again after its end. Lower-case base32, hex or ULID, ≤ 64 characters. */
   readonly sid?: string
   /** Default `user`. */
   readonly kind?: TokenKind

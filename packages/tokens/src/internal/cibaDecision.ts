@@ -22,7 +22,8 @@ const LATE_MS = 300_000
  * Approves or denies the request that `begin` was told of as `id`: one terminal state, however many decide. With ping and push its client
  * is told, and what is pushed is redeemed in this very commit; where `recheck` says no to that, the request is denied.
  * @param o.ops - written with the decision, in the user's partition; ≤ 4, where a `recheck` of pushes names ≤ 2 guards
- * @throws PosternError `grant.expired`: unknown, expired or another user's · `scope.refused` `details.refused` `request.malformed`
+ * @throws PosternError `grant.expired`: unknown, expired or another user's · `scope.refused` `details.refused` `request.malformed` · `tokens.denied`: the
+ * login's session has ended
  */
 export async function decideCiba(
   id: string,

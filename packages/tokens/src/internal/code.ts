@@ -66,7 +66,8 @@ export function granteeOf(client: Client): Pick<Grant, 'clientId' | 'clientKind'
 
 /**
  * A grant that can be redeemed once. One read, of the epochs that the login did not bring.
- * @throws PosternError `request.malformed` for a grant above 2 KiB or a login that breaks its shape, `details.refused` for one with details
+ * @throws PosternError `request.malformed` for a grant above 2 KiB or a login that breaks its shape, `details.refused` for one with details,
+ * `tokens.denied` for a login of a session that has ended
  */
 export async function redeemableOf(input: GrantInput, context: IssuerContext): Promise<Redeemable> {
   const { client, login, scope, resource, nonce = null, exp } = input
@@ -94,10 +95,12 @@ export async function redeemableOf(input: GrantInput, context: IssuerContext): P
   const keys = await epochKeys(places, grant)
   const brought = login.guards ?? []
   const part = await places.owner(client, login.subject)
-  const tells = client.backchannelLogoutUri !== undefined && client.kind === 'shared' && sid !== null
-  const session = tells ? places.sessionEpoch(sid) : null
+  const session = client.kind === 'shared' && sid !== null ? places.sessionEpoch(sid) : null
   const asked = session === null || keys.includes(session) ? keys : [...keys, session]
   const read = await readGuards(part, asked, brought, context)
+  // Only its end writes it, and a `sid` is never used again: a login that began before it comes too late (T49).
+  if (session !== null && read.some(({ key, rev }) => key === session && rev !== null))
+    throw new PosternError('tokens.denied', { reason: 'login.session_ended' })
   return {
     jti: input.jti ?? newId(context),
     exp,
@@ -105,13 +108,13 @@ export async function redeemableOf(input: GrantInput, context: IssuerContext): P
     epochs: read.slice(0, keys.length),
     guards: brought.filter(({ key }) => !keys.includes(key)),
     refresh: login.refresh !== false && client.grantTypes.includes('refresh_token'),
-    ...(asked.length > keys.length && { ending: read.slice(keys.length) }),
+    ...(client.backchannelLogoutUri !== undefined && asked.length > keys.length && { ending: read.slice(keys.length) }),
   }
 }
 
 /**
  * Seals a code. One read, of the epochs that the login did not bring.
- * @throws PosternError `request.malformed` for a grant above 2 KiB or a login that breaks its shape
+ * @throws PosternError as {@link redeemableOf} does
  */
 export async function makeCode(input: CodeInput, context: IssuerContext): Promise<string> {
   const { client, codeChallenge, redirectUri, dpopJkt } = input

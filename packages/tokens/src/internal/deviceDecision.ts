@@ -100,7 +100,7 @@ async function partOf(claim: DeviceClaim, context: IssuerContext): Promise<Part>
 /**
  * Approves or denies a grant that this user has claimed: one terminal state, however many decide.
  * @param o.ops - written with the decision, in the grant's partition; ≤ 8
- * @throws PosternError `user_code.invalid`: unknown, expired or not claimed by this user · `scope.refused` `details.refused` `request.malformed`
+ * @throws PosternError `user_code.invalid`: unknown, expired or not claimed by this user · `scope.refused` `details.refused` `request.malformed` · `tokens.denied`: the login's session has ended
  */
 export async function decideDevice(
   id: string,

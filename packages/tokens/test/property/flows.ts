@@ -24,6 +24,13 @@ export function flowsOf(s: Scene): Readonly<Record<string, () => Promise<void>>>
   const part = places({ keys: w.keys, crypto: w.contexts[0]!.runtime.crypto, tenant: 't1' })
   const holderOf = (id: string): Holder => holders.find((holder) => holder.id === id)!
   let serial = 0
+  /** A session that may have ended is over for the host, and another begins. */
+  const sessions = ['session1', 'session2']
+  const endingSession = async (i: number, run: (sid: string) => Promise<unknown>) => {
+    const sid = sessions[i]!
+    sessions[i] = `session${3 + serial++}`
+    return run(sid)
+  }
 
   const redeemed = async (holder: Holder, code: string, made: number, sid: string | null): Promise<void> => {
     secrets.add(code)
@@ -53,7 +60,7 @@ export function flowsOf(s: Scene): Readonly<Record<string, () => Promise<void>>>
   const flows: Readonly<Record<string, () => Promise<void>>> = {
     async login() {
       const holder = pick(holders.slice(0, 5))!
-      const sid = below(2) === 0 ? 'session1' : 'session2'
+      const sid = pick(sessions)!
       const scope = holder.instance
         ? ['openid', 'offline_access', 'accounts', 'payments']
         : SCOPE.filter((_, i) => i !== 1 || below(2) === 0)
@@ -229,10 +236,13 @@ export function flowsOf(s: Scene): Readonly<Record<string, () => Promise<void>>>
             ] as const)
           : ([
               [`client ${id}`, async () => revoke({ owner: await part.user('user-1'), client: id }, w.contexts[node()]!)],
-              ['session session1', () => logOut({ subject: 'user-1', sid: 'session1' }, w.contexts[node()]!)],
               [
-                'session session2',
-                async () => revoke({ owner: await part.user('user-1'), sid: 'session2' }, w.contexts[node()]!),
+                `session ${sessions[0]}`,
+                () => endingSession(0, (sid) => logOut({ subject: 'user-1', sid }, w.contexts[node()]!)),
+              ],
+              [
+                `session ${sessions[1]}`,
+                () => endingSession(1, async (sid) => revoke({ owner: await part.user('user-1'), sid }, w.contexts[node()]!)),
               ],
             ] as const)),
         ...(below(4) === 0

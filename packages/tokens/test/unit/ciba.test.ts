@@ -7,6 +7,7 @@ import { newRev, type Part } from '@postern/store'
 import { type Counting, countingStore } from '@postern/testkit/counting'
 import { decideCiba, deliver, type UserDecision } from '@postern/tokens/ciba'
 import { clientsInConfig } from '@postern/tokens/clients'
+import { logOut } from '@postern/tokens/logout'
 import { places } from '@postern/tokens/places'
 import type { Verdict } from '@postern/tokens/recheck'
 import { revoke } from '@postern/tokens/revoke'
@@ -631,6 +632,14 @@ describe('a client that is called', () => {
     await deliver(w.contexts[0]!)
     expect(bodies()).toEqual([{ auth_req_id, error: 'access_denied' }])
     expect(await everything(w)).not.toMatch(/^(code|fam)\//m)
+  })
+
+  it('T49 with a login of a session that has ended is not decided', async () => {
+    const w = await called()
+    await w.begin({ client_id: 'polls' })
+    await logOut({ subject: 'user-1', sid: 'session1' }, w.contexts[0]!)
+    expect(await code(w.decide(granted({ sid: 'session1' })))).toBe('tokens.denied')
+    expect(await w.decide(granted({ sid: 'session2' }))).toEqual({ status: 'approved', first: true })
   })
 
   it('T41 locked or revoked between yes and delivery: an error is pushed, never a token', async () => {

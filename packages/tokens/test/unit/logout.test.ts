@@ -1,6 +1,7 @@
 import { logOut } from '@postern/tokens/logout'
 import { createLocalJWKSet, jwtVerify } from 'jose'
 import { describe, expect, it } from 'vitest'
+import { authorize, finish, good, granted, queryOf } from '../authorization.js'
 import { callbackOf, type LoggingOut, loggingOut, loginAt, refreshAt, returnOf } from '../loggingOut.js'
 import { basic, ISSUER, SECRET, world } from '../world.js'
 
@@ -200,12 +201,31 @@ describe('back-channel logout', () => {
     expect(claimsOf(id_token!).sub).not.toBe('user-1')
   })
 
+  it.each([['openid'], ['openid offline_access']])(
+    'T49 a login of a session that has ended makes no grant: scope %s',
+    async (scope) => {
+      for (const client_id of ['portal', 'quiet']) {
+        const w = await loggingOut()
+        const parameters = { ...good, client_id, redirect_uri: `https://${client_id}.example.com/cb`, scope }
+        const page = await authorize(w, parameters)
+        // The host asked its own session before this, and shows its page of consent meanwhile.
+        await logOut({ subject: 'user-1', sid: 'session1' }, w.contexts[0]!)
+        const yes = granted(w, { login: { subject: 'user-1', authTime: w.now(), acr: 'level2', amr: ['pin'], sid: 'session1' } })
+        const sent = queryOf(await finish(w, page, yes))
+        expect([sent.get('error'), sent.get('state'), sent.get('code')]).toEqual(['login_required', 's1', null])
+      }
+    },
+  )
+
   it('a code approved before the end and redeemed after it is refused where its client would not hear of it', async () => {
     const w = await loggingOut()
-    for (const scope of [['openid'], ['openid', 'offline_access']]) {
+    for (const [sid, scope] of [
+      ['session1', ['openid']],
+      ['session2', ['openid', 'offline_access']],
+    ] as const) {
       const redirect_uri = 'https://portal.example.com/cb'
-      const code = await w.code('portal', { redirectUri: redirect_uri, scope, login: { sid: 'session1' } })
-      await logOut({ subject: 'user-1', sid: 'session1' }, w.contexts[0]!)
+      const code = await w.code('portal', { redirectUri: redirect_uri, scope, login: { sid } })
+      await logOut({ subject: 'user-1', sid }, w.contexts[0]!)
       const form = {
         grant_type: 'authorization_code',
         code,
