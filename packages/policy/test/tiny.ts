@@ -51,7 +51,8 @@ export function pointsOf(withAcr: boolean): readonly Point[] {
   by('amount', ({ action }) => (action === 'confirm' ? [0, 1, 2, 3] : [undefined]))
   by('rooted', () => [false, true])
   by('app.id', () => ['x', 'y', 'z'])
-  by('app.version', () => ['1.0', '2.0', '3.0'])
+  // One of each class that the conditions below can cut: `not` cuts on both sides.
+  by('app.version', () => ['1.0', '2.0', '2.5', '3.0'])
   by('os.platform', () => ['ios', 'android'])
   by('boot', (p) => (p['os.platform'] === 'android' ? [false, true] : [undefined]))
   by('groups', () => [[], ['a']])
