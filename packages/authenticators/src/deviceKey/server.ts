@@ -101,7 +101,7 @@ async function finishKey(c: Ceremony, input: unknown, ports: Ports): Promise<Ver
   const signed = keyStatement(keyContext(contextMembers(c, challenge)), challenge.nonce)
   const value = c.enrolment?.value ?? null
   const key = value?.type === ports.type ? value.key : null
-  const good = await signedByDevice(ports.keys, key === null ? null : { key }, signed, message.signature)
+  const good = await signedByDevice(ports.keys, key === null ? null : { key }, challenge.enrolment, signed, message.signature)
   if (!good || value === null || c.device === null) return failed(c, ports, challenge)
   if (value.status === 'removed') throw refuse('authenticator.removed', value.cause ?? 'removed')
   if (value.status !== 'active') throw refuse('key.refused', value.status)
@@ -131,7 +131,7 @@ async function enrolKey(c: Ceremony, input: unknown, ports: Ports): Promise<Verd
   const key = publicJwk({ kty: 'EC', crv: 'P-256', x: encodeBase64url(coordinates.x), y: encodeBase64url(coordinates.y) })
   const challenge = await open(c, ports)
   const signed = keyEnrolStatement(keyContext(contextMembers(c, challenge)), challenge.nonce, await thumbprint(crypto, key))
-  if (!(await signedByDevice(ports.keys, c.device, signed, message.deviceSignature)))
+  if (!(await signedByDevice(ports.keys, c.device, challenge.device, signed, message.deviceSignature)))
     throw refuse('key.refused', 'device signature')
   if (!(await ports.keys.verify(key, signed, message.signature))) throw refuse('key.refused', 'signature')
   if (c.claim === undefined || c.claim.until <= clock()) throw refuse('enrolment.expired', 'claim')
@@ -176,7 +176,7 @@ async function loseKey(c: Ceremony, input: unknown, ports: Ports): Promise<Refus
   const cause = named as KeyLoss
   const challenge = await open(c, ports)
   const signed = keyLostStatement(keyContext(contextMembers(c, challenge)), challenge.nonce, cause)
-  if (!(await signedByDevice(ports.keys, c.device, signed, message.deviceSignature)))
+  if (!(await signedByDevice(ports.keys, c.device, challenge.device, signed, message.deviceSignature)))
     throw refuse('key.refused', 'device signature')
   const { id, rev, value } = c.enrolment ?? { id: '', rev: null, value: null }
   if (value === null || rev === null || value.type !== ports.type || value.status === 'pending')

@@ -4,8 +4,11 @@ import { isPosternError } from '@postern/core/errors'
 
 /** Prepared keys of one authenticator: importing a key costs more than verifying with it. Bounded; the oldest goes first. */
 export interface KeyCache {
-  /** Whether `signature` is the key's. An unusable key verifies nothing. */
-  verify(key: JsonWebKey, data: Uint8Array, signature: Uint8Array): Promise<boolean>
+  /**
+   * Whether `signature` is the key's. An unusable key verifies nothing.
+   * @param as - where the prepared key is kept, by default under its own coordinates
+   */
+  verify(key: JsonWebKey, data: Uint8Array, signature: Uint8Array, as?: string): Promise<boolean>
 }
 
 /**
@@ -22,9 +25,9 @@ export const decoy: JsonWebKey = {
 /** A cache of up to `size` keys. */
 export function keyCache(crypto: CryptoPort, size = 4096): KeyCache {
   const keys = new Map<string, VerifyKey>()
-  async function prepared(jwk: JsonWebKey): Promise<VerifyKey | null> {
+  async function prepared(jwk: JsonWebKey, as: string | undefined): Promise<VerifyKey | null> {
     const { kty, crv, x, y } = jwk
-    const name = `${kty}.${crv}.${x}.${y}`
+    const name = as ?? `${kty}.${crv}.${x}.${y}`
     const known = keys.get(name)
     if (known !== undefined) return known
     try {
@@ -38,20 +41,25 @@ export function keyCache(crypto: CryptoPort, size = 4096): KeyCache {
     }
   }
   return {
-    async verify(jwk, data, signature) {
-      const key = await prepared(jwk)
+    async verify(jwk, data, signature, as) {
+      const key = await prepared(jwk, as)
       return key !== null && signature.length === 64 && (await crypto.verify(key, data, signature))
     },
   }
 }
 
-/** Whether the device of a ceremony signed; an unknown one never did, at the same cost. */
+/**
+ * Whether the device of a ceremony signed; an unknown one never did, at the same cost: its decoy is prepared at the first request and kept for the
+ * next ones under the name that was given, as the key of a known one is.
+ * @param named - who it is said to be: the device's id, or an enrolment's where the key is its own
+ */
 export async function signedByDevice(
   keys: KeyCache,
   device: { readonly key: JsonWebKey } | null,
+  named: string,
   data: Uint8Array,
   signature: Uint8Array,
 ): Promise<boolean> {
-  const good = await keys.verify(device?.key ?? decoy, data, signature)
-  return good && device !== null
+  const good = device === null ? keys.verify(decoy, data, signature, `? ${named}`) : keys.verify(device.key, data, signature)
+  return (await good) && device !== null
 }

@@ -66,7 +66,8 @@ export async function beginPin(c: Ceremony, input: unknown, ports: PinPorts): Pr
   const context = pinContext(contextMembers(c, challenge))
   const m1 = ke1Statement(context, challenge.nonce, message.ke1)
   // Before any counter: a stranger, who cannot sign for the device, can lock nobody out.
-  if (!(await signedByDevice(ports.devices, c.device, m1, message.signature))) throw refuse('pin.refused', 'signature')
+  if (!(await signedByDevice(ports.devices, c.device, challenge.device, m1, message.signature)))
+    throw refuse('pin.refused', 'signature')
   if (c.enrolment === null) throw refuse('pin.refused', 'enrolment')
   const { value } = c.enrolment
   if (value !== null && value.type !== 'pin') throw refuse('pin.refused', 'another type')

@@ -39,7 +39,8 @@ export async function answerRequest(c: Ceremony, input: unknown, ports: PinPorts
   if (!ports.suites.includes(handle.suite)) throw refuse('pin.suite_unsupported', handle.suite)
   const context = pinContext(contextMembers(c, handle))
   const statement = enrolRequestStatement(context, handle.nonce, message.request)
-  if (!(await signedByDevice(ports.devices, c.device, statement, message.signature))) throw refuse('pin.refused', 'signature')
+  if (!(await signedByDevice(ports.devices, c.device, handle.device, statement, message.signature)))
+    throw refuse('pin.refused', 'signature')
   const response = await registration(c, ports, handle, message.request)
   const requestHash = await crypto.digest('SHA-256', message.request)
   const record: RecordHandle = {
@@ -142,7 +143,8 @@ async function openRecord(c: Ceremony, input: unknown, ports: PinPorts) {
   const { nonce, requestHash, responseHash } = handle
   const context = pinContext(contextMembers(c, handle))
   const signed = enrolRecordStatement(context, nonce, requestHash, responseHash, message.record, message.policy)
-  if (!(await signedByDevice(ports.devices, c.device, signed, message.signature))) throw refuse('pin.refused', 'signature')
+  if (!(await signedByDevice(ports.devices, c.device, handle.device, signed, message.signature)))
+    throw refuse('pin.refused', 'signature')
   await checkRecord(ports, handle, message.record)
   const key = await markerKey(crypto, concat(nonce, requestHash))
   const marker = burn(key, await crypto.digest('SHA-256', signed), handle.expiresAt)

@@ -29,7 +29,8 @@ async function verdictOn(c: Ceremony, input: unknown, ports: PinPorts, purpose: 
   const handle = await openKe2(c, ports, purpose) // type, tenant, purpose, expiry
   const context = pinContext(contextMembers(c, handle))
   const m3 = ke3Statement(context, handle.m1Hash, handle.ke2Hash, message.ke3)
-  if (!(await signedByDevice(ports.devices, c.device, m3, message.signature))) throw refuse('pin.refused', 'signature')
+  if (!(await signedByDevice(ports.devices, c.device, handle.device, m3, message.signature)))
+    throw refuse('pin.refused', 'signature')
   const value = confirmed(c, handle)
   const pin = handle.value.length === 0 ? null : decodePinRecord(handle.value, handle.purpose === 'activate' ? 'next' : 'current')
   const suite = pin?.suite ?? ports.suites[0]!
@@ -82,7 +83,8 @@ export async function wrongPin(c: Ceremony, input: unknown, ports: PinPorts): Pr
   // In a change either of its two PINs may be the wrong one.
   const handle = await openKe2(c, ports, c.purpose, ...(c.purpose === 'change' ? (['activate'] as const) : []))
   const statement = wrongStatement(pinContext(contextMembers(c, handle)), handle.m1Hash)
-  if (!(await signedByDevice(ports.devices, c.device, statement, message.wrong))) throw refuse('pin.refused', 'signature')
+  if (!(await signedByDevice(ports.devices, c.device, handle.device, statement, message.wrong)))
+    throw refuse('pin.refused', 'signature')
   confirmed(c, handle)
   return failed(c, ports, handle, 'wrong')
 }

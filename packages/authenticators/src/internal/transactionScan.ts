@@ -40,7 +40,7 @@ export async function readScan(s: Scanner, input: unknown, ports: TransactionPor
   if (message === null || typeof enrolment !== 'string' || enrolment.length > 128)
     throw refuse('transaction.qr_refused', 'message')
   const signed = scanStatement(s.device?.id ?? '', enrolment, message.payload)
-  if (!(await signedByDevice(ports.keys, s.device, signed, message.signature)))
+  if (!(await signedByDevice(ports.keys, s.device, s.owner, signed, message.signature)))
     throw refuse('transaction.qr_refused', 'signature')
   const id = await openQr(ports.crypto, await ports.qrKey(), message.payload, { tenant: s.tenant, now: ports.clock() })
   if (id === null) throw refuse('transaction.qr_refused', 'tag or step')

@@ -191,8 +191,8 @@ describe('device signatures', () => {
     expect(await keys.verify(signer.publicJwk, utf8('y'), signature)).toBe(false)
     expect(await keys.verify(signer.publicJwk, utf8('x'), signature.subarray(1))).toBe(false)
     expect(await keys.verify({ ...signer.publicJwk, y: signer.publicJwk.x! }, utf8('x'), signature)).toBe(false)
-    expect(await signedByDevice(keys, null, utf8('x'), signature)).toBe(false)
-    expect(await signedByDevice(keys, { key: decoy }, utf8('x'), signature)).toBe(false)
+    expect(await signedByDevice(keys, null, 'd1', utf8('x'), signature)).toBe(false)
+    expect(await signedByDevice(keys, { key: decoy }, 'd1', utf8('x'), signature)).toBe(false)
   })
 
   it('keys are imported once and kept up to a bound; the oldest goes first', async () => {
@@ -213,6 +213,35 @@ describe('device signatures', () => {
     expect(imports).toBe(2)
     for (const i of [2, 1, 0]) expect(await use(i)).toBe(true)
     expect(imports).toBe(4)
+  })
+
+  it('A06 a device that is unknown costs an import where one that is known does, and no other', async () => {
+    let imports = 0
+    const counting = {
+      ...crypto,
+      verifyKey(...args: Parameters<typeof crypto.verifyKey>) {
+        imports++
+        return crypto.verifyKey(...args)
+      },
+    }
+    const w = createWorld({ runtime: { clock: () => w.clock(), random, crypto: counting } })
+    const devices = [await w.device('d1'), await w.device('d2')]
+    const stranger = await w.device('d3')
+    const E = 'ab'.repeat(16)
+    const asked = async (d: Device, known: boolean) => {
+      const before = imports
+      const about = known ? {} : { device: null }
+      const { exchange, held } = stopAt(w.exchange(d, 'login', E, about), 'ke1')
+      const slot = { enrolment: E, generation: 1, suite: '0001', secret: random(32), serverPublicKey: random(32) } as const
+      await codeOf(login(w, { ...d, signer: stranger.signer }, slot as never, '27182', exchange))
+      const { handle, answer } = held()
+      expect(await codeOf(w.exchange(d, 'login', E, about).begin(handle, answer as never))).toBe('pin.refused')
+      return imports - before
+    }
+    for (const known of [true, false])
+      expect([await asked(devices[0]!, known), await asked(devices[0]!, known), await asked(devices[1]!, known)]).toEqual([
+        1, 0, 1,
+      ])
   })
 })
 
