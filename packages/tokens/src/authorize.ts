@@ -6,7 +6,7 @@ import type { Client } from './clients.js'
 import type { Decision, InteractionPort, Prompt } from './interaction.js'
 import { satisfies } from './internal/acr.js'
 import { type Asked, clientOf, readAsked, readParameters } from './internal/asked.js'
-import type { AuthorizationRequest } from './internal/authorizationRequest.js'
+import { type AuthorizationRequest, redirectOf } from './internal/authorizationRequest.js'
 import { bindingCookie, bindingOf, newBinding } from './internal/binding.js'
 import { makeCode } from './internal/code.js'
 import { commit } from './internal/commit.js'
@@ -73,6 +73,7 @@ export async function resumeAuthorization(
     if (binding === null || !equal(await hashOf(binding, context), decodeBase64url(opened.binding) ?? new Uint8Array(0)))
       throw malformed('This login was begun in another browser.')
     const client = await clientOf(opened.request.clientId, context)
+    redirectOf(opened.request.redirectUri, client)
     return await conclude(opened, decision, client, context)
   } catch (error) {
     return errorPage(error, request, context, interaction)

@@ -38,7 +38,7 @@ export type Verdict =
       readonly ok: true
       /** Checked in the commit; one of the same key replaces the login's. ≤ 4. */
       readonly guards?: readonly Guard[]
-      /** What the access token gets at most. It never widens. */
+      /** What the access token gets at most. It never widens: an `acr` that is not known to be weaker is an error of the host's. */
       readonly narrow?: { readonly scope?: readonly string[]; readonly lifetimeSec?: number; readonly acr?: string }
       /** Kept sealed in the family for the next time, ≤ 512 bytes as JSON. */
       readonly seen?: JsonObject

@@ -10,6 +10,7 @@ import {
   countingParameters,
   destinationOf,
   parseAuthorizationRequest,
+  redirectOf,
 } from './authorizationRequest.js'
 import { newId } from './code.js'
 import { openHandle } from './handles.js'
@@ -91,5 +92,6 @@ async function readPushed(
   const request =
     pushed.request ?? (stored ? (JSON.parse(fromUtf8(stored.value) ?? 'null') as AuthorizationRequest | null) : null)
   if (request === null) throw new PosternError('par.invalid')
+  redirectOf(request.redirectUri, client)
   return { jti: pushed.jti, request }
 }

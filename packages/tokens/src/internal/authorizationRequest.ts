@@ -59,8 +59,12 @@ export async function countingParameters(
 
 /** What is safe to know before anything else: where an error may be sent. @throws PosternError `redirect.refused`: no redirect at all (T10, T11) */
 export function redirectTarget(form: ReadonlyMap<string, string>, client: Client): string {
-  const uri = form.get('redirect_uri')
-  if (uri === undefined || !isRegistered(uri, client.redirectUris)) throw new PosternError('redirect.refused')
+  return redirectOf(form.get('redirect_uri'), client)
+}
+
+/** A redirect_uri that the client has, now: a request may have waited while its client gave one up. @throws PosternError `redirect.refused` */
+export function redirectOf(uri: string | undefined, { redirectUris }: Client): string {
+  if (uri === undefined || !isRegistered(uri, redirectUris)) throw new PosternError('redirect.refused')
   return uri
 }
 

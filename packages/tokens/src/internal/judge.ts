@@ -5,6 +5,7 @@ import type { IssuerContext } from '../issuer.js'
 import type { Guard } from '../login.js'
 import type { GrantView, RecheckAt } from '../recheck.js'
 import type { Grant } from './family.js'
+import { narrowed } from './narrow.js'
 import { hostRefusal, invalidGrant } from './wire.js'
 
 export const MAX_TRIES = 4
@@ -35,7 +36,7 @@ export interface JudgeInput {
 }
 
 /** @throws PosternError `grant.invalid` | `tokens.denied`, with the host's code */
-export async function judge(input: JudgeInput, { recheck }: IssuerContext): Promise<Judged> {
+export async function judge(input: JudgeInput, { recheck, config }: IssuerContext): Promise<Judged> {
   const { at, grant, part, guards, seen, current, scope, lifetimeSec, request } = input
   if (recheck === undefined) {
     // Without a port nobody can say that a changed record still allows the grant.
@@ -62,12 +63,9 @@ export async function judge(input: JudgeInput, { recheck }: IssuerContext): Prom
   }
   const said = await recheck(view, at)
   if (!said.ok) throw hostRefusal(said.error, said.code)
-  const { narrow = {} } = said
   return {
+    ...narrowed({ scope, lifetimeSec, acr: grant.acr, kind: grant.kind }, said.narrow ?? {}, config),
     guards: merged(guards, said.guards ?? []),
-    scope: narrow.scope === undefined ? scope : scope.filter((token) => narrow.scope!.includes(token)),
-    lifetimeSec: Math.min(lifetimeSec, narrow.lifetimeSec ?? lifetimeSec),
-    acr: narrow.acr ?? grant.acr,
     seen: said.seen ?? seen,
     members: said.members ?? {},
     claims: said.claims ?? {},

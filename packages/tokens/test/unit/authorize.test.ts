@@ -2,7 +2,7 @@ import { PosternError } from '@postern/core/errors'
 import { hashSecret } from '@postern/tokens/auth/secret'
 import { describe, expect, it } from 'vitest'
 import { checkRedirectUri, isRegistered } from '../../src/internal/redirect.js'
-import { crypto } from '../authorization.js'
+import { crypto, finish } from '../authorization.js'
 import { basic, CHALLENGE, changed, ISSUER, REDIRECT, SECRET, VERIFIER, type World, type WorldOptions, world } from '../world.js'
 
 const good = {
@@ -200,6 +200,30 @@ describe('/authorize', () => {
     w.advance(40_000)
     expect(await end(second)).toBe(400)
   })
+})
+
+it('T10 a redirect_uri that its client has given up since is led to no more: neither pushed nor on a page', async () => {
+  let redirectUris: readonly string[] | null = null
+  const w = await world({
+    context: ({ clients }) => ({
+      clients: {
+        find: async (id) => {
+          const client = await clients.find(id)
+          return client && redirectUris !== null ? { ...client, redirectUris } : client
+        },
+      },
+    }),
+  })
+  const { body } = await w.post('/par', good, { headers: { authorization: basic('portal', SECRET) } })
+  const page = await authorize(w, good)
+  redirectUris = ['https://portal.example.com/new']
+  const pushed = await authorize(w, { client_id: 'portal', request_uri: body.request_uri })
+  for (const reply of [pushed, await finish(w, page, granted(w))])
+    expect([reply.status, reply.headers.get('location'), await reply.text()]).toEqual([
+      400,
+      null,
+      expect.stringContaining('redirect.refused'),
+    ])
 })
 
 describe('T14 response_mode', () => {

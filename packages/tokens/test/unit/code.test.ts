@@ -5,6 +5,15 @@ import { basic, CHALLENGE, changed, REDIRECT, SECRET, VERIFIER, world } from '..
 
 const portal = { authorization: basic('portal', SECRET) }
 
+it('T50 a recheck of the host’s may lower the level of a token and never raise it', async () => {
+  let acr = 'level1'
+  const w = await world({ context: () => ({ recheck: async () => ({ ok: true, narrow: { acr } }) }) })
+  const device = await w.device()
+  const { access_token } = (await w.redeem(device, await w.code(device.id))).body
+  expect((await w.introspect(access_token)).body.acr).toBe('level1')
+  for (acr of ['level3', 'gold']) expect((await w.redeem(device, await w.code(device.id))).status).toBe(500)
+})
+
 describe('code redemption', () => {
   it('T01 code replay: the second is refused and the tokens of the first end', async () => {
     const w = await world()
