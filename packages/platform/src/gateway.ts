@@ -36,7 +36,8 @@ export interface Route {
   readonly scope?: readonly string[]
   /** Token kinds; default a user's. */
   readonly kind?: readonly TokenKind[]
-  readonly sealed: 'required' | 'allowed'
+  /** `bound`: sealed, and the proof covers this very request, or the instance opened the session that it came in. */
+  readonly sealed: 'bound' | 'required' | 'allowed'
   /** A transaction: its facts are the host's reading of the request. */
   readonly transaction?: (request: Request) => Promise<Facts>
   readonly handle: (request: Request, call: VerifiedCall) => Promise<Response>
@@ -77,7 +78,7 @@ export function createGateway(o: GatewayOptions): (request: Request, host?: Host
       return problem(400, 'request.malformed', 'The path can be read in more than one way.')
     if (!found.methods.includes(request.method))
       return problem(405, 'request.method', 'This address does not take that method.', { allow: found.methods.join(', ') })
-    if (found.sealed === 'required' && sealed.level === 'plain')
+    if (found.sealed !== 'allowed' && sealed.level === 'plain')
       return problem(403, 'payload.required', 'Calls to this address must be sealed.')
     const need = {
       ...(found.scope === undefined ? {} : { scope: found.scope }),
@@ -85,7 +86,9 @@ export function createGateway(o: GatewayOptions): (request: Request, host?: Host
     }
     try {
       const verified = await verify(request, need)
-      await bound(verified, sealed)
+      const isBound = belongs(verified, sealed)
+      if (found.sealed === 'bound' && !isBound)
+        return problem(403, 'payload.required', 'Calls to this address must be bound to the key that makes them.')
       const decision = await judge(found, request, verified)
       if (decision.outcome === 'require') throw new PosternError('token.stepup')
       const answer =
@@ -97,14 +100,6 @@ export function createGateway(o: GatewayOptions): (request: Request, host?: Host
         problem(500, 'server_error', 'Something went wrong here.')
       )
     }
-  }
-
-  /** A proof made for one sealed request serves no other: its `ekm` must be this request's, when it has one. */
-  async function bound(verified: Verified, sealed: SealedCall): Promise<void> {
-    const claimed = verified.proof?.ekm ?? null
-    if (claimed === null) return
-    if (sealed.ekm === null || claimed !== encodeBase64url(sealed.ekm))
-      throw new PosternError('dpop.proof', { reason: 'ekm of another request' })
   }
 
   async function judge(found: Route, request: Request, verified: Verified): Promise<Decision> {
@@ -140,6 +135,19 @@ export function createGateway(o: GatewayOptions): (request: Request, host?: Host
     const types = [...new Set(Object.keys(policy.levels).flatMap((set) => set.split('+')))]
     return { 'authenticator.enrolled': types, 'authenticator.usable': types, 'authenticator.locked': [] } as unknown as Facts
   }
+}
+
+/**
+ * A proof made for one sealed request serves no other, and a session none but the instance that opened it.
+ * @returns whether one of the two says whose this request is
+ * @throws PosternError `dpop.proof`
+ */
+function belongs({ jkt, proof }: Verified, { ekm, binding }: SealedCall): boolean {
+  const claimed = proof?.ekm ?? null
+  if (claimed !== null && (ekm === null || claimed !== encodeBase64url(ekm)))
+    throw new PosternError('dpop.proof', { reason: 'ekm of another request' })
+  if (binding !== null && binding.jkt !== jkt) throw new PosternError('dpop.proof', { reason: 'session of another key' })
+  return claimed !== null || binding !== null
 }
 
 /** The call as a handler may see it: without credentials and without headers that only a gateway writes. */

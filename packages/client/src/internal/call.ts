@@ -13,7 +13,8 @@ export interface ApiCalls {
 /** @param stepUp - a stronger login, `false` when there is none to be had */
 export function createApiCalls(kit: Kit, stepUp: (demand: AcrRequest) => Promise<boolean>): ApiCalls {
   const { app, runtime } = kit.options
-  let nonce: string | null = null
+  // Empty until the server has given one: it asks for another then, as for an old one, but knows already whose session opens.
+  let nonce = ''
   let sealed: { readonly owner: Owner; readonly send: SealedFetch } | null = null
   let stepping: Promise<boolean> | null = null
 

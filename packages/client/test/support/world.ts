@@ -12,8 +12,10 @@ import type { Fetch, Random } from '@postern/core/runtime'
 import { createKemRing, openKemRing } from '@postern/payload/keys'
 import { storeReplayGuard } from '@postern/payload/replay'
 import { createPayloadServer } from '@postern/payload/server'
+import { localSessions } from '@postern/payload/session'
 import { createPlatform, type Platform, type PlatformOptions } from '@postern/platform'
 import { adminScopes } from '@postern/platform/admin'
+import { bindSessions } from '@postern/platform/sessionBinding'
 import type { PolicyDocument } from '@postern/policy/document'
 import { starterDocument } from '@postern/policy/mobile'
 import { memoryStore } from '@postern/store/memory'
@@ -67,7 +69,11 @@ export function policyOf(schema: string): PolicyDocument {
   })
 }
 
-export async function createWorld(over: Partial<PlatformOptions> = {}): Promise<World> {
+/** @param o.sessions - the API offers sealed sessions: bound ones, or to whoever asks; default none */
+export async function createWorld(
+  over: Partial<PlatformOptions> = {},
+  { sessions }: { readonly sessions?: 'bound' | 'anonymous' } = {},
+): Promise<World> {
   const ports = simPorts({ seed: 11, start: Date.UTC(2026, 0, 5, 9) })
   const { clock, random } = ports
   const runtime = { ...ports, crypto, store: memoryStore() }
@@ -158,15 +164,6 @@ export async function createWorld(over: Partial<PlatformOptions> = {}): Promise<
   /** The bank's API: sealed calls alone, a bound token in each, and now and then a demand for more. */
   async function createApi(): Promise<(request: Request) => Promise<Response>> {
     const ring = await openKemRing(await createKemRing({ clock, random, crypto }), crypto)
-    const payload = createPayloadServer({
-      runtime,
-      tenant: 'bank',
-      origin: API,
-      ring,
-      root,
-      replay: storeReplayGuard({ store: runtime.store, tenant: 'bank', clock, random }),
-      requirement: () => 'sealed',
-    })
     const keys = remoteKeys({
       url: `${ISSUER}/jwks`,
       fetch: (input, init) => platform.fetch(new Request(input, init)),
@@ -184,16 +181,34 @@ export async function createWorld(over: Partial<PlatformOptions> = {}): Promise<
       acrOrder: ACR,
       replay: { mode: 'node' },
     }
+    const payload = createPayloadServer({
+      runtime,
+      tenant: 'bank',
+      origin: API,
+      ring,
+      root,
+      replay: storeReplayGuard({ store: runtime.store, tenant: 'bank', clock, random }),
+      requirement: () => 'sealed',
+      ...(sessions === undefined ? {} : { sessions: localSessions({ clock, random, crypto }) }),
+      ...(sessions === 'bound' ? { bind: bindSessions(options) } : {}),
+    })
     const verify = createVerifier(options)
-    return (request) =>
-      payload.fetch(request, async (inner) => {
-        await keys.refresh()
+    return async (request) => {
+      await keys.refresh()
+      return payload.fetch(request, async (inner, { level, binding }) => {
         const { pathname } = new URL(inner.url)
         const need: Need = { kind: ['user', 'device'], ...world.needs.get(pathname) }
         try {
           const { subject, acr, nonce, kind } = await verify(inner, need)
           const status = pathname === '/missing' ? 404 : 200
-          const body = { subject, acr, kind, method: inner.method, body: await inner.text() }
+          const body = {
+            subject,
+            acr,
+            kind,
+            method: inner.method,
+            body: await inner.text(),
+            ...(sessions && { level, bound: binding !== null }),
+          }
           return Response.json(body, { status, headers: { 'dpop-nonce': nonce } })
         } catch (error) {
           const challenge = await challengeResponse(error, options, need)
@@ -201,6 +216,7 @@ export async function createWorld(over: Partial<PlatformOptions> = {}): Promise<
           return challenge
         }
       })
+    }
   }
 }
 
