@@ -12,7 +12,7 @@ const LONGEST_MS = 8_000
 
 const counts = (done: Acknowledged): number[] => Object.values(done).map((list) => list.length)
 
-it(`kill -9 while everybody writes, ${ROUNDS} times: nothing that was acknowledged is lost`, { timeout: 90_000 }, async () => {
+it(`kill -9 while everybody writes, ${ROUNDS} times: nothing that was acknowledged is lost`, { timeout: 300_000 }, async () => {
   const folder = mkdtempSync(join(tmpdir(), 'postern-kill-'))
   const origin = `http://127.0.0.1:${await freePort()}`
   const operator = await createOperator(`${origin}/postern`)

@@ -15,7 +15,7 @@ const STEPS = [
   ...['rooted', 'outdated', 'old-os', 'lost-reply', 'stolen-refresh', 'brute-force', 'rule', 'history', 'ready'],
 ]
 
-it('npm start tells its story as JSON lines, every step of it, and ends with 0', { timeout: 120_000 }, async () => {
+it('npm start tells its story as JSON lines, every step of it, and ends with 0', { timeout: 300_000 }, async () => {
   const { status, stdout, stderr } = await run(['--once', '--json'])
   expect(status, stderr).toBe(0)
   const lines = stdout
@@ -54,7 +54,7 @@ it('a step that does not behave ends the story, and says which', async () => {
   }
 })
 
-it('npm start ends with 1 and the reason when a step does not behave', { timeout: 60_000 }, async () => {
+it('npm start ends with 1 and the reason when a step does not behave', { timeout: 300_000 }, async () => {
   // A network that loses every call of the login endpoint, in the place of the real one.
   const broken = `const real = fetch
 globalThis.fetch = (input, init) => /authorize-challenge$/.test(input.url ?? input) ? Promise.reject(new TypeError('lost')) : real(input, init)`
