@@ -77,6 +77,24 @@ export async function openSecret(atRest: Sealer, scope: SealScope, sealed: Uint8
   return secret
 }
 
+/** Secrets that nobody has, by place and length: whoever is not enrolled is compared with one, which was opened as his own would be. */
+export function decoySecrets(
+  atRest: Sealer,
+): (place: Pick<SealScope, 'tenant' | 'issuer'>, bytes: number) => Promise<Uint8Array> {
+  const sealed = new Map<string, Promise<Uint8Array>>()
+  return async (place, bytes) => {
+    const scope = secretScope(place, '')
+    const name = JSON.stringify([atRest.activeKid(), scope.tenant, scope.issuer, bytes])
+    if (sealed.size >= MAX_DECOYS && !sealed.has(name)) sealed.clear()
+    const known = sealed.get(name) ?? atRest.seal(scope, new Uint8Array(bytes))
+    sealed.set(name, known)
+    return openSecret(atRest, scope, await known)
+  }
+}
+
+/** Tenants, times the keys of their rings. */
+const MAX_DECOYS = 256
+
 /** What survives between try and accept. */
 export interface Accepted {
   /** R₁, the revision that the try gave the counter. */

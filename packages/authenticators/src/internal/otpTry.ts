@@ -98,10 +98,9 @@ async function compare(c: Ceremony, ports: OtpPorts, asked: Asked, counted: Rec)
   const { id } = c.enrolment!
   const attemptsLeft = Math.max(0, maxAttempts - counted.n)
   const record = counted.value.length === 0 ? null : decodeOtpRecord(counted.value)
-  // A secret that is not there is compared with zeros.
   const key =
     record === null
-      ? new Uint8Array(hashOf(ports, params.hash).bytes)
+      ? await ports.decoy(c, hashOf(ports, params.hash).bytes)
       : await openSecret(ports.atRest, secretScope(c, id), record.sealed)
   const step = stepOf(ports, params, { key, code, question, next: record?.next ?? 0n })
   if (step === null || record === null) {

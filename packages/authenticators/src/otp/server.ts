@@ -11,7 +11,15 @@ import { has } from '../internal/members.js'
 import { acceptShortKey, type KeyOptions, prepared } from '../internal/otpCode.js'
 import { enrolOtp, offerOtp } from '../internal/otpEnrol.js'
 import { hashOf, type OtpPorts } from '../internal/otpPorts.js'
-import { encodeOtpRecord, formatParams, type OtpParams, otpKey, parseParams, secretScope } from '../internal/otpRecord.js'
+import {
+  decoySecrets,
+  encodeOtpRecord,
+  formatParams,
+  type OtpParams,
+  otpKey,
+  parseParams,
+  secretScope,
+} from '../internal/otpRecord.js'
 import { acceptOtp, challengeOtp, tryOtp } from '../internal/otpTry.js'
 import { pendingOf } from '../internal/pending.js'
 import { refuse, refusing } from '../internal/refusal.js'
@@ -131,7 +139,18 @@ function portsOf(o: OtpOptions): OtpPorts {
   const params = paramsOf(offer)
   const byName = new Map(hashes.map((hash) => [hash.name, hash]))
   hashOf({ hashes: byName }, params.hash)
-  return { seal, atRest, runtime, hashes: byName, offer: params, maxAttempts, window, lookAhead, label }
+  return {
+    seal,
+    atRest,
+    decoy: decoySecrets(atRest),
+    runtime,
+    hashes: byName,
+    offer: params,
+    maxAttempts,
+    window,
+    lookAhead,
+    label,
+  }
 }
 
 function labelOf(c: Ceremony): { readonly issuer: string; readonly account: string } {

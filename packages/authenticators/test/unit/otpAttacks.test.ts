@@ -124,6 +124,33 @@ describe('attacks on OTP', () => {
     expect(await a.begin('0'.repeat(32), { code: zeros })).toMatchObject({ code: 'otp.refused' })
   })
 
+  it('A06 a secret that does not exist is opened as one that does, in every tenant', async () => {
+    const w = createWorld()
+    let opened = 0
+    let sealed = 0
+    const atRest = {
+      ...w.seal,
+      open(...args: Parameters<typeof w.seal.open>) {
+        opened++
+        return w.seal.open(...args)
+      },
+      seal(...args: Parameters<typeof w.seal.seal>) {
+        sealed++
+        return w.seal.seal(...args)
+      },
+    }
+    const { a, id, wrong, otp } = await bank({ w, atRest })
+    const tried = async (answers: typeof a, e: string) => {
+      const before = opened
+      expect(await answers.begin(e, { code: wrong() })).toMatchObject({ code: 'otp.refused' })
+      return opened - before
+    }
+    expect([await tried(a, id), await tried(a, '0'.repeat(32)), await tried(a, '1'.repeat(32))]).toEqual([1, 1, 1])
+    const other = answersOf(w, otp, { ...usr, part: { tenant: 'two', id: 'usr:ada' } })
+    expect(await tried(other, '0'.repeat(32))).toBe(1)
+    expect(sealed).toBe(2) // one that nobody has, for each tenant
+  })
+
   it('A01 the lock of the last wrong guess loses to a right code that was accepted meanwhile', async () => {
     const { w, a, id, otp, code, wrong } = await bank({ maxAttempts: 2 })
     const right = await a.begin(id, { code: code() })
