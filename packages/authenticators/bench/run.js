@@ -103,4 +103,4 @@ const [peer, least, leastOprf] = [await wasm(), floor(), floorOprf()]
 await compare('opaque.ke2.0001', await ours(ristretto255Sha512), '@serenity-kit/opaque 1.1.0', peer, least)
 await compare('opaque.ke2.0003', await ours(curve25519Over(createCrypto())), '@serenity-kit/opaque 1.1.0', peer, leastOprf)
 // Every room measures itself.
-for (const room of ['opaque', 'trips', 'otp', 'transaction', 'webauthn']) await import(`./${room}.bench.js`)
+for (const room of ['opaque', 'trips', 'otp', 'transaction', 'webauthn', 'timing']) await import(`./${room}.bench.js`)
