@@ -200,6 +200,7 @@ export function createSealedFetch(o: SealedFetchOptions): SealedFetch {
   /** One sealing, one outer request, one verdict. */
   async function send(call: Call, signal: AbortSignal, corrected: number | null): Promise<Told> {
     const { target, inUse, offer, kem } = await planned(call, signal)
+    let sent = false
     try {
       const opening = offer === null ? null : await opens(kem!)
       const sealedAt = clock()
@@ -215,7 +216,9 @@ export function createSealedFetch(o: SealedFetchOptions): SealedFetch {
       }
       const head = await headOf(call, begun, { now: sealedAt + offset, inUse, opening })
       const source = watched(call.content)
-      const outer = await post(target.gateway, begun, await sealedBody(begun, head, source.content), signal)
+      const body = await sealedBody(begun, head, source.content)
+      sent = true
+      const outer = await post(target.gateway, begun, body, signal)
       // The caller's own content broke off: nothing was sent to its end.
       const own = source.failure()
       if (own !== undefined) throw own
@@ -235,7 +238,8 @@ export function createSealedFetch(o: SealedFetchOptions): SealedFetch {
       const mayOpen = kem !== null && inUse === null && !sessions.refused
       return await innerVerdict(reply, { method: call.method, now: clock(), age: clock() - sealedAt, mayOpen })
     } catch (error) {
-      if (signal.aborted) offer?.dropped()
+      // Nobody has refused what was never sent.
+      if (signal.aborted || !sent) offer?.dropped()
       else offer?.failed()
       signal.throwIfAborted()
       if (isPosternError(error, 'payload.truncated')) return { kind: 'unproved', reason: 'connection', cause: error }

@@ -78,18 +78,28 @@ export function windowOf({ guarantees }: Pick<Store, 'guarantees'>): number {
 export function localReplayGuard(options: LocalReplayGuardOptions): ReplayGuard {
   const { clock, maxEntries = 100_000, singleNode = false } = options
   const names = new Map<string, number>()
+  let firstEnd = Number.POSITIVE_INFINITY
+
+  function sweep(now: number): void {
+    firstEnd = Number.POSITIVE_INFINITY
+    for (const [name, end] of names)
+      if (end <= now) names.delete(name)
+      else firstEnd = Math.min(firstEnd, end)
+  }
+
   return {
     shared: singleNode,
     windowMs: WINDOW_MS,
     async claim({ name, expiresAt }) {
       const now = clock()
       const key = hex(name)
-      const standing = names.get(key)
-      if (standing !== undefined && standing > now) return 'replayed'
-      if (names.size >= maxEntries) for (const [old, end] of names) if (end <= now) names.delete(old)
+      if ((names.get(key) ?? 0) > now) return 'replayed'
+      // Not before one of them is over: who fills it must not make every answer slow as well.
+      if (names.size >= maxEntries && firstEnd <= now) sweep(now)
       // Full of names that still count: forgetting one would let it run again.
       if (names.size >= maxEntries) return 'unknown'
       names.set(key, expiresAt)
+      firstEnd = Math.min(firstEnd, expiresAt)
       return 'first'
     },
   }

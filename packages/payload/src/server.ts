@@ -51,7 +51,10 @@ export interface PayloadLimits {
   readonly replyBytes: number
   /** Up to here (bytes, default 64 KiB) a message is authenticated whole before anything of it is used, and a reply sealed at once. */
   readonly bufferBytes: number
-  /** Anonymous sessions opened in a store, a minute and node, default 600: nobody may fill it with one unproved message each. */
+  /**
+   * Anonymous sessions opened in a store, and bound ones opened by calls that come too early for a guard to watch them, a minute and node,
+   * default 600: nobody may fill it with one unproved message each, or with copies of one.
+   */
   readonly anonymousSessions: number
 }
 
@@ -158,7 +161,7 @@ export function createPayloadServer(o: PayloadServerOptions): PayloadServer {
     sessions === undefined ? null : { kems: sessionLimits.kems, aeads: sessionLimits.aeads, chunk: sessionLimits.chunkBytes }
   const publish = publishedKeys({ runtime, tenant, origin, gateway: `${origin}${gateway}`, root, session: offer })
   const { claim, isFresh } = claimsOf({ clock, crypto, origin, guard, sessions })
-  const spendAnonymous = perMinute(limits.anonymousSessions)
+  const spendUnproved = perMinute(limits.anonymousSessions)
 
   const ringNow = async (): Promise<KemRing> => (typeof o.ring === 'function' ? await o.ring() : o.ring)
 
@@ -227,13 +230,13 @@ export function createPayloadServer(o: PayloadServerOptions): PayloadServer {
       const proof = (): Promise<Binding | null> =>
         (proved ??= (async () => (await bind?.(withoutContent(request), ekm.slice())) ?? null)())
       // Bound to who proves it in this very call: a session's new token is bound by opening again.
-      const opening = async (): Promise<{ readonly session?: string }> => {
-        const field = share === null || sessions === undefined ? null : await open(opened, share, await proof())
+      const opening = async (guarded: boolean): Promise<{ readonly session?: string }> => {
+        const field = share === null || sessions === undefined ? null : await open(opened, share, await proof(), guarded)
         return field === null ? {} : { session: field }
       }
       const early = session === null && (wanted === 'session' || (guard?.shared !== true && !SAFE.has(method)))
       // It does not run, but opens all the same: a copy of it would open a session that only the first sender has the secret of.
-      if (early) return { ...refuse('payload.too_early'), ...(await opening()) } //                  RFC 8470 §5.2
+      if (early) return { ...refuse('payload.too_early'), ...(await opening(false)) } //             RFC 8470 §5.2
       const binding = session?.binding ?? (wanted === 'bound' ? await proof() : null)
       if (wanted === 'bound' && binding === null) return refuse('payload.required')
       // The marker before the verdict on the date: a copy sent later must not turn a call that ran into "not processed".
@@ -243,7 +246,7 @@ export function createPayloadServer(o: PayloadServerOptions): PayloadServer {
       if (verdict === 'unknown') return refuse('payload.guard_unavailable')
       if (verdict === 'replayed') return refuse('payload.replayed')
       if (!isFresh(opened, date)) return refuse('payload.stale', DATE_PROBLEM)
-      const told = await opening()
+      const told = await opening(true)
       if (openOnly) return { reply: new Response(null, { status: 204 }), code: null, ...told }
       const { keyId } = opened.exchange
       const how = { level: session === null ? 'single' : 'session', ekm, binding, keyId, early: session === null } as const
@@ -264,9 +267,12 @@ export function createPayloadServer(o: PayloadServerOptions): PayloadServer {
     opened: Opened,
     share: NonNullable<ReturnType<typeof readShare>>,
     binding: Binding | null,
+    guarded: boolean,
   ): Promise<string | null> {
     const keeper = sessions!
-    if (binding === null && keeper.windowMs !== null && !spendAnonymous(clock())) return null
+    // Strangers fill no store, and nobody fills anything with copies of one opening.
+    const counted = binding === null ? keeper.windowMs !== null : !guarded
+    if (counted && !spendUnproved(clock())) return null
     const keyConfig = opened.format === 'session' ? NO_CONFIG : encodeOne(opened.key.config)
     const call = { context: opened.exchange.context, enc: opened.exchange.enc, keyConfig }
     try {

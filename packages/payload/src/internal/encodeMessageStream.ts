@@ -56,6 +56,8 @@ interface Sections {
 /** @param head - everything before the content */
 function messageStream(head: Uint8Array, { announced, content, trailers }: Sections, pad: Pad): ReadableStream<Uint8Array> {
   const reader = content.getReader()
+  // Where the content fails first, nobody asks for them any more.
+  if (trailers instanceof Promise) trailers.catch(() => undefined)
   let due: Uint8Array | null = head
   let written = 0
   let contentBytes = 0

@@ -35,13 +35,15 @@ export function checkControl(
   if (!PATH.test(path)) throw malformed('path')
 }
 
-/** Checks one field section of a message; its content may be `null` where it is not there yet. */
+/** Checks one field section of a message; `contentLength` is known where the content is here. */
 export function checkFields(
   lines: readonly FieldLine[],
   about: { readonly authority?: string; readonly contentLength?: number },
 ): void {
   if (lines.length > MAX_LINES) throw tooLarge('field lines')
   let bytes = 0
+  // Two lines that differ say nothing, whatever the content is.
+  let length = about.contentLength === undefined ? undefined : String(about.contentLength)
   for (const [name, value] of lines) {
     bytes += name.length + value.length
     if (bytes > MAX_FIELD_BYTES) throw tooLarge('field bytes')
@@ -50,8 +52,7 @@ export function checkFields(
     if (HOP_FIELDS.has(name)) throw malformed('field of one hop')
     if (name === 'te' && value !== 'trailers') throw malformed('te')
     if (name === 'host' && about.authority !== undefined && value !== about.authority) throw malformed('host') // RFC 9292 §3.4
-    if (name === 'content-length' && about.contentLength !== undefined && value !== String(about.contentLength))
-      throw malformed('content-length')
+    if (name === 'content-length' && value !== (length ??= value)) throw malformed('content-length')
   }
 }
 

@@ -1,6 +1,5 @@
 /** A sealed request as it comes in: which format, which key, and its message, whole where it is small. */
 import type { CryptoPort, Now } from '@postern/core/cryptoPort'
-import { PosternError } from '@postern/core/errors'
 import type { KemKey, KemRing } from '../keys.js'
 import {
   CHUNKED_REPLY_TYPE,
@@ -13,7 +12,8 @@ import {
   REQUEST_TYPE,
 } from '../ohttp.js'
 import type { HeldSession } from '../session.js'
-import { filled, readAll, streamOf } from './messages.js'
+import { filled, streamOf } from './messages.js'
+import { refused } from './refusals.js'
 import { openSessionRequest, openSessionRequestStream } from './sessionMessages.js'
 import { SESSION_REPLY_TYPE, SESSION_REQUEST_TYPE, type SessionExchange } from './sessionWire.js'
 import { sourceOf } from './source.js'
@@ -80,12 +80,14 @@ export async function openInbound(
     key: find(exchange.keyId)!,
     message,
   })
+  if (body === null) throw refused('length')
+  // Whoever breaks off gets what whatever does not open gets.
+  const source = sourceOf(body, (cause) => refused('the source failed', cause))
   if (format === 'single') {
-    const sealed = await readAll(body, o.requestBytes)
-    return sealed === null ? null : withKey(format, await openRequest(crypto, find, sealed))
+    if (await filled(source, o.requestBytes)) return withKey(format, await openRequest(crypto, find, source.take(source.held)))
+    await source.cancel()
+    return null
   }
-  if (body === null) throw new PosternError('payload.refused', { reason: 'length' })
-  const source = sourceOf(body)
   if (await filled(source, o.bufferBytes + OVERHEAD_BYTES)) {
     const sealed = source.take(source.held)
     return format === 'chunked'

@@ -6,7 +6,7 @@ import { sealChunkedResponse, sealResponse, sealResponseStream } from '../ohttp.
 import { type Opened, REPLY_TYPES } from './inbound.js'
 import { filled, linesOf, mediaType, readAll, streamOf } from './messages.js'
 import { sealSessionResponse, sealSessionResponseStream } from './sessionMessages.js'
-import { sourceOf } from './source.js'
+import { type Source, sourceOf } from './source.js'
 
 export interface OutboundPorts {
   readonly crypto: CryptoPort
@@ -17,6 +17,11 @@ export interface OutboundPorts {
   readonly replyBytes: number
 }
 
+interface Head {
+  readonly status: number
+  readonly fields: readonly FieldLine[]
+}
+
 /** @returns `null` for an answer that is too large, broken off before it began, or that cannot be said */
 export async function sealOutbound(
   ports: OutboundPorts,
@@ -24,8 +29,8 @@ export async function sealOutbound(
   reply: Response,
   own: readonly FieldLine[],
 ): Promise<Response | null> {
-  const head = { status: reply.status, fields: [...linesOf(reply.headers), ...own] }
   try {
+    const head = { status: reply.status, fields: [...linesOf(reply.headers), ...own] }
     const sealed = await seal(ports, opened, reply, head)
     if (sealed === null) return null
     const incremental: Record<string, string> = opened.format === 'single' ? {} : { incremental: '?1' }
@@ -40,15 +45,29 @@ async function seal(
   ports: OutboundPorts,
   opened: Opened,
   reply: Response,
-  head: { readonly status: number; readonly fields: readonly FieldLine[] },
+  head: Head,
 ): Promise<Uint8Array | ReadableStream<Uint8Array> | null> {
   if (opened.format === 'single') {
     const content = await readAll(reply.body, ports.replyBytes)
     return content === null ? null : sealResponse(ports, opened.exchange, encodeResponse({ ...head, content, trailers: [] }))
   }
   const source = reply.body === null ? null : sourceOf(reply.body)
-  // Events are sent as they happen; their sizes show.
-  const flush = mediaType(reply.headers) === 'text/event-stream'
+  try {
+    return await sealFrom(ports, opened, source, head, mediaType(reply.headers) === 'text/event-stream')
+  } catch (error) {
+    void source?.cancel(error)
+    throw error
+  }
+}
+
+/** @param flush - events are sent as they happen; their sizes show */
+async function sealFrom(
+  ports: OutboundPorts,
+  opened: Exclude<Opened, { format: 'single' }>,
+  source: Source | null,
+  head: Head,
+  flush: boolean,
+): Promise<Uint8Array | ReadableStream<Uint8Array>> {
   if (source === null || (!flush && (await filled(source, ports.bufferBytes)))) {
     const content = source === null ? new Uint8Array(0) : source.take(source.held)
     const message = encodeResponse({ ...head, content, trailers: [] })

@@ -27,8 +27,9 @@ export interface SessionGrant {
 }
 
 const MAX_FIELD = 4096
+// Each space can be read in one way only: what does not match is found out in one pass.
 const MEMBER =
-  /([a-z*][a-z0-9_.*-]*)(?:=(?:([0-9]{1,15})|:([A-Za-z0-9+/]*={0,2}):|\( *((?:[0-9]{1,15}(?: +[0-9]{1,15})*)?) *\)|\?([01])))?/y
+  /([a-z*][a-z0-9_.*-]*)(?:=(?:([0-9]{1,15})|:([A-Za-z0-9+/]*={0,2}):|\( *((?:[0-9]{1,15}(?: +|(?=\))))*)\)|\?([01])))?/y
 const COMMA = /[ \t]*,[ \t]*/y
 
 /** `u16(kem) ‖ public key`: what the caller's proof covers. */
@@ -90,7 +91,7 @@ function dictionary(text: string | null): ReadonlyMap<string, Item> | null {
 function itemOf(integer?: string, base64?: string, list?: string, flag?: string): Item | null {
   if (integer !== undefined) return Number(integer)
   if (base64 !== undefined) return bytesOf(base64)
-  if (list !== undefined) return list === '' ? [] : list.split(/ +/).map(Number)
+  if (list !== undefined) return list === '' ? [] : list.trimEnd().split(/ +/).map(Number)
   return flag !== '0'
 }
 

@@ -49,9 +49,15 @@ export async function contentOf(
     return bytes.length > maxBufferBytes ? null : bytes
   }
   if (request.body === null) return new Uint8Array(0)
+  const { signal } = request
   const source = sourceOf(request.body)
-  if (await filled(source, mode === 'buffer' ? maxBufferBytes : Math.min(bufferBytes, maxBufferBytes)))
-    return source.take(source.held)
+  const giveUp = (): void => void source.cancel(signal.reason)
+  signal.addEventListener('abort', giveUp, { once: true })
+  if (signal.aborted) giveUp()
+  const whole = await filled(source, mode === 'buffer' ? maxBufferBytes : Math.min(bufferBytes, maxBufferBytes))
+  signal.removeEventListener('abort', giveUp)
+  signal.throwIfAborted()
+  if (whole) return source.take(source.held)
   if (mode === 'buffer') {
     await source.cancel()
     return null

@@ -3,9 +3,9 @@ import { PosternError } from '@postern/core/errors'
 
 /** The promise, or the signal's reason as soon as it aborts; the fetch goes on for the others who wait. */
 export function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted()
   return new Promise((resolve, reject) => {
     const abort = (): void => reject(signal.reason)
+    if (signal.aborted) abort()
     signal.addEventListener('abort', abort, { once: true })
     promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort))
   })

@@ -259,6 +259,8 @@ describe('the field payload-session', () => {
     [`v=1, kem=32, share=:${key}:, aead=(2 1 3)`, true],
     [`aead=(2),share=:${key}:,kem=32,v=1`, true],
     [`v=1, kem=32, share=:${key}:, aead=(2), later=?0, more=9`, true],
+    [`v=1, kem=32, share=:${key}:, aead=(  2   1 ), none=( )`, true],
+    [`v=1, kem=32, share=:${key}:, aead=(21 3)4`, false],
     [`v=2, kem=32, share=:${key}:, aead=(2)`, false],
     [`v=1, kem=65536, share=:${key}:, aead=(2)`, false],
     [`v=1, kem=32, share=::, aead=(2)`, false],
@@ -269,6 +271,17 @@ describe('the field payload-session', () => {
     ['', false],
   ])('%s offers: %s', (text, offers) => {
     expect(readShare(text) !== null).toBe(offers)
+  })
+
+  it('however much of nothing stands in a list, it is read in linear time', () => {
+    const [blanks, numbers] = [`a=(${' '.repeat(4000)}`, `a=(${'1 '.repeat(2000)}`]
+    const cpuFor = (text: string): number => {
+      const before = process.cpuUsage()
+      for (let i = 0; i < 50; i++) expect(readShare(text)).toBeNull()
+      return process.cpuUsage(before).user
+    }
+    cpuFor(numbers)
+    expect(cpuFor(blanks)).toBeLessThan(50 * Math.max(1000, cpuFor(numbers)))
   })
 
   const id = 'AAECAwQFBgcICQoLDA0ODw=='

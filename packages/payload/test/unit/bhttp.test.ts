@@ -136,6 +136,28 @@ describe('fields', () => {
     ['and no other', { ...field('content-length', '3'), content: utf8('ab') }, 'bhttp.malformed'],
     ['nor of content that is not there', field('content-length', '3'), 'bhttp.malformed'],
     ['nor written otherwise', { ...field('content-length', '02'), content: utf8('ab') }, 'bhttp.malformed'],
+    [
+      'nor two',
+      {
+        fields: [
+          ['content-length', '2'],
+          ['content-length', '3'],
+        ],
+        content: utf8('ab'),
+      },
+      'bhttp.malformed',
+    ],
+    [
+      'but one twice',
+      {
+        fields: [
+          ['content-length', '2'],
+          ['content-length', '2'],
+        ],
+        content: utf8('ab'),
+      },
+      null,
+    ],
     ['trailers are fields too', { trailers: [['a', 'b\nc']] }, 'bhttp.malformed'],
     ['as many of them', { trailers: many(129) }, 'bhttp.limit'],
     ['as large', { trailers: [['a', 'b'.repeat(32_768)]] }, 'bhttp.limit'],
@@ -148,6 +170,18 @@ describe('fields', () => {
   function lengthMayLack({ fields, content }: Parts, code: string | null): string | null {
     return fields?.[0]?.[0] === 'content-length' && content === undefined ? null : code
   }
+
+  it('two lengths that differ say nothing of a reply without content either', async () => {
+    expect(
+      await verdict({
+        statuses: ok,
+        fields: [
+          ['content-length', '2'],
+          ['content-length', '3'],
+        ],
+      }),
+    ).toBe('bhttp.malformed')
+  })
 
   it('repeated lines keep their order, and set-cookie stays several', async () => {
     const fields: FieldLine[] = [

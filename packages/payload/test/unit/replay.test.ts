@@ -61,4 +61,28 @@ describe('a guard in memory', () => {
     const clock = () => NOW
     expect([localReplayGuard({ clock }).shared, localReplayGuard({ clock, singleNode: true }).shared]).toEqual([false, true])
   })
+
+  it('asks no more of a name whose time is over, and keeps one to its last millisecond', async () => {
+    let now = NOW
+    const guard = localReplayGuard({ clock: () => now })
+    const asked = question()
+    const at = (ms: number) => {
+      now = NOW + ms
+      return guard.claim({ ...asked, expiresAt: now + 60_000 })
+    }
+    expect([await at(0), await at(59_999), await at(60_000)]).toEqual(['first', 'replayed', 'first'])
+  })
+
+  it('that is full of names that count answers as quickly as one that is not', async () => {
+    const cpuOf = async (guard: ReplayGuard): Promise<number> => {
+      const before = process.cpuUsage()
+      for (let i = 0; i < 2000; i++) await guard.claim({ name: random(32), expiresAt: NOW + 60_000 })
+      return process.cpuUsage(before).user
+    }
+    const full = localReplayGuard({ clock: () => NOW, maxEntries: 50_000 })
+    for (let i = 0; i < 50_000; i++) await full.claim({ name: random(32), expiresAt: NOW + 60_000 })
+    expect((await full.claim(question())) as string).toBe('unknown')
+    await cpuOf(localReplayGuard({ clock: () => NOW }))
+    expect(await cpuOf(full)).toBeLessThan(20 * (await cpuOf(localReplayGuard({ clock: () => NOW }))))
+  })
 })

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { allowUnsignedKeys, type SealedFetchOptions } from '../../src/client.js'
 import { openKemRing, rotateKemRing } from '../../src/keys.js'
 import { localReplayGuard, noReplayGuard } from '../../src/replay.js'
+import { localSessions } from '../../src/session.js'
 import { backends } from '../backends.js'
 import { codeOf } from '../codeOf.js'
 import { ORIGIN, random, recording, world } from '../world.js'
@@ -191,5 +192,36 @@ describe('a sealed fetch', () => {
     const call = w.client(w.server({ replay }))
     expect((await call(`${ORIGIN}/a`)).status).toBe(200)
     expect((await call(`${ORIGIN}/a`, { method: 'POST' })).status).toBe(425)
+  })
+})
+
+describe('a caller', () => {
+  it('that gives up is not kept waiting by its own content', async () => {
+    const w = await world()
+    const [controller, reason] = [new AbortController(), new Error('enough')]
+    let told: unknown
+    const body = new ReadableStream<Uint8Array>({ cancel: (why) => void (told = why) })
+    const init = { method: 'POST', body, duplex: 'half', signal: controller.signal } as RequestInit
+    const call = w.client(w.server())(`${ORIGIN}/a`, init)
+    controller.abort(reason)
+    await expect(call).rejects.toBe(reason)
+    expect(told).toBe(reason)
+  })
+
+  it('whose token cannot be had is told so; no opening is put off for it', async () => {
+    const w = await world()
+    const sessions = localSessions({ clock: () => w.now, random, crypto: w.crypto })
+    const loggedOut = new Error('logged out')
+    let token: string | null = null
+    const headers = async () => {
+      if (token === null) throw loggedOut
+      return { authorization: token }
+    }
+    const call = w.client(w.server({ sessions }), { headers })
+    for (let i = 0; i < 3; i++) await expect(call(`${ORIGIN}/a`)).rejects.toBe(loggedOut)
+    token = 'DPoP t'
+    await call.reopen()
+    expect((await call(`${ORIGIN}/b`, { method: 'POST' })).status).toBe(200)
+    expect(w.seen.map(({ call }) => call.level)).toEqual(['session'])
   })
 })
