@@ -28,11 +28,12 @@ const COLON = /:|%3a/i
 /** The URI of a secret. Apps ignore what they do not know, often silently: most take SHA-1, 6 digits, 30 seconds, and nothing else. */
 export function formatOtpauth(o: Pick<Otpauth, 'type' | 'secret' | 'issuer' | 'account'> & Partial<Otpauth>): string {
   const { type, secret, issuer, account, hash = 'SHA1', digits = 6, periodSec = 30, counter = 0n } = o
-  if (COLON.test(issuer) || COLON.test(account)) throw uriError('a colon in the issuer or account')
-  const label = issuer === '' ? encodeURIComponent(account) : `${encodeURIComponent(issuer)}:${encodeURIComponent(account)}`
+  if (COLON.test(issuer) || COLON.test(account)) throw uriError('colon')
+  const written = encodeURIComponent
+  const [prefix, by] = issuer === '' ? ['', ''] : [`${written(issuer)}:`, `&issuer=${written(issuer)}`]
   const own = type === 'totp' ? `period=${periodSec}` : `counter=${counter}`
-  const by = issuer === '' ? '' : `&issuer=${encodeURIComponent(issuer)}`
-  return `otpauth://${type}/${label}?secret=${encodeBase32(secret).toUpperCase()}${by}&algorithm=${hash}&digits=${digits}&${own}`
+  const text = encodeBase32(secret).toUpperCase()
+  return `otpauth://${type}/${prefix}${written(account)}?secret=${text}${by}&algorithm=${hash}&digits=${digits}&${own}`
 }
 
 /**
@@ -42,31 +43,35 @@ export function formatOtpauth(o: Pick<Otpauth, 'type' | 'secret' | 'issuer' | 'a
 export function parseOtpauth(text: string): Otpauth {
   const url = text.length <= 2048 && URL.canParse(text) ? new URL(text) : null
   if (url === null || url.protocol !== 'otpauth:') throw uriError('scheme')
-  const type = url.hostname
-  if (type !== 'totp' && type !== 'hotp') throw uriError('type')
+  const type = url.hostname as Otpauth['type']
+  if (!/^[ht]otp$/.test(type)) throw uriError('type')
   const one = (name: string): string | null => {
     const all = url.searchParams.getAll(name)
-    if (all.length > 1) throw uriError(`${name} twice`)
+    if (all.length > 1) throw uriError(name)
     return all[0] ?? null
   }
   const secret = decodeBase32((one('secret') ?? '').replace(/=+$/, '').toLowerCase())
   if (secret === null || secret.length === 0) throw uriError('secret')
   const [prefix, account] = labelOf(url.pathname)
   const issuer = one('issuer') ?? prefix
-  if (prefix !== '' && prefix !== issuer) throw uriError('two issuers')
-  const hash = (one('algorithm') ?? 'SHA1').toUpperCase()
-  if (hash !== 'SHA1' && hash !== 'SHA256' && hash !== 'SHA512') throw uriError('algorithm')
-  const counter = one('counter')
-  if (type === 'hotp' && counter === null) throw uriError('counter')
+  if (prefix !== '' && prefix !== issuer) throw uriError('issuer')
+  const hash = (one('algorithm') ?? 'SHA1').toUpperCase() as Otpauth['hash']
+  if (!/^SHA(1|256|512)$/.test(hash)) throw uriError('algorithm')
+  const integer = (name: string, absent: string, min: number, max: number): number => {
+    const text = one(name) ?? absent
+    const value = /^[0-9]{1,16}$/.test(text) ? Number(text) : -1
+    if (!(value >= min && value <= max)) throw uriError(name)
+    return value
+  }
   return {
     type,
     secret,
     issuer,
     account,
     hash,
-    digits: integer(one('digits') ?? '6', 6, 8) as OtpDigits,
-    periodSec: type === 'totp' ? integer(one('period') ?? '30', 1, 3600) : 0,
-    counter: type === 'hotp' ? BigInt(integer(counter!, 0, Number.MAX_SAFE_INTEGER)) : 0n,
+    digits: integer('digits', '6', 6, 8) as OtpDigits,
+    periodSec: type === 'totp' ? integer('period', '30', 1, 3600) : 0,
+    counter: type === 'hotp' ? BigInt(integer('counter', '', 0, Number.MAX_SAFE_INTEGER)) : 0n,
   }
 }
 
@@ -81,12 +86,6 @@ function labelOf(path: string): readonly [string, string] {
   } catch {
     throw uriError('label')
   }
-}
-
-function integer(text: string, min: number, max: number): number {
-  const value = /^[0-9]{1,16}$/.test(text) ? Number(text) : -1
-  if (!(value >= min && value <= max)) throw uriError(`a number outside ${min} to ${max}`)
-  return value
 }
 
 function uriError(reason: string): PosternError<'otp.uri'> {
