@@ -12,7 +12,7 @@ export interface InnerRules {
   readonly streams: (method: string, url: URL) => boolean
 }
 
-/** What the inner message says. */
+/** What the inner message says, method and target as the request says them: what a route wants is asked of what its handler sees. */
 export interface Inner extends RequestHead {
   readonly request: Request
   readonly url: URL
@@ -38,16 +38,17 @@ export async function readInner(opened: Opened, outer: AbortSignal, rules: Inner
     if (message instanceof Uint8Array) {
       const { content, ...head } = decodeRequest(message, { schemes, maxBytes: requestBytes })
       const request = toRequest(head, content, outer)
-      return { ...head, request, url: new URL(request.url) }
+      return { ...head, method: request.method, request, url: new URL(request.url) }
     }
     const { content, ...head } = await decodeRequestStream(message, { schemes })
     // Whoever does not read to the end has nobody to tell.
     head.trailers.catch(() => undefined)
-    const url = new URL(toRequest(head, null, outer).url)
-    if (streams(head.method, url)) return { ...head, url, ...streaming(head, content, outer) }
+    const { method, url: target } = toRequest(head, null, outer)
+    const url = new URL(target)
+    if (streams(method, url)) return { ...head, method, url, ...streaming(head, content, outer) }
     const whole = await readAll(content, requestBytes)
     if (whole === null) throw new Unreadable('bhttp.limit')
-    return { ...head, url, request: toRequest(head, whole, outer) }
+    return { ...head, method, url, request: toRequest(head, whole, outer) }
   } catch (error) {
     if (isPosternError(error, 'bhttp.malformed', 'bhttp.limit')) throw new Unreadable(error.code)
     throw error

@@ -9,18 +9,22 @@ import { ORIGIN, outer, random, type World, world } from '../world.js'
 
 const local = (w: World): SessionKeeper => localSessions({ clock: () => w.now, random, crypto: w.crypto })
 
+interface Said {
+  readonly method?: string
+  readonly authority?: string
+  readonly path?: string
+  /** Fields beside the date. */
+  readonly more?: readonly (readonly [string, string])[]
+}
+
 /** Sends a request, sealed by itself, and gives the inner status and the fields of this layer. */
 async function send(
   w: World,
   server: PayloadServer,
-  {
-    method = 'GET',
-    path = '/a',
-    more = [],
-  }: { method?: string; path?: string; more?: readonly (readonly [string, string])[] } = {},
+  { method = 'GET', authority = 'api.bank.example', path = '/a', more = [] }: Said = {},
 ): Promise<{ status: number; code: string | null; opened: boolean; again: () => Promise<boolean> }> {
   const fields = [['date', new Date(w.now).toUTCString()] as const, ...more]
-  const head = { method, scheme: 'https', authority: 'api.bank.example', path, fields }
+  const head = { method, scheme: 'https', authority, path, fields }
   const message = encodeRequest({ ...head, content: new Uint8Array(0), trailers: [] })
   const { sealed, exchange } = await sealRequest({ crypto: w.crypto, random }, w.ring.offered(w.now)[0]!.config, 2, message)
   const post = async () => {
@@ -96,7 +100,48 @@ describe('a sealed request', () => {
   )
 })
 
+describe('a request for the gateway itself', () => {
+  it.each([
+    ['opens a session and does nothing else', 'GET', true, true, { status: 204, code: null, opened: true }],
+    ['without an offer is refused', 'GET', false, true, { status: 400, code: 'payload.nested' }],
+    ['where none are offered is refused', 'GET', true, false, { status: 400, code: 'payload.nested' }],
+    ['with another method is refused', 'POST', true, true, { status: 400, code: 'payload.nested' }],
+  ] as const)('%s', async (_, method, offers, keeps, told) => {
+    const w = await world()
+    const server = w.server(keeps ? { sessions: local(w) } : {})
+    for (const path of ['/ohttp', '/.well-known/ohttp-gateway', '/x/../ohttp'])
+      expect(await send(w, server, { method, path, more: offers ? [await offer(w)] : [] })).toMatchObject(told)
+    expect(w.seen).toEqual([])
+  })
+
+  it('of another origin that is served here is a call like any other', async () => {
+    const w = await world()
+    const server = w.server({ sessions: local(w), targets: [ORIGIN, 'https://other.example'] })
+    expect(await send(w, server, { path: '/ohttp', authority: 'other.example' })).toMatchObject({ status: 200, code: null })
+    expect(w.seen.map(({ url }) => url)).toEqual(['https://other.example/ohttp'])
+  })
+})
+
+describe('what a route wants', () => {
+  it.each(['post', 'PoSt', 'POST'])('is asked with the method that the handler sees: %s', async (method) => {
+    const w = await world()
+    const asked: string[] = []
+    const requirement = (method: string): 'bound' | 'allowed' => {
+      asked.push(method)
+      return method === 'POST' ? 'bound' : 'allowed'
+    }
+    expect(await send(w, w.server({ requirement }), { method })).toMatchObject({ status: 403, code: 'payload.required' })
+    expect([asked, w.seen]).toEqual([['POST'], []])
+  })
+})
+
 describe('an opening', () => {
+  it('where no sessions are kept opens none, and the call goes on', async () => {
+    const w = await world()
+    expect(await send(w, w.server(), { more: [await offer(w)] })).toMatchObject({ status: 200, code: null, opened: false })
+    expect(w.seen).toHaveLength(1)
+  })
+
   it('that no guard watches is bounded for everybody: a copy of it proves the same caller each time', async () => {
     const w = await world()
     const keeper: SessionKeeper = { ...local(w), windowMs: 120_000 }
