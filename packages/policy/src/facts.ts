@@ -4,7 +4,7 @@
 import { encodeFacts } from './internal/encode.js'
 import type { FactInput, Schema, SchemaSpec } from './schema.js'
 
-/** Encoded facts: typed slots in the schema's order, reusable for any policy of that schema. Make them with {@link encode} alone. */
+/** Encoded facts: slots in the schema's order, reusable for any policy of that schema. Make them with {@link encode} alone. */
 export interface Facts<S extends SchemaSpec = SchemaSpec> {
   readonly schema: Schema<S>
   /** Names of values that could not be used: wrong type, out of range, unknown enum value. */

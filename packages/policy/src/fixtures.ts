@@ -7,7 +7,7 @@ import { explain } from './explain.js'
 import { encode, type Facts } from './facts.js'
 import { RANGES, sample } from './internal/attributes.js'
 import { cutsOf } from './internal/cuts.js'
-import { classOf, factValue, type Slots } from './internal/slots.js'
+import { classOf, knownOf, type Slots } from './internal/slots.js'
 import type { FactInput, SchemaSpec } from './schema.js'
 
 export interface FixtureResult {
@@ -73,7 +73,8 @@ function unmatched<S extends SchemaSpec>(p: Compiled<S>, asked: readonly Facts<S
 function boundaries(p: Compiled, asked: readonly Facts[]): readonly Boundary[] {
   return [...cutsOf(p).values()].flat().flatMap((a) => {
     if (a.kind !== RANGES) return []
-    const stood = new Set(asked.filter((f) => factValue(f as Slots, a.slot) !== null).map((f) => classOf(a, f as Slots)))
+    const told = asked.map((f) => knownOf((f as Slots).values[a.slot]!)).filter((value) => value !== null)
+    const stood = new Set(told.map((value) => classOf(a, value)))
     return a.cuts.map((_, i) => ({
       fact: a.fact,
       at: sample(a, p.schema, i + 1) as string | number,

@@ -9,7 +9,7 @@ import { type Cuts, cutsOf, keptOf } from './internal/cuts.js'
 import { readRecord } from './internal/replay/readRecord.js'
 import { rebuilt } from './internal/replay/rebuilt.js'
 import { newTally } from './internal/replay/tally.js'
-import { ABSENT, DOUBT, factValue, NOT_APPLICABLE, type Slots } from './internal/slots.js'
+import { ABSENT, factValue, isUnsure, type Slots } from './internal/slots.js'
 import type { FactSpec, FactValue, SchemaSpec } from './schema.js'
 
 /**
@@ -128,13 +128,11 @@ export function shadow<S extends SchemaSpec>(candidate: Compiled<S>): Shadow<S> 
 function keep(cuts: Cuts, f: Slots, name: string, slot: number): RecordedFact | null {
   const { record, secret, type } = f.schema.spec.facts[name]! as FactSpec
   const how = record ?? (secret ? 'class' : 'value')
-  const state = f.state[slot]!
   if (how === 'none') return { none: 'hidden' }
-  if (state === ABSENT) return null
-  if (state === NOT_APPLICABLE) return { none: 'outside' }
-  const doubt = state >= DOUBT ? ({ doubt: true } as const) : {}
-  if (state - (doubt.doubt ? DOUBT : 0) === ABSENT) return { none: 'absent', ...doubt }
-  const value = factValue(f, slot)
-  if (value === null) return { none: 'invalid', ...doubt }
-  return { ...(how === 'value' ? { value } : keptOf(cuts, name, type === 'set', f)), ...doubt }
+  const found = f.values[slot]!
+  if (found === ABSENT) return null
+  const { lack, doubt, value } = isUnsure(found) ? found : { lack: null, doubt: false, value: found }
+  const mark = doubt ? ({ doubt: true } as const) : {}
+  if (lack !== null) return { none: lack, ...mark }
+  return { ...(how === 'value' ? { value: factValue(f, slot)! } : keptOf(cuts, name, type === 'set', value!)), ...mark }
 }

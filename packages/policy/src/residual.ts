@@ -9,7 +9,7 @@ import { type Attribute, RANGES, sample } from './internal/attributes.js'
 import { hasBit } from './internal/bits.js'
 import { encoded } from './internal/encoded.js'
 import { match } from './internal/match.js'
-import { NOT_APPLICABLE, PRESENT, type Slots, sentOf } from './internal/slots.js'
+import { isUnsure, NOT_APPLICABLE, type Slots, sentOf } from './internal/slots.js'
 import { masked, newScratch, type Tables, tablesOf, without } from './internal/tables.js'
 import type { Obligation } from './obligations.js'
 import type { FactInput, SchemaSpec } from './schema.js'
@@ -33,8 +33,8 @@ export function residual<S extends SchemaSpec>(p: Compiled<S>, known: Facts<S> |
 }
 
 function isSettled(a: Attribute, f: Slots): boolean {
-  const state = f.state[a.slot]!
-  return !masked.has(a.fact) && (state === PRESENT || state === NOT_APPLICABLE)
+  const value = f.values[a.slot]!
+  return !masked.has(a.fact) && (value === NOT_APPLICABLE || !isUnsure(value))
 }
 
 /** A value from which on the decision is another. */

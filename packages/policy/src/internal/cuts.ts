@@ -4,7 +4,7 @@ import type { FactValue } from '../schema.js'
 import { compareVersions, type Version } from '../version.js'
 import { type Attribute, attributesOf, INDEX, sample, TEXT } from './attributes.js'
 import { bitsOf } from './rules.js'
-import { classOf, type Slots } from './slots.js'
+import { classOf, type Known } from './slots.js'
 
 /** The attributes of one fact: one, or of a set one a member. */
 export type Cuts = ReadonlyMap<string, readonly Attribute[]>
@@ -18,10 +18,10 @@ export function cutsOf(p: Compiled): Cuts {
 }
 
 /** What the rules see of a present fact. A fact that they do not speak of is one class. */
-export function keptOf(cuts: Cuts, fact: string, isSet: boolean, f: Slots): Kept {
+export function keptOf(cuts: Cuts, fact: string, isSet: boolean, value: Known): Kept {
   const mine = cuts.get(fact) ?? []
-  if (isSet) return { members: Object.fromEntries(mine.map((a) => [a.member, classOf(a, f) === 1])) }
-  return { class: mine[0] === undefined ? 0 : classOf(mine[0], f) }
+  if (isSet) return { members: Object.fromEntries(mine.map((a) => [a.member, classOf(a, value) === 1])) }
+  return { class: mine[0] === undefined ? 0 : classOf(mine[0], value) }
 }
 
 /** A value that stands for what was kept, as `wanted` tells values apart; `null` where it splits what was kept. */

@@ -1,17 +1,18 @@
-/** From what a host sends to typed slots. */
+/** From what a host sends to slots. */
 import { PosternError } from '@postern/core/errors'
 import type { Derivation, FactValue, Schema, SchemaSpec } from '../schema.js'
 import {
   ABSENT,
-  DOUBT,
+  doubted,
   factValue,
   INVALID,
+  isUnsure,
   NOT_APPLICABLE,
-  PRESENT,
+  type Slot,
   type SlotPlan,
   type Slots,
   scopeHolds,
-  store,
+  understood,
 } from './slots.js'
 
 /**
@@ -33,32 +34,25 @@ export function encodeFacts<S extends SchemaSpec>(schema: Schema<S>, input: obje
   }
   const invalid: string[] = []
   const ignored: string[] = []
-  const slots: Slots<S> = {
-    schema,
-    invalid,
-    ignored,
-    state: new Uint8Array(size).fill(ABSENT),
-    num: new Float64Array(size),
-    low: new Float64Array(size),
-    ref: new Array<null>(size).fill(null),
-  }
+  const values = new Array<Slot>(size).fill(ABSENT)
+  const slots: Slots<S> = { schema, invalid, ignored, values }
   for (const plan of schema.plan as readonly SlotPlan[]) {
     const { name, slot, spec, scope } = plan
-    const holds = scope === null ? 1 : scopeHolds(scope, slots)
+    const holds = scope === null ? 1 : scopeHolds(scope, values)
     const value = spec.derive && !given ? derived(spec.derive, slots) : sent[slot]
     if (holds === 0) {
-      slots.state[slot] = NOT_APPLICABLE
+      values[slot] = NOT_APPLICABLE
       if (value !== undefined) ignored.push(name)
       continue
     }
+    let found: Slot = ABSENT
     if (value !== undefined) {
-      const ok = store(slots, plan, value)
-      slots.state[slot] = ok ? PRESENT : INVALID
-      if (!ok) invalid.push(name)
+      found = understood(plan, value) ?? INVALID
+      if (found === INVALID) invalid.push(name)
     }
-    if (holds === -1) slots.state[slot]! += DOUBT
-    if (spec.mandatory && slots.state[slot] !== PRESENT)
+    if (spec.mandatory && isUnsure(found))
       throw new PosternError('policy.action_missing', { publicMessage: `The fact ${name} is mandatory.`, reason: name })
+    values[slot] = holds === -1 ? doubted(found) : found
   }
   return slots
 }
@@ -70,7 +64,7 @@ function derived({ from, compute }: Derivation, slots: Slots): unknown {
   const inputs: Record<string, FactValue> = {}
   for (const name of from) {
     const slot = slots.schema.index.get(name)!
-    if (slots.state[slot] !== PRESENT) return undefined
+    if (isUnsure(slots.values[slot]!)) return undefined
     inputs[name] = factValue(slots, slot)!
   }
   try {

@@ -4,7 +4,7 @@
  */
 import { firstOf } from './bits.js'
 import { signatureOf } from './session.js'
-import { ABSENT, NOT_APPLICABLE, PRESENT, type Slots } from './slots.js'
+import { ABSENT, isUnsure, NOT_APPLICABLE, type Slots } from './slots.js'
 import type { Tables } from './tables.js'
 
 export interface Memo {
@@ -46,13 +46,13 @@ export function placeOf(t: Tables, f: Slots, forked: boolean): Node | null {
 }
 
 /** Which attributes are absent, as bits; -1 where that does not say it all. */
-function lackingOf({ attributes }: Tables, { state }: Slots): number {
+function lackingOf({ attributes }: Tables, { values }: Slots): number {
   if (attributes.length > 30) return -1
   let bits = 0
   for (let i = 0; i < attributes.length; i++) {
-    const known = state[attributes[i]!.slot]!
-    if (known === ABSENT) bits |= 1 << i
-    else if (known !== PRESENT && known !== NOT_APPLICABLE) return -1
+    const value = values[attributes[i]!.slot]!
+    if (value === ABSENT) bits |= 1 << i
+    else if (isUnsure(value) && value !== NOT_APPLICABLE) return -1
   }
   return bits
 }

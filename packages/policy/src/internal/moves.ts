@@ -1,7 +1,7 @@
 /** What a user can change, and to what: classes that the rules still in play tell apart. */
 import type { JsonValue } from '@postern/core/json'
 import { type Attribute, INDEX, MEMBER, RANGES, sample } from './attributes.js'
-import { classOf, NOT_APPLICABLE, PRESENT, type Slots } from './slots.js'
+import { classOf, isUnsure, NOT_APPLICABLE, type Slots } from './slots.js'
 import { MAY_ROW, type Tables } from './tables.js'
 
 /** What one fact must become: `{ fact: 'app.version', op: 'gte', value: '5.2.0' }`. `between`: from the first, below the second. */
@@ -25,7 +25,7 @@ export function movesOf(t: Tables, f: Slots, secretsFixed: boolean): readonly Mo
   const { facts } = f.schema.spec
   const free = attributes.map((a) => {
     const { mutability, secret, derive } = facts[a.fact]!
-    return mutability === 'user' && !derive && !(secretsFixed && secret) && (f.state[a.slot]! & 3) !== NOT_APPLICABLE
+    return mutability === 'user' && !derive && !(secretsFixed && secret) && f.values[a.slot] !== NOT_APPLICABLE
   })
   // Boxes that the fixed facts leave in play.
   const alive = new Uint32Array(words).fill(-1)
@@ -40,7 +40,8 @@ export function movesOf(t: Tables, f: Slots, secretsFixed: boolean): readonly Mo
         .subarray(base[i]! + n * words, base[i]! + (n + 1) * words)
         .map((word, w) => word & alive[w]!)
         .join()
-    const now = f.state[a.slot] === PRESENT ? classOf(a, f) : -1
+    const value = f.values[a.slot]!
+    const now = isUnsure(value) ? -1 : classOf(a, value)
     const here = now < 0 ? row(a.classes + MAY_ROW) : row(now)
     const groups = new Map<string, number[]>()
     for (let c = 0; c < a.classes; c++) {
@@ -52,16 +53,16 @@ export function movesOf(t: Tables, f: Slots, secretsFixed: boolean): readonly Mo
     }
     for (const classes of groups.values()) {
       const [from, to] = a.kind === RANGES ? nearest(classes, now) : [classes[0]!, classes[0]!]
-      const value = a.kind === MEMBER ? from === 1 : sample(a, f.schema, from)
+      const next = a.kind === MEMBER ? from === 1 : sample(a, f.schema, from)
       const move: Move = {
         step: stepOf(a, f, a.kind === RANGES ? [from, to] : classes),
         cost: facts[a.fact]!.weight ?? 1,
         after: (chosen) => chosen.every((one) => order.get(one)! < i),
         apply: (input) => {
-          if (a.kind !== MEMBER) input[a.fact] = value
+          if (a.kind !== MEMBER) input[a.fact] = next
           else {
             const others = ((input[a.fact] ?? []) as readonly string[]).filter((member) => member !== a.member)
-            input[a.fact] = value === true ? [...others, a.member] : others
+            input[a.fact] = next === true ? [...others, a.member] : others
           }
         },
       }

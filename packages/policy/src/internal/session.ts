@@ -3,7 +3,7 @@ import type { AcrLevels } from '../document.js'
 import type { AuthenticatorFacts, Requirement } from '../obligations.js'
 import type { Schema } from '../schema.js'
 import { memberBit } from './conditions.js'
-import { PRESENT, type Slots } from './slots.js'
+import { isUnsure, type Known, type Members, type Slots } from './slots.js'
 
 /** Where they stand among the slots (-1: nowhere), and whether they fit into one number. */
 export interface SessionPlan {
@@ -68,9 +68,8 @@ export function kindsOf(requirements: readonly Requirement[], levels: AcrLevels)
 
 /** The session's authenticators, `null` where a fact is missing. */
 export function authenticatorsOf(plan: SessionPlan, f: Slots): AuthenticatorFacts {
-  const set = (slot: number): ReadonlySet<string> | null =>
-    slot >= 0 && f.state[slot] === PRESENT ? (f.ref[slot] as ReadonlySet<string>) : null
-  const int = (slot: number): number | null => (slot >= 0 && f.state[slot] === PRESENT ? f.num[slot]! : null)
+  const set = (slot: number): ReadonlySet<string> | null => (valueIn(f, slot) as Members | null)?.all ?? null
+  const int = (slot: number): number | null => valueIn(f, slot) as number | null
   return {
     methods: set(plan.methods),
     enrolled: set(plan.enrolled),
@@ -85,17 +84,22 @@ export function authenticatorsOf(plan: SessionPlan, f: Slots): AuthenticatorFact
 export function signatureOf(plan: SessionPlan, f: Slots): number {
   if (plan.width === 0) return -1
   const size = 2 ** plan.width
-  const { state, num } = f
-  const bits = (slot: number): number => (slot >= 0 && state[slot] === PRESENT ? num[slot]! : size / 2)
+  const bits = (slot: number): number => (valueIn(f, slot) as Members | null)?.bits ?? size / 2
   // A level below none is none, here as in the algebra: a sign would reach into the bits of the sets.
-  const acr = plan.acr >= 0 && state[plan.acr] === PRESENT ? Math.min(Math.max(num[plan.acr]!, 0), 1023) : 0
+  const acr = Math.min(Math.max((valueIn(f, plan.acr) as number | null) ?? 0, 0), 1023)
   // Its class among the demanded ages: above all of them when missing.
+  const ageSec = valueIn(f, plan.ageSec) as number | null
   let age = plan.ages.length
-  if (plan.ageSec >= 0 && state[plan.ageSec] === PRESENT)
-    for (age = 0; age < plan.ages.length && plan.ages[age]! < num[plan.ageSec]!; age++);
+  if (ageSec !== null) for (age = 0; age < plan.ages.length && plan.ages[age]! < ageSec; age++);
   return (
     ((((bits(plan.methods) * size + bits(plan.enrolled)) * size + bits(plan.usable)) * size + bits(plan.locked)) * 1024 + acr) *
       64 +
     age
   )
+}
+
+/** A value that is certain; `null` for a fact that is missing, or that the schema does not have (-1). */
+function valueIn({ values }: Slots, slot: number): Known | null {
+  const value = slot < 0 ? null : values[slot]!
+  return value === null || isUnsure(value) ? null : value
 }

@@ -1,33 +1,60 @@
-/** Typed slots: how one value of one fact is stored, and how an attribute's class is found in it. */
+/** Slots: what is understood of each fact, and how an attribute's class is found in it. */
 import type { Facts } from '../facts.js'
 import type { FactSpec, FactValue, Schema, SchemaSpec } from '../schema.js'
-import { compareVersions, formatVersion, parseVersion } from '../version.js'
+import { compareVersions, formatVersion, parseVersion, type Version } from '../version.js'
 import { type Attribute, INDEX, MEMBER, RANGES, TEXT } from './attributes.js'
 import { indexes, isMember, memberBit } from './conditions.js'
 import { type ScopeBox, scopesOf } from './scopes.js'
 
-/** What is known of a slot. `DOUBT` is added where the scope itself is unknown: the fact may not exist at all. */
-export const PRESENT = 0
-export const ABSENT = 1
-export const INVALID = 2
-export const NOT_APPLICABLE = 3
-export const DOUBT = 4
+/** A value of an ordered fact: its rank, and by which of the rank's names. */
+export interface Ranked {
+  readonly rank: number
+  readonly name: string
+}
+/** A set as it was sent, and those of its members that a closed set lists by name as bits. */
+export interface Members {
+  readonly all: ReadonlySet<string>
+  readonly bits: number
+}
+/** A value: the index of an enum, 0 or 1 of a bool, an integer, a text, a rank, a version, members. One array of these is all that a request takes. */
+export type Known = number | string | Ranked | Version | Members
+
+/** Not simply a value: why there is none, or that nobody knows whether the fact exists at all, with a value or without. */
+export interface Unsure {
+  readonly lack: 'absent' | 'invalid' | 'outside' | null
+  readonly doubt: boolean
+  readonly value: Known | null
+}
+export type Slot = Known | Unsure
+
+export const ABSENT: Unsure = { lack: 'absent', doubt: false, value: null }
+export const INVALID: Unsure = { lack: 'invalid', doubt: false, value: null }
+export const NOT_APPLICABLE: Unsure = { lack: 'outside', doubt: false, value: null }
+
+export function isUnsure(slot: Slot): slot is Unsure {
+  return typeof slot === 'object' && (slot as Partial<Unsure>).doubt !== undefined
+}
+
+/** The same where the scope is unknown. */
+export function doubted(slot: Slot): Unsure {
+  return isUnsure(slot) ? { ...slot, doubt: true } : { lack: null, doubt: true, value: slot }
+}
+
+/** The value, be it in doubt; `null` without one. */
+export function knownOf(slot: Slot): Known | null {
+  return isUnsure(slot) ? slot.value : slot
+}
 
 export interface Slots<S extends SchemaSpec = SchemaSpec> extends Facts<S> {
-  readonly state: Uint8Array
-  /** Index, rank, 0 or 1, integer, the first half of a version, or the listed members of a closed set as bits. */
-  readonly num: Float64Array
-  /** Second half of a version. */
-  readonly low: Float64Array
-  /** Text, name within a rank, pre-release, or Set of members. */
-  readonly ref: (string | ReadonlySet<string> | null)[]
+  readonly values: readonly Slot[]
 }
 
 export interface SlotPlan {
   readonly name: string
   readonly slot: number
   readonly spec: FactSpec
-  readonly indexes: ReadonlyMap<string | boolean, number> | null
+  /** What stands for a value: of an enum or bool its index, of an ordered fact its rank, of a set's member its bit. */
+  readonly known: ReadonlyMap<unknown, number | Ranked>
   readonly scope: readonly ScopeBox[] | null
 }
 
@@ -36,92 +63,74 @@ export function planOf(schema: Schema): readonly SlotPlan[] {
   const scopes = scopesOf(schema)
   const plans = schema.names.map((name, slot) => {
     const spec = schema.spec.facts[name]!
-    return { name, slot, spec, indexes: spec.type === 'set' ? bitsOf(spec) : indexes(spec), scope: scopes[slot]! }
+    return { name, slot, spec, known: standIns(spec), scope: scopes[slot]! }
   })
   const rank = ({ scope, spec }: SlotPlan): number => (spec.derive ? 2 : scope === null ? 0 : 1)
   return plans.sort((a, b) => rank(a) - rank(b))
 }
 
-function bitsOf(spec: FactSpec): ReadonlyMap<string, number> {
-  const named = (spec.type === 'set' ? (spec.members ?? []) : []).filter((member) => memberBit(spec, member) >= 0)
-  return new Map(named.map((member) => [member, memberBit(spec, member)]))
+function standIns(spec: FactSpec): ReadonlyMap<unknown, number | Ranked> {
+  if (spec.type === 'set')
+    return new Map((spec.members ?? []).map((member) => [member, memberBit(spec, member)] as const).filter(([, bit]) => bit >= 0))
+  const found = [...(indexes(spec) ?? [])]
+  return new Map(found.map(([name, index]) => [name, spec.type === 'ordered' ? { rank: index, name: name as string } : index]))
 }
 
-/** Stores a value; `false` for one that the fact cannot have. */
-export function store(into: Slots, plan: SlotPlan, value: unknown): boolean {
-  const { slot, spec } = plan
+/** What is understood of a value; `null` for one that the fact cannot have. */
+export function understood({ spec, known }: SlotPlan, value: unknown): Known | null {
   switch (spec.type) {
     case 'enum':
     case 'ordered':
-    case 'bool': {
-      const index =
-        typeof value === (spec.type === 'bool' ? 'boolean' : 'string') ? plan.indexes!.get(value as string) : undefined
-      if (index === undefined) return false
-      into.num[slot] = index
-      if (spec.type === 'ordered') into.ref[slot] = value as string
-      return true
-    }
+    case 'bool':
+      return known.get(value) ?? null
     case 'open':
-      if (typeof value !== 'string') return false
-      into.ref[slot] = value
-      return true
+      return typeof value === 'string' ? value : null
     case 'int':
-      if (
-        !Number.isSafeInteger(value) ||
-        (value as number) < (spec.min ?? -Infinity) ||
-        (value as number) > (spec.max ?? Infinity)
-      )
-        return false
-      into.num[slot] = value as number
-      return true
+      if (!Number.isSafeInteger(value)) return null
+      return (value as number) >= (spec.min ?? -Infinity) && (value as number) <= (spec.max ?? Infinity)
+        ? (value as number)
+        : null
     case 'version': {
       const version = typeof value === 'string' ? parseVersion(value) : null
-      if (version === null || (version.pre !== null && !spec.prerelease)) return false
-      into.num[slot] = version.hi
-      into.low[slot] = version.lo
-      into.ref[slot] = version.pre
-      return true
+      return version === null || (version.pre !== null && !spec.prerelease) ? null : version
     }
     case 'set': {
-      if (!Array.isArray(value)) return false
-      const members = new Set<string>()
+      if (!Array.isArray(value)) return null
+      const all = new Set<string>()
       let bits = 0
       for (const member of value as readonly unknown[]) {
-        if (typeof member !== 'string') return false
-        const bit = plan.indexes?.get(member)
+        if (typeof member !== 'string') return null
+        const bit = known.get(member) as number | undefined
         if (bit !== undefined) bits |= 1 << bit
-        else if (!isMember(spec, member)) return false
-        members.add(member)
+        else if (!isMember(spec, member)) return null
+        all.add(member)
       }
-      into.ref[slot] = members
-      into.num[slot] = bits
-      return true
+      return { all, bits }
     }
   }
 }
 
-/** A present value as a host would send it; `null` where the slot holds none. */
+/** A value as a host would send it, be it in doubt; `null` where the slot holds none. */
 export function factValue(
   f: Slots,
   slot: number,
   spec: FactSpec = f.schema.spec.facts[f.schema.names[slot]!]!,
 ): FactValue | null {
-  const state = f.state[slot]!
-  if (state !== PRESENT && state !== DOUBT + PRESENT) return null
-  const n = f.num[slot]!
+  const value = knownOf(f.values[slot]!)
+  if (value === null) return null
   switch (spec.type) {
     case 'enum':
-      return spec.values[n]!
+      return spec.values[value as number]!
     case 'bool':
-      return n === 1
-    case 'int':
-      return n
+      return value === 1
+    case 'ordered':
+      return (value as Ranked).name
     case 'version':
-      return formatVersion({ hi: n, lo: f.low[slot]!, pre: f.ref[slot] as string | null })
+      return formatVersion(value as Version)
     case 'set':
-      return [...(f.ref[slot] as ReadonlySet<string>)]
+      return [...(value as Members).all]
     default:
-      return f.ref[slot] as string
+      return value as number | string
   }
 }
 
@@ -135,46 +144,51 @@ export function sentOf(f: Slots): Record<string, FactValue> {
   return out
 }
 
-/** The class of a present value. */
-export function classOf(a: Attribute, f: Slots): number {
+/** The class of a value. */
+export function classOf(a: Attribute, value: Known): number {
   switch (a.kind) {
     case INDEX:
-      return f.num[a.slot]!
+      return typeof value === 'number' ? value : (value as Ranked).rank
     case TEXT:
-      return a.texts.get(f.ref[a.slot] as string) ?? a.classes - 1
+      return a.texts.get(value as string) ?? a.classes - 1
     case MEMBER:
-      if (a.bit >= 0) return (f.num[a.slot]! >> a.bit) & 1
-      return (f.ref[a.slot] as ReadonlySet<string>).has(a.member) ? 1 : 0
-    case RANGES: {
-      const hi = f.num[a.slot]!
-      const { cuts, heads } = a
-      let from = 0
-      let to = heads.length
-      while (from < to) {
-        const middle = (from + to) >> 1
-        const head = heads[middle]!
-        // The other halves are read only where the first agree: for integers, almost never.
-        const above =
-          hi !== head
-            ? hi > head
-            : compareVersions({ hi, lo: f.low[a.slot]!, pre: f.ref[a.slot] as string | null }, cuts[middle]!) >= 0
-        if (above) from = middle + 1
-        else to = middle
-      }
-      return from
-    }
+      if (a.bit >= 0) return ((value as Members).bits >> a.bit) & 1
+      return (value as Members).all.has(a.member) ? 1 : 0
+    case RANGES:
+      return typeof value === 'number' ? reached(a.heads, value) : passed(a.cuts, value as Version)
   }
 }
 
+/** How many cuts an integer has reached. */
+function reached(heads: Float64Array, n: number): number {
+  let [from, to] = [0, heads.length]
+  while (from < to) {
+    const middle = (from + to) >> 1
+    if (n >= heads[middle]!) from = middle + 1
+    else to = middle
+  }
+  return from
+}
+
+function passed(cuts: readonly Version[], v: Version): number {
+  let [from, to] = [0, cuts.length]
+  while (from < to) {
+    const middle = (from + to) >> 1
+    if (compareVersions(v, cuts[middle]!) >= 0) from = middle + 1
+    else to = middle
+  }
+  return from
+}
+
 /** Whether a scope holds: certainly (1), certainly not (0), or unknown (-1). */
-export function scopeHolds(boxes: readonly ScopeBox[], f: Slots): 1 | 0 | -1 {
+export function scopeHolds(boxes: readonly ScopeBox[], values: readonly Slot[]): 1 | 0 | -1 {
   let unknown = false
   for (const box of boxes) {
     let [must, may] = [true, true]
     for (const { attribute, ok, full } of box) {
-      if (f.state[attribute.slot] === PRESENT) {
-        if (ok[classOf(attribute, f)] === 0) must = may = false
-      } else if (!full) must = false
+      const value = values[attribute.slot]!
+      if (isUnsure(value)) must &&= full
+      else if (ok[classOf(attribute, value)] === 0) must = may = false
     }
     if (must) return 1
     if (may) unknown = true

@@ -279,6 +279,7 @@ it.each<[string, unknown, string]>([
   ['an unknown kind', { facts: { app: { guess: 1 } } }, '1: app'],
   ['an unknown lack', { facts: { app: { none: 'secret' } } }, '1: app'],
   ['a doubt that is no doubt', { facts: { app: { value: 'x', doubt: false } } }, '1: app'],
+  ['a fact that does not apply, in doubt', { facts: { amount: { none: 'outside', doubt: true } } }, '1: amount'],
   ['a class below 0', { facts: { app: { class: -1 } } }, '1: app'],
   ['a class that is text', { facts: { app: { class: '0' } } }, '1: app'],
   ['members that are no members', { facts: { groups: { members: ['a'] } } }, '1: groups'],

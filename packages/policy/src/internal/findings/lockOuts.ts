@@ -6,7 +6,7 @@ import { setBit } from '../bits.js'
 import { classesIn, type Region, type Space, touching } from '../boxes.js'
 import { boxOf } from '../describe.js'
 import { encodeFacts } from '../encode.js'
-import { classOf, PRESENT } from '../slots.js'
+import { classOf, isUnsure } from '../slots.js'
 import { find, request } from '../witness.js'
 import { allowed, type Found, type Room } from './room.js'
 
@@ -107,7 +107,8 @@ function holds(space: Space, dims: readonly number[], region: Region, facts: Rea
   const f = encodeFacts(space.schema, { ...mandatory(space.schema), ...facts }, false)
   return dims.every((i) => {
     const a = space.attributes[i]!
-    return f.state[a.slot] !== PRESENT || classesIn(space, region, i).includes(classOf(a, f))
+    const value = f.values[a.slot]!
+    return isUnsure(value) || classesIn(space, region, i).includes(classOf(a, value))
   })
 }
 

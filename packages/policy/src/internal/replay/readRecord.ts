@@ -38,6 +38,7 @@ function readFact(value: unknown, at: number, name: string): RecordedFact {
       return { members: Object.fromEntries(members) as Record<string, boolean>, ...uncertain }
     }
     case 'none':
+      if (kept === 'outside' && doubt) return fail(at, name)
       return kept === 'absent' || kept === 'invalid' || kept === 'outside' || kept === 'hidden'
         ? { none: kept, ...uncertain }
         : fail(at, name)

@@ -4,7 +4,7 @@ import type { Facts } from '../../facts.js'
 import type { DecisionRecord } from '../../replay.js'
 import type { SchemaSpec } from '../../schema.js'
 import { type Cuts, standIn } from '../cuts.js'
-import { ABSENT, DOUBT, INVALID, NOT_APPLICABLE, PRESENT, type SlotPlan, type Slots, store } from '../slots.js'
+import { ABSENT, doubted, INVALID, NOT_APPLICABLE, type Slot, type SlotPlan, type Slots, understood } from '../slots.js'
 import { invalidRecord } from './readRecord.js'
 
 /** Read by the step-up algebra as they are, not through rules. */
@@ -19,39 +19,35 @@ export function rebuilt<S extends SchemaSpec>(
   at: number,
 ): { readonly facts: Facts<S>; readonly lacking: readonly string[] } {
   const { schema } = p
-  const size = schema.names.length
   const invalid: string[] = []
   const lacking: string[] = []
-  const slots: Slots<S> = {
-    schema,
-    invalid,
-    ignored: [],
-    state: new Uint8Array(size).fill(ABSENT),
-    num: new Float64Array(size),
-    low: new Float64Array(size),
-    ref: new Array<null>(size).fill(null),
-  }
+  const values = new Array<Slot>(schema.names.length).fill(ABSENT)
   const whole = new Set(p.document.rules.some(({ effect, mode }) => effect === 'require' && mode !== 'off') ? session : [])
   for (const plan of schema.plan as readonly SlotPlan[]) {
     const { name, slot } = plan
     const kept = record.facts[name]
     const wanted = cuts.get(name)
     if (kept === undefined || (wanted === undefined && !whole.has(name))) continue
-    const doubt = kept.doubt ? DOUBT : 0
+    const put = (found: Slot): unknown => (values[slot] = kept.doubt ? doubted(found) : found)
     if ('none' in kept) {
       if (kept.none === 'hidden') lacking.push(name)
-      else slots.state[slot] = states[kept.none] + doubt
+      else put(lacks[kept.none])
       if (kept.none === 'invalid') invalid.push(name)
       continue
     }
     const mine = old.get(name) ?? []
     if ('class' in kept && kept.class >= (mine[0]?.classes ?? 1)) throw invalidRecord(at, name)
     const value = 'value' in kept ? kept.value : whole.has(name) ? null : standIn(p, wanted!, mine, kept)
-    if (value === null) lacking.push(name)
-    else if (store(slots, plan, value)) slots.state[slot] = PRESENT + doubt
-    else throw invalidRecord(at, name)
+    if (value === null) {
+      lacking.push(name)
+      continue
+    }
+    const found = understood(plan, value)
+    if (found === null) throw invalidRecord(at, name)
+    put(found)
   }
-  return { facts: slots, lacking }
+  const facts: Slots<S> = { schema, invalid, ignored: [], values }
+  return { facts, lacking }
 }
 
-const states = { absent: ABSENT, invalid: INVALID, outside: NOT_APPLICABLE, hidden: ABSENT }
+const lacks = { absent: ABSENT, invalid: INVALID, outside: NOT_APPLICABLE }
