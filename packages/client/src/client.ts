@@ -2,6 +2,7 @@
 import type { ShownRow } from '@postern/authenticators/transaction/client'
 import { PosternError } from '@postern/core/errors'
 import type { JsonValue } from '@postern/core/json'
+import { createBlockLists } from './internal/blockLists.js'
 import { createApiCalls, demandOf } from './internal/call.js'
 import {
   anonymousCodes,
@@ -196,7 +197,15 @@ export function createClient(options: ClientOptions): Client {
   const issuer = app.issuer.replace(/\/$/, '')
   const net = createNet({ issuer, runtime, keystore })
   const sessions = createSessions({ net, runtime })
-  const kit: Kit = { options, issuer, resource: app.resource ?? app.api, state: createState(storage, runtime), net, sessions }
+  const kit: Kit = {
+    options,
+    issuer,
+    resource: app.resource ?? app.api,
+    state: createState(storage, runtime),
+    net,
+    sessions,
+    blockLists: createBlockLists({ issuer, runtime }),
+  }
   const lock = createLock()
   const calls = createApiCalls(kit, async (demand) => {
     if (options.prompts === undefined || sessions.live?.session.profile == null) return false

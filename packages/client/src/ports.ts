@@ -1,16 +1,21 @@
 /** What the app's platform supplies: keys, secure storage, evidence, and the runtime. Nothing here is reached but through these. */
 import type { Evidence } from '@postern/attestation/evidence'
 import type { Ksf } from '@postern/authenticators/pin/client'
+import type { PinSuite } from '@postern/authenticators/pin/messages'
 import type { CryptoPort, Now } from '@postern/core/cryptoPort'
 import type { Clock, Fetch, Random } from '@postern/core/runtime'
 
-/** Clock, random, crypto and fetch. `ksf`: native scrypt where there is one; without it the PIN is stretched in JavaScript. */
+/**
+ * Clock, random, crypto and fetch. `ksf`: native key stretching where there is one; without it the PIN is stretched by scrypt in JavaScript.
+ * `suites`: PIN suites that this device can do, default 0001 and 0003; name 0002 where `ksf` has Argon2id. Of them the server takes its first.
+ */
 export interface ClientRuntime {
   readonly clock: Clock
   readonly random: Random
   readonly crypto: CryptoPort
   readonly fetch: Fetch
   readonly ksf?: Ksf
+  readonly suites?: readonly PinSuite[]
   /** Whether the device believes to have a connection: tells `net.offline` from `net.unreachable`. Default: it does. */
   readonly online?: () => boolean
 }

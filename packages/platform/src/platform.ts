@@ -4,6 +4,7 @@ import { appSignature } from '@postern/attestation/appSignature'
 import { signals } from '@postern/attestation/signals'
 import type { Authenticator } from '@postern/authenticators/authenticator'
 import { createDeviceKey } from '@postern/authenticators/deviceKey/server'
+import { pinKeysOf } from '@postern/authenticators/pin/keys'
 import { createPin } from '@postern/authenticators/pin/server'
 import { createRegistry } from '@postern/authenticators/registry'
 import { createTransactions } from '@postern/authenticators/transaction/server'
@@ -45,7 +46,6 @@ import { createLogin } from './internal/login/login.js'
 import { createSessions } from './internal/login/session.js'
 import type { AuthenticatorKit, Platform, PlatformOptions } from './internal/options.js'
 import { userKey } from './internal/partition.js'
-import { pinKeys } from './internal/pinKeys.js'
 import { createPolicies } from './internal/policies.js'
 import { createPush } from './internal/push.js'
 import { readiness } from './internal/ready.js'
@@ -130,7 +130,7 @@ export async function createPlatform(options: PlatformOptions): Promise<Platform
   // Enrolments that were made before the first restore carry none.
   const pinEpoch = () => (living.epoch() === '0' ? '' : living.epoch())
   const own: readonly Authenticator[] = [
-    createPin({ ...options.pin, keys: pinKeys(keys, crypto), seal: short, runtime, epoch: pinEpoch }),
+    createPin({ ...options.pin, keys: pinKeysOf(keys, crypto), seal: short, runtime, epoch: pinEpoch }),
     createDeviceKey({ type: 'biometric', seal: short, runtime }),
     createDeviceKey({ type: 'device-key', seal: short, runtime }),
   ]

@@ -2,6 +2,7 @@
  * Confirmations on the phone. Only what the server's own bytes say is shown, and their hash is signed; what decides is the authenticator that policy
  * asks for, bound to this answer.
  */
+import { keyLoss } from '@postern/authenticators/deviceKey/client'
 import {
   type Choice as Deciding,
   type OpenedTransaction,
@@ -10,13 +11,14 @@ import {
   signScan,
   type TransactionAnswer,
 } from '@postern/authenticators/transaction/client'
-import { isPosternError, PosternError } from '@postern/core/errors'
+import { type ErrorCode, isPosternError, PosternError } from '@postern/core/errors'
 import type { JsonObject } from '@postern/core/json'
 import type { Confirmed, Waiting } from '../client.js'
+import type { SignCause } from '../ports.js'
 import type { ConfirmQuestion, Prompts } from '../prompts.js'
 import { answerable } from './answering.js'
 import { fetchBundle } from './bundle.js'
-import { proveDecision } from './confirmProof.js'
+import { type ProofWire, proveDecision, tellLost } from './confirmProof.js'
 import { instanceOf, type Kit, profileOf } from './kit.js'
 import { type Reply, refusal, textOf } from './net.js'
 import { cancelled, type Operation } from './operation.js'
@@ -173,10 +175,12 @@ async function approve(who: Decider, tx: Opened, number: string): Promise<Reply>
     decision: 'approve',
     number,
   })
-  return proveDecision(who, chosen, {
-    bind,
-    answered: async () => answer(await signature(who, chosen, statement)),
-    post: (end, json) => send(who, tx.id, end, json),
+  const post: ProofWire['post'] = (end, json) => send(who, tx.id, end, json)
+  const answered = async () => answer(await signature(who, chosen, statement))
+  return proveDecision(who, chosen, { bind, answered, post }).catch(async (error: unknown) => {
+    const cause = keyLoss(error)
+    if (cause !== null) await tellLost(who, chosen, cause, { bind, answered: async () => answer(), post })
+    throw error
   })
 }
 
@@ -218,7 +222,14 @@ async function signature(
   const prompt = prompts.biometric === undefined ? {} : { prompt: prompts.biometric }
   const outcome = await op.wait(guarded(() => kit.options.keystore.sign(keyId, statement, { ...prompt, signal: op.signal })))
   if (outcome.ok) return outcome.signature
-  throw outcome.cause === 'cancelled' ? cancelled() : new PosternError('authenticator.failed', { reason: outcome.cause })
+  if (outcome.cause === 'cancelled') throw cancelled()
+  throw new PosternError(losses[outcome.cause] ?? 'authenticator.failed', { reason: outcome.cause })
+}
+
+/** What the authenticators call a key that will never sign again. */
+const losses: Readonly<Partial<Record<SignCause, ErrorCode>>> = {
+  'locked-out-permanently': 'key.os_lockout',
+  'key-invalidated': 'key.invalidated',
 }
 
 function send(

@@ -1,4 +1,5 @@
 /** The proof of a confirmation: a signature alone, or an authenticator's own ceremony, bound to the answer. */
+import { answerLostKey, type KeyLoss } from '@postern/authenticators/deviceKey/client'
 import { loginPin } from '@postern/authenticators/pin/client'
 import type { TransactionAnswer } from '@postern/authenticators/transaction/client'
 import { isPosternError, PosternError } from '@postern/core/errors'
@@ -39,6 +40,38 @@ export async function proveDecision(who: Decider, chosen: { id: string; type: st
   })
   if (said === null) throw cancelled()
   return said
+}
+
+/**
+ * Tells the server of a key that the keystore has given up, in the ceremony that it should have signed, and forgets it here; another authenticator may
+ * decide then.
+ * @throws PosternError `authenticator.removed`, or what the server says instead
+ */
+export async function tellLost(
+  who: Decider,
+  { id }: { id: string },
+  cause: KeyLoss,
+  { bind, answered, post }: ProofWire,
+): Promise<never> {
+  const { kit, instance, profile, op } = who
+  const answer = await answered()
+  const said = saidOf(await post('/begin', { answer }))
+  if (!said.ok) throw new PosternError(said.code)
+  const { handle, step } = said
+  const lost = await answerLostKey(step, {
+    issuer: kit.issuer,
+    tenant: kit.options.app.tenant,
+    app: kit.options.app.id,
+    device: instance.clientId,
+    crypto: kit.options.runtime.crypto,
+    purpose: 'confirm',
+    bind,
+    cause,
+    deviceSign: kit.net.sign(instance.keyId, op),
+  })
+  const error = refusal(await post('', { answer, handle, step: lost }))
+  if (error.code === 'authenticator.removed') await drop({ kit, profile: profile.id }, id)
+  throw error
 }
 
 /** The PIN, asked again while it is wrong and tries are left. */

@@ -33,7 +33,7 @@ export function exchangeOf({ net }: Kit, instance: InstanceState, token: string,
     (await net.demand({ method: 'POST', path: `${path}/${end}`, key: instance, token, json }, op)).body
   return {
     async begin(handle, answer) {
-      const body = await send('begin', handle === null ? {} : { handle, step: answer })
+      const body = await send('begin', { ...(handle === null ? {} : { handle }), ...(answer === null ? {} : { step: answer }) })
       return { handle: textOf(body, 'handle'), step: body['step'], ...left(body) }
     },
     finish: (handle, answer) => send('finish', { handle, step: answer }),

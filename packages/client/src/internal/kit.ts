@@ -2,6 +2,7 @@
 import { encodeBase64url } from '@postern/core/base64url'
 import { PosternError } from '@postern/core/errors'
 import type { ClientOptions } from '../client.js'
+import type { BlockListSource } from './blockLists.js'
 import type { Net } from './net.js'
 import type { Sessions } from './session.js'
 import type { ClientState, InstanceState, ProfileState, StateStore } from './state.js'
@@ -14,6 +15,7 @@ export interface Kit {
   readonly state: StateStore
   readonly net: Net
   readonly sessions: Sessions
+  readonly blockLists: BlockListSource
 }
 
 /** The instance, or `device.removed`: call `start` first. */

@@ -118,7 +118,7 @@ export function createNet(o: { issuer: string; runtime: ClientRuntime; keystore:
       return { response, text: await response.text() }
     } catch (cause) {
       if (init.signal?.aborted) throw cancelled()
-      throw new PosternError(runtime.online?.() === false ? 'net.offline' : 'net.unreachable', { cause })
+      throw failedFetch(runtime, cause)
     }
   }
 
@@ -137,6 +137,11 @@ export function createNet(o: { issuer: string; runtime: ClientRuntime; keystore:
       return reply
     },
   }
+}
+
+/** A request that got no answer. */
+export function failedFetch({ online }: ClientRuntime, cause: unknown): PosternError {
+  return new PosternError(online?.() === false ? 'net.offline' : 'net.unreachable', { cause })
 }
 
 /** The RFC's words where a server says nothing more. */

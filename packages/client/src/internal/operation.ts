@@ -36,6 +36,7 @@ const sameAs: Readonly<Partial<Record<ErrorCode, readonly ErrorCode[]>>> = {
   'store.outcome_unknown': ['net.limited'],
   'pin.not_digits': ['pin.rejected'],
   'pin.malformed': ['pin.rejected', 'authenticator.failed'],
+  'pin.suite_unsupported': ['authenticator.unsupported'],
   'enrolment.expired': ['registration.expired', 'authenticator.failed'],
   'challenge.invalid': ['net.limited'],
   'transaction.invalid': ['transaction.unknown'],

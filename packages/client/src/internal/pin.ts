@@ -15,7 +15,7 @@ export function pinPorts(
   op: Operation,
 ): Omit<PinClientOptions, 'exchange'> {
   const { app, runtime } = options
-  const { crypto, random, ksf } = runtime
+  const { crypto, random, ksf, suites } = runtime
   return {
     issuer,
     tenant: app.tenant,
@@ -24,6 +24,7 @@ export function pinPorts(
     sign: net.sign(instance.keyId, op),
     crypto,
     random,
+    ...(suites === undefined ? {} : { suites }),
     ...(ksf === undefined ? {} : { ksf: async (input, suite) => op.wait(ksf(input, suite)) }),
   }
 }

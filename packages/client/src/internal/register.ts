@@ -146,10 +146,11 @@ export async function newPin(
   op: Operation,
 ): Promise<{ pin: Uint8Array; policyHash: Uint8Array }> {
   const { pinPolicy: policy, policyHash } = await fetchBundle(kit, op)
+  const { policy: rules, blocklists } = await kit.blockLists.load(policy, op)
   let question: NewPinQuestion = { policy }
   for (;;) {
     const pin = await pinBytes(op.wait(prompts.newPin(question, op.signal)))
-    const { ok, violations } = checkPin(policy, pin, { userData })
+    const { ok, violations } = checkPin(rules, pin, { userData, blocklists })
     if (ok) return { pin, policyHash }
     pin.fill(0)
     question = { policy, violations }

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto'
 import type { PushPort } from '@postern/authenticators/push/port'
 import type { CreationOptionsJSON, RequestOptionsJSON } from '@postern/authenticators/webauthn/messages'
 import { createWebauthn } from '@postern/authenticators/webauthn/server'
-import type { PushEndpoint } from '@postern/client/ports'
+import type { PushEndpoint, SignCause } from '@postern/client/ports'
 import type { ConfirmInput, ConfirmQuestion, Prompts } from '@postern/client/prompts'
 import type { JsonValue } from '@postern/core/json'
 import { describe, expect, it } from 'vitest'
@@ -173,6 +173,31 @@ describe('a transaction that waits', () => {
       expect(got(await phone.client.confirm(id, prompts))).toMatchObject({ state: 'approved' })
       expect((await portal.call('POST', `/transactions/${at}/redeem`, {})).body).toMatchObject({ type })
     }
+  })
+
+  it.each<[SignCause, boolean]>([
+    ['locked-out-permanently', true],
+    ['key-invalidated', true],
+    ['locked-out', false],
+    ['unavailable', false],
+  ])('waits on when the finger is %s; a key that is lost for ever (%s) ends on both sides', async (cause, gone) => {
+    const { phone, portal } = await scene()
+    got(await phone.client.enrol('biometric', user([])))
+    const { at, id, number } = await portal.ask()
+    const choose: NonNullable<Prompts['choose']> = async (choices) => choices.find(({ type }) => type === 'biometric')!.id
+    const approve = () => user(['40718'], { ...decides({ decision: 'approve', number }), choose })
+    phone.keystore.biometric = cause
+    expect(await phone.client.confirm(id, approve())).toMatchObject({
+      error: { code: gone ? 'authenticator.removed' : 'authenticator.failed' },
+    })
+    expect((await phone.client.profiles())[0]?.authenticators).toEqual(gone ? ['pin'] : ['pin', 'biometric'])
+    expect([...phone.keystore.keys.values()].some(({ presence }) => presence === 'biometric')).toBe(!gone)
+    expect(await portal.state(at)).toBe('pending')
+    phone.keystore.biometric = null
+    // Its server knows as well: what is left decides, and a new key may be enrolled.
+    expect(got(await phone.client.confirm(id, approve()))).toMatchObject({ state: 'approved' })
+    expect((await portal.call('POST', `/transactions/${at}/redeem`, {})).body).toMatchObject({ type: gone ? 'pin' : 'biometric' })
+    expect((await phone.client.enrol('biometric', user(['40718']))).ok).toBe(gone)
   })
 
   it('waits on when the user goes back, and is over when its time is', async () => {

@@ -1,6 +1,7 @@
 /** What the platform is made of, and what it then is. */
 import type { EvidenceVerifier, Source } from '@postern/attestation/evidence'
 import type { Authenticator } from '@postern/authenticators/authenticator'
+import type { PinOptions } from '@postern/authenticators/pin/server'
 import type { PushPort } from '@postern/authenticators/push/port'
 import type { PosternEvent } from '@postern/core/events'
 import type { KeyRing } from '@postern/core/keyRing'
@@ -43,7 +44,7 @@ export interface PlatformOptions {
   readonly registrars?: Readonly<Record<string, Registrar>>
   /** Beside or instead of PIN, device key and biometrics, which are `own`. Order = default preference. */
   readonly authenticators?: (own: readonly Authenticator[], kit: AuthenticatorKit) => readonly Authenticator[]
-  readonly pin?: { readonly maxAttempts?: number; readonly onExhausted?: 'remove' | 'lock'; readonly maxFailures?: number }
+  readonly pin?: Pick<PinOptions, 'maxAttempts' | 'onExhausted' | 'maxFailures' | 'suites'>
   readonly pinPolicy?: PinPolicy
   readonly evidence?: readonly EvidenceVerifier[]
   /** How old evidence may be, ms by source; default an hour for what the app says of itself. */
