@@ -73,7 +73,7 @@ async function spend(
     ...[revokedKey, ...(handle.exchanged?.marks ?? [])].map((mark): Op => ({ op: 'check', key: mark, rev: null })),
     ...(handle.family === null ? [] : [{ op: 'check', key: familyKey(handle.family.id), rev: family?.rev ?? null } satisfies Op]),
     // As long as any token of the grant: one that was exchanged may end before the one it came from.
-    { op: 'add', key, by: 1, max: limit, expiresAt: family?.record.absoluteExp ?? now + MAX_ACCESS_SEC * 1000 },
+    { op: 'add', key, by: 1, max: limit, expiresAt: family?.record().absoluteExp ?? now + MAX_ACCESS_SEC * 1000 },
     eventOp(event),
   ]
   const answer = await store.commit(part, ops, { now, rev: newRev(random) })

@@ -135,7 +135,7 @@ async function outlivesGrantee(
   if (handle.part.startsWith('dev:')) return true
   const id = handle.exchanged?.grantee ?? clientId
   const grantee = id === caller.id ? caller : await clients.find(id)
-  return grantee !== null && (family === null || outlivesClient(family.record.grant, grantee))
+  return grantee !== null && (family === null || outlivesClient(family.record().grant, grantee))
 }
 
 /** Who acts, the latest first: a resource server acts by the exchange itself, a client that narrows its own token does not (§4.1, §4.4; T45). */
@@ -180,7 +180,9 @@ interface Turn {
 async function evaluate(turn: Turn): Promise<Evaluated> {
   const { call, subject: token, revs, marks, chain, resource, notAfter, tries, current } = turn
   const { client, proof, request, context } = call
-  const { handle, claims, subject } = token
+  const { handle, subject } = token
+  // The host is shown its own: a token that was read is kept.
+  const claims = structuredClone(token.claims)
   const { config } = context
   const part = { tenant: context.tenant, id: handle.part }
   const acr = (claims.acr ?? null) as string | null

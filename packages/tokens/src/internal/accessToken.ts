@@ -9,10 +9,10 @@ import type { IssuerContext } from '../issuer.js'
 import { accessTokenRules, numericDate, textClaim } from '../jose.js'
 import type { Guard } from '../login.js'
 import { epochKeys } from './epochs.js'
-import { decodeFamily, type Family, familyKey } from './family.js'
+import { decodeFamily, type Family, familyKey, isLiveFamily } from './family.js'
 import { type Kit, kitOf } from './kit.js'
 import { isOpaque, openOpaque } from './opaque.js'
-import { openTokenHandle, type TokenHandle } from './tokenHandle.js'
+import { openTokenHandle, type TokenContent, type TokenHandle } from './tokenHandle.js'
 
 export interface OwnToken {
   /** As the token's holder sees them. */
@@ -28,17 +28,30 @@ export interface OwnToken {
   readonly handle: TokenHandle
   /** The key under which the token alone is revoked. */
   readonly revokedKey: string
+  /** Of the key that signed it; `null` for an opaque one. */
+  readonly kid: string | null
 }
 
-/** A token of ours that has not expired, or `null` for every way of being none. */
+/**
+ * A token of ours that has not expired, or `null` for every way of being none. One that was read before is not opened again: what it says does
+ * not change, and of what it is worth nothing is kept.
+ */
 export async function readOwnToken(text: string, context: IssuerContext): Promise<OwnToken | null> {
   const kit = kitOf(context)
+  const known = kit.tokens.get(text)
+  const token = known ?? (await read(text, kit, context))
+  if (token === null) return null
+  if (known === undefined) kit.tokens.set(text, token)
+  const now = context.runtime.clock()
+  const vouched = token.kid === null || (await kit.ownKey(token.kid, now)) !== null //                   T47
+  return vouched && token.exp * 1000 > now ? token : null
+}
+
+async function read(text: string, kit: Kit, context: IssuerContext): Promise<OwnToken | null> {
   try {
-    const read = isOpaque(text) ? await openOpaque(kit, text) : await readSigned(text, kit, context)
-    if (read === null) return null
-    const { claims, handle } = read
-    const exp = numericDate(claims.exp, 'exp')
-    if (claims.iss !== context.issuer || exp * 1000 <= context.runtime.clock()) return null
+    const content = isOpaque(text) ? await openOpaque(kit, text) : await readSigned(text, kit, context)
+    if (content === null || content.claims.iss !== context.issuer) return null
+    const { claims, handle, kid } = content
     const cnf = (claims.cnf ?? {}) as { readonly jkt?: string; readonly 'x5t#S256'?: string }
     return {
       claims,
@@ -47,9 +60,10 @@ export async function readOwnToken(text: string, context: IssuerContext): Promis
       scope: typeof claims.scope === 'string' && claims.scope !== '' ? claims.scope.split(' ') : [],
       jkt: cnf.jkt ?? null,
       x5t: cnf['x5t#S256'] ?? null,
-      exp,
+      exp: numericDate(claims.exp, 'exp'),
       handle,
       revokedKey: `at/${handle.id}`,
+      kid,
     }
   } catch (error) {
     if (isPosternError(error, 'jws.refused')) return null
@@ -57,17 +71,14 @@ export async function readOwnToken(text: string, context: IssuerContext): Promis
   }
 }
 
-async function readSigned(
-  text: string,
-  kit: Kit,
-  { runtime }: IssuerContext,
-): Promise<{ readonly claims: JsonObject; readonly handle: TokenHandle } | null> {
+async function readSigned(text: string, kit: Kit, { runtime }: IssuerContext): Promise<TokenContent | null> {
   const jws = readJws(text, accessTokenRules(undefined, kit.tokenHeaders))
-  const key = jws.kid === null ? null : await kit.ownKey(jws.kid, runtime.clock())
+  const { kid } = jws
+  const key = kid === null ? null : await kit.ownKey(kid, runtime.clock())
   if (key === null) return null
   const claims = await verifyJws(runtime.crypto, jws, key)
   const handle = await openTokenHandle(kit, textClaim(claims, 'jti', 1024))
-  return handle === null ? null : { claims, handle }
+  return handle === null ? null : { claims, handle, kid }
 }
 
 /** Whether a token is for an audience of this client, which is one that has proved itself: a public client's name is no proof. */
@@ -79,7 +90,7 @@ export function mayIntrospect({ kind, auth, introspects = [] }: Client, { claims
 export interface Standing {
   /** The epochs as they were read: a commit that checks them is ordered with every revocation. */
   readonly epochs: readonly Guard[]
-  readonly family: { readonly record: Family; readonly rev: string } | null
+  readonly family: { readonly record: () => Family; readonly rev: string } | null
   /** The records of the keys asked for besides. */
   readonly beside: readonly (Rec | null)[]
 }
@@ -110,8 +121,8 @@ export async function standingOf(
   if (handle.family === null) return { epochs, family: null, beside: rest }
   const rec = found[keys.length] ?? null
   if (rec === null) return handle.family.row ? null : { epochs, family: null, beside: rest }
-  const record = decodeFamily(rec.value)
-  return record === null ? null : { epochs, family: { record, rev: rec.rev }, beside: rest }
+  if (!isLiveFamily(rec.value)) return null
+  return { epochs, family: { record: () => decodeFamily(rec.value)!, rev: rec.rev }, beside: rest }
 }
 
 /** Whether nothing has revoked it: one read. */

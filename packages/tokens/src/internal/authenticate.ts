@@ -3,7 +3,7 @@ import { PosternError } from '@postern/core/errors'
 import type { Op } from '@postern/store'
 import { assertion } from '../auth/assertion.js'
 import { secret } from '../auth/secret.js'
-import type { Authenticated, ClientAuthMethod, Marker } from '../clientAuth.js'
+import type { Authenticated, ClientAuthMethod, Credential, Marker } from '../clientAuth.js'
 import type { Client } from '../clients.js'
 import { allowBearerPublicClients } from '../config.js'
 import { type Proof, verifyProof } from '../dpop.js'
@@ -99,11 +99,16 @@ async function authenticateClient(
   known: Client | null,
 ): Promise<Authenticated & { readonly client: Client }> {
   const methods = authMethodsOf(context)
-  const presented = methods.flatMap((one) => (one.ambient ? [] : (one.read(request, form, context) ?? [])))
-  if (presented.length > 1) throw new PosternError('client.credentials', { reason: 'two methods' })
+  let presented: Credential | null = null
+  for (const method of methods) {
+    const found = method.ambient ? null : method.read(request, form, context)
+    if (found !== null && presented !== null) throw new PosternError('client.credentials', { reason: 'two methods' })
+    presented ??= found
+  }
   // One that no method here has read: whoever sends it is not let in without it.
-  if (credentialsSent(request, form) > presented.length) throw new PosternError('client.credentials', { reason: 'scheme' })
-  const id = presented[0]?.clientId ?? form.get('client_id')
+  if (credentialsSent(request, form) > (presented === null ? 0 : 1))
+    throw new PosternError('client.credentials', { reason: 'scheme' })
+  const id = presented?.clientId ?? form.get('client_id')
   if (id === undefined) throw malformed('client_id is missing.')
   const named = form.get('client_id')
   if (named !== undefined && named !== id) throw new PosternError('client.credentials', { reason: 'client_id' })
@@ -111,7 +116,7 @@ async function authenticateClient(
   if (client !== null && context.config.authMethods?.includes(client.auth.method) === false)
     throw new PosternError('client.credentials', { reason: 'method' })
   const ambient = methods.find((one) => one.ambient && client !== null && one.methods.includes(client.auth.method))
-  const credential = presented[0] ?? ambient?.read(request, form, context) ?? null
+  const credential = presented ?? ambient?.read(request, form, context) ?? null
   if (credential !== null) return merged(await credential.verify(client, context), { client: client! })
   if (client === null) throw new PosternError('client.unknown')
   if (client.auth.method !== 'none') throw new PosternError('client.credentials', { reason: 'method' })
@@ -120,8 +125,10 @@ async function authenticateClient(
 
 /** In how many places a credential stands, read here or not. */
 function credentialsSent({ headers }: Request, form: ReadonlyMap<string, string>): number {
-  const inHeaders = ['authorization', 'oauth-client-attestation'].filter((name) => headers.get(name) !== null)
-  return inHeaders.length + ['client_secret', 'client_assertion'].filter((name) => form.has(name)).length
+  let sent = 0
+  for (const name of ['authorization', 'oauth-client-attestation']) if (headers.get(name) !== null) sent++
+  for (const name of ['client_secret', 'client_assertion']) if (form.has(name)) sent++
+  return sent
 }
 
 /** `x5t#S256` that a client's tokens are bound to. @throws PosternError `request.malformed` where the connection has no certificate */

@@ -2,7 +2,7 @@
  * The refresh family: one record. The token *is* the record and its `rev`, sealed deterministically, so the next record is built without
  * a read, and whoever holds record and `rev` can repeat the very bytes a lost reply held.
  */
-import { fromUtf8, utf8 } from '@postern/core/bytes'
+import { equal, fromUtf8, utf8 } from '@postern/core/bytes'
 import { PosternError } from '@postern/core/errors'
 import type { JsonObject } from '@postern/core/json'
 import type { Client } from '../clients.js'
@@ -69,6 +69,7 @@ export interface Family {
 
 const REV_CHARACTERS = 16
 const REVOKED: Uint8Array = /* @__PURE__ */ utf8('{"v":1,"status":"revoked"}')
+const LIVE: Uint8Array = /* @__PURE__ */ utf8('{"v":1,"status":"live",')
 
 export function familyKey(id: string): string {
   return `fam/${id}`
@@ -90,6 +91,11 @@ export function encodeFamily(family: Family): Uint8Array {
 /** The value of a tombstone. */
 export function revokedFamily(): Uint8Array {
   return REVOKED
+}
+
+/** Whether a record is a live family's, told by how it begins. @throws PosternError `store.schema_unknown` */
+export function isLiveFamily(value: Uint8Array): boolean {
+  return equal(value.subarray(0, LIVE.length), LIVE) || decodeFamily(value) !== null
 }
 
 /** The live family of a record's value, or `null` for a tombstone. @throws PosternError `store.schema_unknown` */

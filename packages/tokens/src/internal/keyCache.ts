@@ -1,6 +1,7 @@
 /** Prepared public keys by thumbprint: importing a key costs as much as half a verification. */
 import type { CryptoPort, Now, SignAlg, VerifyKey } from '@postern/core/cryptoPort'
 import type { KnownHeader, KnownHeaders } from '@postern/core/jws'
+import { recent } from './recent.js'
 
 export type PrepareKey = (alg: SignAlg, jwk: JsonWebKey, jkt: string) => Now<VerifyKey>
 
@@ -25,14 +26,7 @@ export function keyCache(crypto: CryptoPort, max: number): PrepareKey {
   }
 }
 
-/** At most `max` headers, the oldest goes first: an app writes its proofs under one header, access tokens come under their key's. */
+/** At most `max` headers: an app writes its proofs under one header, access tokens come under their key's. */
 export function headerCache(max: number): KnownHeaders {
-  const headers = new Map<string, KnownHeader>()
-  return {
-    get: (text) => headers.get(text),
-    set(text, header) {
-      headers.set(text, header)
-      if (headers.size > max) headers.delete(headers.keys().next().value!)
-    },
-  }
+  return recent<KnownHeader>(max)
 }

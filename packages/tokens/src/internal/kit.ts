@@ -7,7 +7,9 @@ import type { Runtime } from '@postern/store'
 import { type Nonces, sharedNonces } from '../dpop.js'
 import type { IssuerContext } from '../issuer.js'
 import { type Places, places } from '../places.js'
+import type { OwnToken } from './accessToken.js'
 import { headerCache, keyCache, type PrepareKey } from './keyCache.js'
+import { type Recent, recent } from './recent.js'
 
 export interface Kit {
   readonly places: Places
@@ -21,6 +23,8 @@ export interface Kit {
   readonly prepare: PrepareKey
   readonly proofHeaders: KnownHeaders
   readonly tokenHeaders: KnownHeaders
+  /** Access tokens of this issuer that were read before. */
+  readonly tokens: Recent<OwnToken>
   scope(type: string): SealScope
   /** The key that verifies this issuer's own tokens, or `null`. */
   ownKey(kid: string, now: number): Promise<VerifyKey | null>
@@ -75,6 +79,7 @@ function make({ runtime, keys, tenant, issuer }: IssuerContext, restoreEpoch: st
     prepare: prepareOf(runtime),
     proofHeaders: headerCache(1000),
     tokenHeaders: headerCache(16),
+    tokens: recent(5000),
     scope(type) {
       let scope = scopes.get(type)
       // The registration token alone opens after a restore: it is bound to the instance's key.

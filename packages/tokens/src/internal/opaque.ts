@@ -4,7 +4,7 @@ import type { JsonObject } from '@postern/core/json'
 import type { Claims } from '@postern/core/jws'
 import { openBytes, sealBytes } from './handles.js'
 import type { Kit } from './kit.js'
-import { type PackedHandle, packHandle, type TokenHandle, unpackHandle } from './tokenHandle.js'
+import { type PackedHandle, packHandle, type TokenContent, type TokenHandle, unpackHandle } from './tokenHandle.js'
 
 export function isOpaque(text: string): boolean {
   return text.startsWith('pa_')
@@ -15,12 +15,9 @@ export async function sealOpaque(kit: Kit, handle: TokenHandle, claims: Claims):
   return sealBytes(kit, 'access', utf8(JSON.stringify([packHandle(handle), claims])))
 }
 
-export async function openOpaque(
-  kit: Kit,
-  text: string,
-): Promise<{ readonly claims: JsonObject; readonly handle: TokenHandle } | null> {
+export async function openOpaque(kit: Kit, text: string): Promise<TokenContent | null> {
   const bytes = await openBytes(kit, 'access', text)
   if (bytes === null) return null
   const [packed, claims] = JSON.parse(fromUtf8(bytes)!) as [PackedHandle, JsonObject]
-  return { claims, handle: unpackHandle(packed) }
+  return { claims, handle: unpackHandle(packed), kid: null }
 }

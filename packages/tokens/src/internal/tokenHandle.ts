@@ -1,6 +1,7 @@
 /** Where the grant behind an access token lives: sealed into its `jti`, or beside the claims of an opaque one, so that introspection is one read. */
 import { decodeBase64url, encodeBase64url } from '@postern/core/base64url'
 import { fromUtf8, utf8 } from '@postern/core/bytes'
+import type { JsonObject } from '@postern/core/json'
 import type { Kit } from './kit.js'
 
 export interface TokenHandle {
@@ -21,6 +22,14 @@ export interface TokenHandle {
     /** `at/…` keys of every token it was made from: revoking one of them ends it. */
     readonly marks: readonly string[]
   }
+}
+
+/** What is in a token, signed or sealed. */
+export interface TokenContent {
+  readonly claims: JsonObject
+  readonly handle: TokenHandle
+  /** Of the key that signed it; `null` for a sealed one. */
+  readonly kid: string | null
 }
 
 /** A handle as JSON writes it: in the order below, 0 for what is absent. It is in every token, so names are left out. */

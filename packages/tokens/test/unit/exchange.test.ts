@@ -266,6 +266,21 @@ describe('token exchange', () => {
     expect(wire(await exchangeAs(w, 'api', access_token!, { resource: LEDGER }))).toEqual([400, 'invalid_request'])
   })
 
+  it('a host that writes into what it is shown changes no token', async () => {
+    const w = await exchangingWorld({
+      context: () => ({
+        exchange: async ({ claims }) => {
+          Object.assign(claims, { scope: 'admin', act: { sub: 'bank' } })
+          return { ok: true }
+        },
+      }),
+    })
+    const { access_token } = await portalTokens(w)
+    await exchangeAs(w, 'api', access_token!, { resource: LEDGER })
+    const seen = await seenBy(w, 'api', access_token!)
+    expect([seen.scope, seen.act]).toEqual(['openid accounts payments', undefined])
+  })
+
   it('the host may take away and never give', async () => {
     let narrow: object = { scope: ['accounts', 'admin'], lifetimeSec: 60, acr: 'level1', kind: 'implicit' }
     const w = await exchangingWorld({

@@ -71,6 +71,28 @@ describe('introspection', () => {
     expect(counters[0]!.counts()).toEqual({ read: 0, commit: 0, list: 0 })
   })
 
+  it.each(['jwt', 'opaque'] as const)('T46 T47 a token that was read before is judged anew each time: %s', async (format) => {
+    let gone = false
+    const w = await world({
+      config: { resources: { [API]: { format } } },
+      context: ({ keys }) => ({
+        keys: { ...keys, signing: { ...keys.signing, find: (kid, now) => (gone ? null : keys.signing.find(kid, now)) } },
+      }),
+    })
+    const active = async (token: string) => (await w.introspect(token)).body.active
+    const tokens = await Promise.all([login(w), login(w), login(w)])
+    const [one, two, three] = tokens.map(({ access_token }) => access_token!) as [string, string, string]
+    for (const token of [one, two, three]) expect(await active(token)).toBe(true)
+    gone = true
+    expect(await active(one)).toBe(format === 'opaque')
+    gone = false
+    await w.post('/revoke', { token: one }, { headers: portal })
+    await w.post('/revoke', { token: tokens[1]!.refresh_token! }, { headers: portal })
+    expect([await active(one), await active(two), await active(three)]).toEqual([false, false, true])
+    w.advance(300_000)
+    expect(await active(three)).toBe(false)
+  })
+
   it('RFC 9701 answers with a JWT for the caller where it is asked for, inactive tokens too', async () => {
     const w = await world()
     const { access_token } = await login(w)
