@@ -27,8 +27,14 @@ const SQRT_M1 = /* @__PURE__ */ BigInt('0x2b8324804fc1df0b2b4d00993dfbd7a72f4318
 const SQRT_AD_MINUS_ONE = /* @__PURE__ */ BigInt('25063068953384623474111414158702152701244531502492656460079210482610430750235')
 const INVSQRT_A_MINUS_D = /* @__PURE__ */ BigInt('54469307008909316920995813868745141605393597292927456921205312896311721017578')
 
+/** The group, with element derivation as RFC 9496 has it. */
+export interface Ristretto255 extends PrimeGroup {
+  /** The element of 64 uniform bytes (§4.3.4). */
+  derive(uniform: Uint8Array): Element
+}
+
 /** The group, made once. */
-export function ristretto255(): PrimeGroup {
+export function ristretto255(): Ristretto255 {
   const Point = edwards(curve)
   const { Fp, Fn } = Point
   const { add, sub, mul, sqr, neg } = {
@@ -95,6 +101,10 @@ export function ristretto255(): PrimeGroup {
     return new Point(mul(w0, w3), mul(w2, w1), mul(w1, w3), mul(w0, w2))
   }
 
+  function derive(uniform: Uint8Array): Element {
+    return element(map(uniform.subarray(0, 32)).add(map(uniform.subarray(32))))
+  }
+
   function element(point: EdwardsPoint): Element {
     return {
       is0: () => point.X === 0n || point.Y === 0n,
@@ -107,10 +117,8 @@ export function ristretto255(): PrimeGroup {
     Fn,
     BASE: element(Point.BASE),
     fromBytes: decode,
-    hashToGroup(message, dst) {
-      const uniform = expand64(message, dst)
-      return element(map(uniform.subarray(0, 32)).add(map(uniform.subarray(32))))
-    },
+    derive,
+    hashToGroup: (message, dst) => derive(expand64(message, dst)),
     hashToScalar: (message, dst) => Fn.create(bytesToNumberLE(expand64(message, dst))),
   }
 }
