@@ -55,7 +55,7 @@ export async function redisStore(o: RedisOptions): Promise<Store> {
     // For Redis 0 is for ever.
     whole(wait.timeoutMs, 1, '`wait.timeoutMs`')
   }
-  const { guarantees, cluster, setGivesBack } = await probe(port)
+  const { guarantees, cluster } = await probe(port)
   const acknowledged =
     wait &&
     (async (place: string) => {
@@ -63,13 +63,12 @@ export async function redisStore(o: RedisOptions): Promise<Store> {
       const have = await port.send(indexOf(place), 'WAIT', String(replicas), String(timeoutMs)).catch(() => -1)
       return Number(have) >= replicas
     })
-  const pipe = pipeline(acknowledged, !cluster, maxQueue)
   let names = 0
-  const queued = commitsOver(port, {
+  const commits = commitsOver(port, {
     index,
     graceMs,
-    setGivesBack,
     once: wait !== undefined,
+    oneServer: !cluster,
     named(place, count) {
       names += count
       if (names < TIDY_EVERY) return
@@ -77,6 +76,7 @@ export async function redisStore(o: RedisOptions): Promise<Store> {
       pipe.call(() => tidySome(port, place)).catch(() => {})
     },
   })
+  const pipe = pipeline(commits, acknowledged, !cluster, maxQueue)
   let closed = false
 
   const open = (): void => {
@@ -100,7 +100,7 @@ export async function redisStore(o: RedisOptions): Promise<Store> {
       open()
       const place = placeOf(part)
       const checked = checkedOps(ops, { now, rev })
-      return pipe.commit(queued({ place, ops: checked, now, rev }))
+      return pipe.commit({ place, ops: checked, now, rev })
     },
 
     async list(part, prefix, o) {

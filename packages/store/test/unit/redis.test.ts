@@ -96,12 +96,11 @@ describe.skipIf(skipRedis)('redis', () => {
     })
 
     it('markers that are over leave nothing behind: neither a record nor an index', async () => {
-      const store = await open({ graceMs: 20 })
+      const store = await open({ graceMs: 2000 })
       for (let i = 0; i < 5; i++)
         await store.commit(part, [put(`j/${i}`, { expiresAt: now + 30 }), put(`c/${i}`, { expiresAt: now + 50 })], o())
       expect(await server.cli('dbsize')).toBe('11')
-      await new Promise((resolve) => setTimeout(resolve, 300))
-      expect(await server.cli('keys', '*')).toBe('')
+      await expect.poll(() => server.cli('keys', '*')).toBe('')
     })
 
     it('the index of a partition lives as long as the longest of its records, and for ever with one that does', async () => {
@@ -164,34 +163,78 @@ describe.skipIf(skipRedis)('redis', () => {
       return store
     }
 
-    it('commits of one turn are one write: 40 commands, a handful of reads of the socket, no other command', async () => {
+    it('commits of one turn are one write and one script, whatever their partitions, up to 64 records a script', async () => {
       const store = await openBy()
       await store.commit(part, [put('first')], o())
       await server.cli('config', 'resetstat')
       const reads = async () => Number(/total_reads_processed:(\d+)/.exec(await server.cli('info', 'stats'))![1])
       const before = await reads()
-      await Promise.all(Array.from({ length: 40 }, (_, i) => store.commit({ ...part, id: `u:${i}` }, [put('k')], o())))
+      const commits = (count: number, ops: readonly Op[]) =>
+        Promise.all(Array.from({ length: count }, (_, i) => store.commit({ ...part, id: `u:${i}` }, ops, o())))
+      await commits(64, [put('k')])
       // Two more are the questions of redis-cli.
       expect((await reads()) - before).toBeLessThan(8)
       const counted = await calls(server)
-      expect(counted.get('evalsha')).toBe(40)
+      expect(counted.get('evalsha')).toBe(1)
       expect([...counted.keys()].filter((name) => !/^(evalsha|mget|set|zadd|pttl|info|config.*|command.*)$/.test(name))).toEqual(
         [],
       )
+      const eight = Array.from({ length: 8 }, (_, i) => put(`k/${i}`))
+      await commits(9, eight)
+      expect((await calls(server)).get('evalsha')).toBe(3)
     })
 
-    it('a marker alone, without an index, is one SET, and it gives back what stood in its way', async () => {
-      const store = await openBy({ index: false })
+    it('commits that are large are many scripts: none holds the server for long', async () => {
+      const store = await openBy()
       await server.cli('config', 'resetstat')
-      const marker = put('j/1', { rev: null, expiresAt: now + 1000, value: bytes('first') })
-      expect(await store.commit(part, [marker], o())).toMatchObject({ ok: true })
-      expect(await store.commit(part, [marker], o())).toMatchObject({ ok: false, at: 0, current: { value: bytes('first') } })
-      expect(await store.commit(part, [marker], { ...o(), now: now - 1 })).toMatchObject({ ok: false })
-      const counted = await calls(server)
-      expect([counted.get('set'), counted.get('evalsha')]).toEqual([3, undefined])
-      // Over, and not yet gone.
-      const again = await store.commit(part, [put('j/1', { rev: null, value: bytes('second') })], { ...o(), now: now + 1000 })
-      expect(again).toMatchObject({ ok: true, recs: [{ value: bytes('second') }] })
+      const value = new Uint8Array(65_536)
+      await Promise.all(Array.from({ length: 8 }, (_, i) => store.commit(part, [put(`k/${i}`, { value })], o())))
+      expect((await calls(server)).get('evalsha')).toBe(3)
+      expect((await store.read(part, ['k/7'], { now }))[0]?.value).toEqual(value)
+    })
+
+    it('what one commit of a turn meets is nothing to the others: refused, corrupt, or done', async () => {
+      const store = await openBy()
+      await server.cli('set', '{bank:u:1}junk', 'what is this')
+      const outcomes = await Promise.allSettled([
+        store.commit(part, [put('a', { rev: null, value: bytes('first') })], o()),
+        store.commit(part, [put('b'), { op: 'add', key: 'junk', by: 1, max: 9 }], o()),
+        store.commit(part, [put('c'), put('a', { rev: null })], o()),
+        store.commit(part, [{ op: 'add', key: 'n', by: 2, max: 9 }, put('d'), { op: 'check', key: 'b', rev: null }], o()),
+      ])
+      expect(outcomes).toMatchObject([
+        { value: { ok: true } },
+        { reason: { code: 'store.corrupt' } },
+        { value: { ok: false, at: 1, current: { value: bytes('first') } } },
+        { value: { ok: true, recs: [{ n: 2 }, { key: 'd' }, null] } },
+      ])
+      const there = await store.read(part, ['a', 'b', 'c', 'd', 'n'], { now })
+      expect(there.map((rec) => rec?.key)).toEqual(['a', undefined, undefined, 'd', 'n'])
+      expect(await server.cli('zrange', '{bank:u:1}!', '0', '-1')).toBe('a\nd\nn')
+    })
+
+    it('a reply that is none of the script is an unknown outcome, and no success', async () => {
+      const port = await openPort(server.port)
+      const odd: readonly unknown[] = ['OK', null, [], [[]], ['done'], [3.5]]
+      let reply: unknown
+      const store = await redisStore({ port: { ...port, eval: async () => reply } })
+      opened.push(store)
+      for (reply of odd) await expect(store.commit(part, [put('a')], o())).rejects.toBeInstanceOf(OutcomeUnknown)
+    })
+
+    it('a marker over one that is expired and still kept wins, before others of its turn', async () => {
+      const store = await openBy({ index: false })
+      const marker = (value: string, expiresAt: number) => put('j/1', { rev: null, expiresAt, value: bytes(value) })
+      expect(await store.commit(part, [marker('first', now + 1000)], o())).toMatchObject({ ok: true })
+      expect(await store.commit(part, [marker('early', now + 1000)], { ...o(), now: now + 999 })).toMatchObject({
+        ok: false,
+        at: 0,
+        current: { value: bytes('first') },
+      })
+      const answers = await Promise.all(
+        ['second', 'third'].map((value) => store.commit(part, [marker(value, now + 9000)], { ...o(), now: now + 1000 })),
+      )
+      expect(answers).toMatchObject([{ ok: true }, { ok: false, at: 0, current: { value: bytes('second') } }])
     })
 
     it('a server that forgot its scripts is sent the text, and the commits go on', async () => {

@@ -3,26 +3,19 @@ import { PosternError } from '@postern/core/errors'
 import type { Commit } from '../../contract.js'
 import { OutcomeUnknown } from '../../errors.js'
 import { nextTurn } from '../turn.js'
+import type { Commits } from './commit.js'
 import { commitError } from './errors.js'
-
-export interface Queued {
-  readonly place: string
-  readonly rev: string
-  /** Hands it to the client. */
-  send(): Promise<unknown>
-  /** What the reply means; a promise, when another question has to be asked first. */
-  answer(reply: unknown): Commit | Promise<Commit>
-}
+import type { CommitRequest } from './pack.js'
 
 interface Waiting {
-  readonly commit: Queued
+  readonly commit: CommitRequest
   readonly resolve: (answer: Commit) => void
   readonly reject: (error: unknown) => void
 }
 
 export interface Pipeline {
   /** @throws PosternError `store.overloaded` when as many calls are unanswered as may be */
-  commit(commit: Queued): Promise<Commit>
+  commit(commit: CommitRequest): Promise<Commit>
   /** Any other call, counted among the unanswered. @throws PosternError `store.overloaded` */
   call<T>(call: () => Promise<T>): Promise<T>
   /** Sends what is queued; resolves when all is answered. */
@@ -35,6 +28,7 @@ export interface Pipeline {
  * @param maxUnanswered - queued and under way: a client's own queue has no bound
  */
 export function pipeline(
+  { batchesOf, send, answer }: Commits,
   acknowledged: ((place: string) => Promise<boolean>) | undefined,
   oneServer: boolean,
   maxUnanswered: number,
@@ -54,44 +48,57 @@ export function pipeline(
   }
 
   const flush = (): void => {
-    const batch = queue
+    const waiting = queue
     queue = []
-    const sent = batch.map(({ commit }) => commit.send())
-    const asked = acknowledged === undefined ? undefined : askAfter(batch, acknowledged)
-    batch.forEach((waiting, i) => {
-      void settle(waiting, sent[i]!, asked?.get(waiting.commit.place))
+    const batches = batchesOf(waiting.map(({ commit }) => commit))
+    const sent = batches.map(send)
+    const asked = acknowledged === undefined ? undefined : askAfter(batches, acknowledged)
+    let first = 0
+    batches.forEach((batch, i) => {
+      void settle(waiting.slice(first, (first += batch.length)), sent[i]!, asked?.get(batch[0]!.place))
     })
   }
 
   /** In one go with the commits: each question counts what came before it on its connection. */
-  const askAfter = (batch: readonly Waiting[], ask: (place: string) => Promise<boolean>): Map<string, Promise<boolean>> => {
+  const askAfter = (
+    batches: readonly (readonly CommitRequest[])[],
+    ask: (place: string) => Promise<boolean>,
+  ): Map<string, Promise<boolean>> => {
     const asked = new Map<string, Promise<boolean>>()
     let last: Promise<boolean> | undefined
-    for (const { commit } of batch) {
-      if (asked.has(commit.place)) continue
-      last = oneServer && last ? last : ask(commit.place)
-      asked.set(commit.place, last)
+    for (const [first] of batches) {
+      const { place } = first!
+      if (asked.has(place)) continue
+      last = oneServer && last ? last : ask(place)
+      asked.set(place, last)
     }
     return asked
   }
 
   const settle = async (
-    { commit, resolve, reject }: Waiting,
+    batch: readonly Waiting[],
     sent: Promise<unknown>,
     asked: Promise<boolean> | undefined,
   ): Promise<void> => {
-    const { rev } = commit
-    try {
-      const said = commit.answer(await sent)
-      const answer = said instanceof Promise ? await said : said
-      // What refused it may be its own first sending, which is then as much in question.
-      const ours = answer.ok || answer.current?.rev === rev
-      if (asked !== undefined && ours && !(await asked)) throw new OutcomeUnknown(rev, new Error('too few replicas have it'))
-      resolve(answer)
-    } catch (error) {
-      reject(commitError(error, rev))
-    } finally {
-      leave()
+    const replies = await sent.then(
+      (reply) => () => reply,
+      (error: unknown) => () => {
+        throw error
+      },
+    )
+    for (const [i, { commit, resolve, reject }] of batch.entries()) {
+      const { rev } = commit
+      try {
+        const said = answer(commit, replies(), i)
+        // What refused it may be its own first sending, which is then as much in question.
+        const ours = said.ok || said.current?.rev === rev
+        if (asked !== undefined && ours && !(await asked)) throw new OutcomeUnknown(rev, new Error('too few replicas have it'))
+        resolve(said)
+      } catch (error) {
+        reject(commitError(error, rev))
+      } finally {
+        leave()
+      }
     }
   }
 

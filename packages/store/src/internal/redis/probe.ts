@@ -8,8 +8,6 @@ import { keyWithin } from './slot.js'
 export interface Probed {
   readonly guarantees: Guarantees
   readonly cluster: boolean
-  /** Whether `SET` takes `NX` and `GET` together: Redis 7.0. */
-  readonly setGivesBack: boolean
 }
 
 /**
@@ -26,7 +24,6 @@ export async function probe(port: RedisPort): Promise<Probed> {
     const durable = (['none', 'process', 'power'] as const).find((level) => servers.some((server) => server.durable === level))
     return {
       cluster,
-      setGivesBack: servers.every(({ version }) => version >= 700),
       guarantees: { durable: durable ?? 'none', failover: 'may-lose' },
     }
   } catch (error) {

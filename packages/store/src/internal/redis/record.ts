@@ -2,7 +2,6 @@
 import { PosternError } from '@postern/core/errors'
 import type { Kept } from '../judge.js'
 import { NEVER } from '../validate.js'
-import { platform } from './ports.js'
 
 const HEADER = /^(-?\d{1,16}) (\d{1,16}) ([A-Za-z0-9_-]{16}) /
 /** A sign, two numbers of 16 digits, a rev of 16 and three blanks. */
@@ -18,15 +17,9 @@ export function indexOf(place: string): string {
   return `{${place}}!`
 }
 
-/** For never, {@link NEVER}: a number like any other, to compare in a script. */
-export function encodeRecord(expiresAt: number, n: number, rev: string, value: Uint8Array): Uint8Array {
-  const header = `${expiresAt} ${n} ${rev} `
-  const size = header.length + value.length
-  // From Node's pool, which costs a fraction of an array of its own, and is what the clients take as it is.
-  const bytes = platform.Buffer?.allocUnsafe(size) ?? new Uint8Array(size)
-  for (let i = 0; i < header.length; i++) bytes[i] = header.charCodeAt(i)
-  bytes.set(value, header.length)
-  return bytes
+/** What stands before the value. For never, {@link NEVER}: a number like any other, to compare in a script. */
+export function headOf(expiresAt: number, n: number, rev: string): string {
+  return `${expiresAt} ${n} ${rev} `
 }
 
 /** The record with bytes of its own: a client's reply may share memory with its neighbours. @throws PosternError `store.corrupt` */

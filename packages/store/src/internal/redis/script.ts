@@ -13,86 +13,126 @@ export interface Script {
 }
 
 /**
- * One commit: all ops are judged, then all are written, so that a refused one has written nothing.
+ * Commits, one after the other, each all or nothing: its ops are judged over what those before it left, then all are written, so that
+ * a refused one has written nothing. One for many: to start a script costs the server as much as a commit does.
  *
- * KEYS: the record of each op, then the index, if there is one. ARGV: `now`, then op by op `c` or `d`, condition | `p`, condition,
- * PX, record | `a`, by, max, PX, expiresAt, rev. A condition is empty, `-` for absent, or a rev; an empty PX is for ever.
+ * KEYS: the record of each op of each commit, then the indexes. ARGV: the commits as `pack.ts` packs them; how many KEYS are records.
  *
- * Answers 0, or 0 and the record after each `c` and `a`; a refused one the number of the op, from 1, and what is there. The index
- * lives as long as the longest of its records, so that partitions of markers leave nothing behind; -1 instead of 0 says that it was
- * written to and is there for ever.
+ * Answers each commit with 0, or 0 and the record after each `check` and `add`; a refused one with the number of its op, from 1, and
+ * what is there; with -2 one that met what is no record. An index lives as long as the longest of its records, so that partitions of
+ * markers leave nothing behind; -1 instead of 0 says that it was written to and is there for ever.
  */
 export const commitScript: Script = {
-  sha: 'f803711d6178dd56e3788f25f8b44431cb5e37d1',
-  text: `local call, now, index, count = redis.call, tonumber(ARGV[1]), KEYS[#KEYS], #KEYS - 1
-if string.sub(index, -1) ~= '!' then index, count = nil, #KEYS end
-local kept, live, life, a = call('MGET', unpack(KEYS, 1, count)), {}, 0, 2
-for i = 1, count do
-  local kind, cond, v, x, n, r = ARGV[a], ARGV[a + 1], kept[i]
-  if v then
-    x, n, r = string.match(v, '^(-?%d+) (%d+) (%S+) ')
-    if not x then return { err = 'CORRUPT' } end
-    if tonumber(x) <= now then v, n, r = false, nil, nil end
-    live[i] = v
-  end
-  local holds, px
-  if kind == 'a' then
-    local by = tonumber(cond)
-    n = tonumber(n or 0)
-    if by > 0 then holds = n <= tonumber(ARGV[a + 2]) - by else holds = n >= -by end
-    px, a = ARGV[a + 3], a + 6
-  else
-    if cond == '-' then holds = not v else holds = cond == '' or r == cond end
-    if kind == 'p' then px, a = ARGV[a + 2], a + 4 else a = a + 2 end
-  end
-  if not holds then return { i, v } end
-  if px then life = math.max(life, tonumber(px) or math.huge) end
-end
-local ttl = index and life > 0 and call('PTTL', index)
-local out
-a = 2
-for i = 1, count do
-  local kind, key, px, record = ARGV[a], KEYS[i]
-  if kind == 'p' then
-    px, record, a = ARGV[a + 2], ARGV[a + 3], a + 4
-  elseif kind == 'a' then
-    local by, rev = ARGV[a + 1], ARGV[a + 5]
-    if live[i] then
-      local x, n, value = string.match(live[i], '^(%S+) (%d+) %S+ (.*)$')
-      record = x .. ' ' .. string.format('%.0f', n + by) .. ' ' .. rev .. ' ' .. value
-      call('SET', key, record, 'KEEPTTL')
+  sha: 'd9e8e966fdfcab45098c137cfef0a88f957d9712',
+  text: `local call, cut, match, text, sub = redis.call, struct.unpack, string.match, string.format, string.sub
+local packed, records, pos, first = ARGV[1], tonumber(ARGV[2]), 1, 1
+local before, state, answers = call('MGET', unpack(KEYS, 1, records)), {}, {}
+-- By record: what to write, false to delete; how long it lives, '' for ever, nil as it does.
+local written, life = {}, {}
+local indexes = {}
+for i = 1, records do state[KEYS[i]] = before[i] end
+while first <= records do
+  local now, place, count, at, there, told
+  now, place, count, pos = cut('>dHB', packed, pos)
+  local last = first + count - 1
+  for i = first, last do
+    local v, x, n, rev, body, kind, cond, holds = state[KEYS[i]]
+    if v then
+      x, n, rev, body = match(v, '^(-?%d+) (%d+) (%S+) ()')
+      if not x then
+        at, v = at or -2, false
+      elseif tonumber(x) <= now then
+        v, n, rev = false, nil, nil
+      end
+    end
+    kind, cond, pos = cut('c1c1', packed, pos)
+    if cond == '=' then
+      local asked
+      asked, pos = cut('c16', packed, pos)
+      holds = rev == asked
     else
-      px, record = ARGV[a + 3], ARGV[a + 4] .. ' ' .. by .. ' ' .. rev .. ' '
+      holds = cond == '*' or not v
     end
-    out = out or { 0 }
-    out[#out + 1] = record
-    a = a + 6
+    if kind == 'p' then
+      life[i], written[i], pos = cut('>Bc0I4c0', packed, pos)
+    elseif kind == 'a' then
+      local by, max, px, expiresAt, new
+      by, max, px, expiresAt, new, pos = cut('>ddBc0dc16', packed, pos)
+      n = tonumber(n or 0)
+      if by > 0 then holds = n <= max - by else holds = n >= -by end
+      if v then
+        written[i] = x .. text(' %.0f ', n + by) .. new .. ' ' .. sub(v, body)
+      else
+        life[i], written[i] = px, text('%.0f %.0f ', expiresAt, by) .. new .. ' '
+      end
+      told = told or { 0 }
+      told[#told + 1] = written[i]
+    elseif kind == 'd' then
+      written[i] = false
+    else
+      told = told or { 0 }
+      told[#told + 1] = v
+    end
+    if not (holds or at) then at, there = i - first + 1, v end
+  end
+  if at then
+    answers[#answers + 1] = at < 0 and at or { at, there }
   else
-    if kind == 'c' then
-      out = out or { 0 }
-      out[#out + 1] = live[i] or false
-    elseif kept[i] then
-      call('DEL', key)
-      if index then call('ZREM', index, string.sub(key, #index)) end
+    local index, done = indexes[place], 0
+    if place > 0 and not index then
+      index = { key = KEYS[records + place], changed = {}, life = 0 }
+      index.ttl = call('PTTL', index.key)
+      indexes[place] = index
     end
-    a = a + 2
+    for i = first, last do
+      local key, record, px = KEYS[i], written[i], life[i]
+      if record then
+        if not px then
+          call('SET', key, record, 'KEEPTTL')
+        elseif px == '' then
+          call('SET', key, record)
+        else
+          call('SET', key, record, 'PX', px)
+        end
+      elseif record == false and state[key] then
+        call('DEL', key)
+      end
+      if record ~= nil then
+        state[key] = record
+        if index then
+          index.changed[#index.changed + 1] = i
+          if px then
+            index.life = math.max(index.life, tonumber(px) or math.huge)
+            if index.ttl == -1 then done = -1 end
+          end
+        end
+      end
+    end
+    if told then told[1] = done end
+    answers[#answers + 1] = told or done
   end
-  if px then
-    if index and (ttl == -2 or not kept[i]) then call('ZADD', index, 0, string.sub(key, #index)) end
-    if px == '' then call('SET', key, record) else call('SET', key, record, 'PX', px) end
+  first = last + 1
+end
+for _, index in pairs(indexes) do
+  local new, gone = { 'ZADD', index.key }, { 'ZREM', index.key }
+  for _, i in ipairs(index.changed) do
+    local name = sub(KEYS[i], #index.key)
+    if not state[KEYS[i]] then
+      if before[i] then gone[#gone + 1] = name end
+    elseif index.ttl == -2 or not before[i] then
+      new[#new + 1] = 0
+      new[#new + 1] = name
+    end
+  end
+  if #new > 2 then call(unpack(new)) end
+  if #gone > 2 then call(unpack(gone)) end
+  if index.life == math.huge then
+    if index.ttl >= 0 then call('PERSIST', index.key) end
+  elseif index.ttl ~= -1 and index.ttl < index.life then
+    call('PEXPIRE', index.key, text('%.0f', 2 * index.life))
   end
 end
-if ttl then
-  if life == math.huge then
-    if ttl >= 0 then call('PERSIST', index) end
-  elseif ttl ~= -1 and ttl < life then
-    call('PEXPIRE', index, string.format('%.0f', 2 * life))
-  end
-end
-local done = ttl == -1 and -1 or 0
-if not out then return done end
-out[1] = done
-return out`,
+return answers`,
 }
 
 /**
