@@ -71,6 +71,8 @@ export class CountingCipher implements ChunkCipher {
 
 /** base_nonce XOR seq. @see RFC 9180 §5.2 */
 function nonceAt(base: Uint8Array, sequence: number): Uint8Array {
+  // Nothing to compute, and the only one of most messages.
+  if (sequence === 0) return base
   const nonce = base.slice()
   for (let i = 0; i < 4; i++) nonce[11 - i]! ^= (sequence >>> (8 * i)) & 255
   return nonce

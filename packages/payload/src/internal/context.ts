@@ -4,7 +4,7 @@ import type { AeadAlg, AeadKey, CryptoPort, HmacKey, Now } from '@postern/core/c
 import { PosternError } from '@postern/core/errors'
 import type { AeadId, HpkeContext, Psk } from '../hpke.js'
 import { CountingCipher } from './cipher.js'
-import { EMPTY, expand, extract, ikmHead, infoHead, mac, oneBlock } from './labels.js'
+import { EMPTY, expand, extract, firstBytes, HASH_BYTES, ikmHead, infoHead, mac, oneBlock } from './labels.js'
 import { andThen } from './now.js'
 
 export const NONCE_BYTES = 12
@@ -103,7 +103,7 @@ function keysOf(crypto: CryptoPort, layout: Layout, prk: HmacKey): Now<HpkeConte
   if (aead === 0xffff) return new Context(crypto, layout, prk, null, EMPTY)
   const { alg, keyBytes } = AEADS[aead]
   return andThen(crypto.hmac(prk, layout.key), (key) =>
-    andThen(crypto.aeadKey(alg, key.subarray(0, keyBytes)), (cipher) =>
+    andThen(crypto.aeadKey(alg, keyBytes === key.length ? key : key.subarray(0, keyBytes)), (cipher) =>
       andThen(
         crypto.hmac(prk, layout.baseNonce),
         (nonce) => new Context(crypto, layout, prk, cipher, nonce.slice(0, NONCE_BYTES)),
@@ -127,9 +127,11 @@ class Context extends CountingCipher implements HpkeContext {
     const { crypto, layout } = this
     // Computed when first asked for: a call without reply key or binding does not pay for it.
     this.exporter ??= andThen(crypto.hmac(this.prk, layout.exporter), (secret) => crypto.hmacKey('SHA-256', secret))
-    const info = concat(layout.export, context)
-    info[0] = length >>> 8
-    info[1] = length
-    return andThen(this.exporter, (key) => expand(crypto, key, info, length))
+    const block = oneBlock(layout.export, context)
+    block[0] = length >>> 8
+    block[1] = length
+    return andThen(this.exporter, (key) =>
+      length <= HASH_BYTES ? firstBytes(crypto, key, block, length) : expand(crypto, key, block.subarray(0, -1), length),
+    )
   }
 }

@@ -5,7 +5,7 @@ import { andThen } from './now.js'
 
 export const EMPTY: Uint8Array = /* @__PURE__ */ new Uint8Array(0)
 const VERSION: Uint8Array = /* @__PURE__ */ utf8('HPKE-v1')
-const HASH_BYTES = 32
+export const HASH_BYTES = 32
 
 /** `"HPKE-v1" ‖ suite_id ‖ label`, the head of every labelled ikm. */
 export function ikmHead(suiteId: Uint8Array, label: string): Uint8Array {

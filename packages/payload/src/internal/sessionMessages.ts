@@ -16,7 +16,7 @@ import {
   beginSessionCall,
   ENC_BYTES,
   HEADER_BYTES,
-  headerOf,
+  hasHeader,
   ID_BYTES,
   REPLY_LABEL,
   type SessionExchange,
@@ -58,7 +58,7 @@ export function openSessionRequest(
   find: (id: Uint8Array) => Now<HeldSession | null>,
   sealed: Uint8Array,
 ): Now<SessionCall & { readonly message: Uint8Array }> {
-  return andThen(callOf(crypto, find, sealed.slice(0, HEADER_BYTES + ENC_BYTES)), ({ session, counter, exchange }) =>
+  return andThen(callOf(crypto, find, sealed), ({ session, counter, exchange }) =>
     andThen(
       openChunks(exchange.context, sealed.subarray(HEADER_BYTES + ENC_BYTES), session.chunkBytes, wholeRefusal),
       (message) => ({ session, counter, exchange, message }),
@@ -75,7 +75,7 @@ export async function openSessionRequestStream(
   const source = sourceOf(sealed, (cause) => truncated('the source failed', cause))
   try {
     while (source.held < HEADER_BYTES + ENC_BYTES) if (!(await source.more())) throw refused('length')
-    const call = await callOf(crypto, find, source.take(HEADER_BYTES + ENC_BYTES).slice())
+    const call = await callOf(crypto, find, source.take(HEADER_BYTES + ENC_BYTES))
     const message = openStream(() => call.exchange.context, source, call.session.chunkBytes, requestRefusal)
     return { ...call, message }
   } catch (error) {
@@ -86,13 +86,12 @@ export async function openSessionRequestStream(
 
 function callOf(crypto: CryptoPort, find: (id: Uint8Array) => Now<HeldSession | null>, head: Uint8Array): Now<SessionCall> {
   if (head.length < HEADER_BYTES + ENC_BYTES) throw refused('length')
-  const enc = head.subarray(HEADER_BYTES)
+  const enc = head.slice(HEADER_BYTES, HEADER_BYTES + ENC_BYTES)
   const id = enc.slice(0, ID_BYTES)
   return andThen(find(id), (session) => {
     const counter = counterOf(enc)
     if (session === null || counter >= session.max) throw new PosternError('payload.session_unknown')
-    const own = headerOf(session.aead)
-    if (!own.every((byte, i) => head[i] === byte)) throw refused('header')
+    if (!hasHeader(head, session.aead)) throw refused('header')
     return andThen(sessionExchange(crypto, session.key, session.aead, enc), (exchange) => ({ session, counter, exchange }))
   })
 }

@@ -35,9 +35,17 @@ const SUITES: Readonly<Record<AeadId, SessionExchange['suite']>> = /* @__PURE__ 
   3: { kem: SESSION_KEM, kdf: 0x0001, aead: 3 },
 }
 
-/** The seven bytes that every call of a session begins with. */
-export function headerOf(aead: AeadId): Uint8Array {
+const HEADERS: Readonly<Record<AeadId, Uint8Array>> = /* @__PURE__ */ { 1: header(1), 2: header(2), 3: header(3) }
+
+function header(aead: AeadId): Uint8Array {
   return Uint8Array.of(0, SESSION_KEM >>> 8, SESSION_KEM & 255, 0, 1, 0, aead)
+}
+
+/** Whether a call begins with the seven bytes that every call of such a session begins with. */
+export function hasHeader(head: Uint8Array, aead: AeadId): boolean {
+  const own = HEADERS[aead]
+  for (let i = 0; i < HEADER_BYTES; i++) if (head[i] !== own[i]) return false
+  return true
 }
 
 // What follows from port and AEAD alone: no secret.
@@ -48,7 +56,7 @@ function layoutFor(crypto: CryptoPort, aead: AeadId): Now<Layout> {
   if (known === undefined) layouts.set(crypto, (known = new Map()))
   const layout = known.get(aead)
   if (layout !== undefined) return layout
-  return andThen(layoutOf(crypto, SUITES[aead], concat(REQUEST_LABEL, headerOf(aead))), (fresh) => {
+  return andThen(layoutOf(crypto, SUITES[aead], concat(REQUEST_LABEL, HEADERS[aead])), (fresh) => {
     known.set(aead, fresh)
     return fresh
   })
@@ -80,6 +88,6 @@ export function beginSessionCall(
   counter: number,
 ): Now<BegunCall> {
   const enc = concat(id, u32(0), u32(counter), random(8))
-  const head = concat(headerOf(aead), enc)
+  const head = concat(HEADERS[aead], enc)
   return andThen(sessionExchange(crypto, key, aead, enc), (exchange) => ({ head, exchange }))
 }

@@ -1,4 +1,5 @@
 /** The gateway with handlers, hosts and senders at their worst. */
+import { PosternError } from '@postern/core/errors'
 import { describe, expect, it } from 'vitest'
 import { decodeResponse, encodeRequest } from '../../src/bhttp.js'
 import { openResponse, sealRequest } from '../../src/ohttp.js'
@@ -153,5 +154,29 @@ describe('an opening', () => {
     const copies: boolean[] = []
     for (let i = 0; i < 4; i++) copies.push(await first.again())
     expect(copies).toEqual([true, true, false, false])
+  })
+
+  it.each<[string, (w: World) => SessionKeeper, boolean]>([
+    ['of a stranger in this node alone', local, false],
+    ['of a caller that proves who he is, in a store', (w) => ({ ...local(w), windowMs: 120_000 }), true],
+  ])('%s is not counted where the guard watches it', async (_, keeper, known) => {
+    const w = await world()
+    const bind = async () => (known ? { jkt: 'j', ath: null, expiresAt: w.now + 600_000 } : null)
+    const server = w.server({ sessions: keeper(w), bind, limits: { anonymousSessions: 1 } })
+    for (let i = 0; i < 3; i++)
+      expect(await send(w, server, { more: [await offer(w)] })).toMatchObject({ status: 200, opened: true })
+  })
+
+  it.each([
+    ['store.unavailable', 200],
+    ['store.outcome_unknown', 200],
+    ['store.overloaded', 200],
+    ['store.invalid', 500],
+  ] as const)('whose keeper fails with %s: inner %s', async (code, status) => {
+    const w = await world()
+    const keep = () => Promise.reject(new PosternError(code))
+    const server = w.server({ sessions: { ...local(w), keep } })
+    expect(await send(w, server, { more: [await offer(w)] })).toMatchObject({ status, opened: false })
+    expect(w.seen).toHaveLength(status === 200 ? 1 : 0)
   })
 })
