@@ -41,7 +41,7 @@ export interface DiffReport {
 
 /**
  * Compares two versions of one schema.
- * @param o - `steps`: bound of each search, in nodes
+ * @param o - `steps`: bound of each search, in nodes, and of all ways in which demands can fall due together
  */
 export function diff(a: Compiled, b: Compiled, o: { steps: number }): DiffReport {
   const { witnesses, undecided } = searchChanges(a, b, o.steps)

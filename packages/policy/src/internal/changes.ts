@@ -1,21 +1,13 @@
 /** The search behind a diff: regions where two policies answer differently. */
 import type { Compiled } from '../compile.js'
 import type { Obligation } from '../obligations.js'
+import { type Algebra, newAlgebra } from './algebra.js'
 import { hasBit } from './bits.js'
 import { type Area, meet, type Region, type Space, touching } from './boxes.js'
-import {
-  type Algebra,
-  type Group,
-  inSession,
-  newAlgebra,
-  patterns,
-  type Session,
-  type Side,
-  sessionsOf,
-  sidesOf,
-  start,
-} from './reach.js'
-import { find, type Request, request } from './witness.js'
+import { inSession, type Session, sessionsOf } from './possibleSessions.js'
+import { type Pattern, patterns, start } from './reach.js'
+import { type Group, type Side, sidesOf } from './sides.js'
+import { type Budget, find, type Request, request } from './witness.js'
 
 export type Verdict = 'deny' | 'default' | 'unachievable' | 'require' | 'allow'
 
@@ -36,7 +28,10 @@ interface Answer {
 interface Search {
   readonly space: Space
   readonly algebra: Algebra
+  /** Of each search for a witness. */
   readonly steps: number
+  /** Of all ways demands can fall due together: there may be more than anyone can read. */
+  readonly ways: Budget
   readonly found: Map<string, Witnessed>
   readonly undecided: Map<string, { readonly from: Verdict; readonly to: Verdict }>
 }
@@ -49,26 +44,28 @@ export function searchChanges(
 ): { readonly witnesses: readonly Witnessed[]; readonly undecided: readonly { from: Verdict; to: Verdict }[] } {
   const { space, sides, kinds } = sidesOf([a, b], [])
   const [left, right] = sides as [Side, Side]
-  const search: Search = { space, algebra: newAlgebra(), steps, found: new Map(), undecided: new Map() }
+  const search: Search = { space, algebra: newAlgebra(), steps, ways: { left: steps }, found: new Map(), undecided: new Map() }
   const sameLevels = JSON.stringify(sorted(a.levels)) === JSON.stringify(sorted(b.levels))
   const changed = changedAreas(left, right, sameLevels)
   const sessions = changed.length === 0 ? [] : sessionsOf(space, kinds, [a.levels, b.levels], 'fresh', steps)
-  if (sessions === 'undecided')
-    return {
-      witnesses: [],
-      undecided: [
-        { from: 'deny', to: 'allow' },
-        { from: 'allow', to: 'deny' },
-      ],
-    }
+  if (sessions === 'undecided') return { witnesses: [], undecided: everyPair }
   for (const session of sessions)
     for (const area of changed) {
       const pinnedTo = meet(space, space.full, area)
       const region = pinnedTo && inSession(space, pinnedTo, session)
       if (region) explore(search, left, right, session, region)
     }
-  return { witnesses: [...search.found.values()], undecided: [...search.undecided.values()] }
+  return {
+    witnesses: [...search.found.values()],
+    undecided: search.ways.left < 0 ? everyPair : [...search.undecided.values()],
+  }
 }
+
+const verdicts: readonly Verdict[] = ['deny', 'default', 'unachievable', 'require', 'allow']
+/** Whatever can become something else; of step-ups also the demand. */
+const everyPair: readonly { readonly from: Verdict; readonly to: Verdict }[] = verdicts.flatMap((from) =>
+  verdicts.filter((to) => from !== to || to === 'require').map((to) => ({ from, to })),
+)
 
 function sorted(table: Readonly<Record<string, number>>): readonly unknown[] {
   return Object.entries(table).sort(([x], [y]) => (x < y ? -1 : 1))
@@ -84,6 +81,8 @@ function changedAreas(a: Side, b: Side, sameLevels: boolean): readonly Area[] {
     add(side.deny, 'deny')
     for (const { requirement, areas } of side.groups) add(areas, JSON.stringify(requirement))
     add(side.allow, 'allow')
+    // Where a step-up could help is more than where it would then be granted at once.
+    add(side.unmasked, 'hope')
     return new Map([...out].map(([area, set]) => [area, [...set].sort().join()]))
   }
   const [one, other] = [meaning(a), meaning(b)]
@@ -117,17 +116,23 @@ function explore(s: Search, a: Side, b: Side, session: Session, region: Region):
         note(s, session, at, verdict, 'deny', o, null),
       )
   }
-  patterns(space, s.algebra, nearA.groups, both, (left) => {
-    patterns(space, s.algebra, nearB.groups, { ...left, due: start }, (at) => {
-      const [x, y] = [answerOf(s, nearA, session, left.due), answerOf(s, nearB, session, at.due)]
-      compare(s, session, at, x, y)
+  const beside =
+    (left: Pattern) =>
+    (right: Pattern): false => {
+      compare(s, session, right, answerOf(s, nearA, session, left.due), answerOf(s, nearB, session, right.due))
       return false
-    })
-    return false
-  })
+    }
+  patterns(
+    space,
+    s.algebra,
+    nearA.groups,
+    both,
+    (left) => patterns(space, s.algebra, nearB.groups, { ...left, due: start }, beside(left), s.ways) === 'undecided',
+    s.ways,
+  )
 }
 
-type At = { readonly region: Region; readonly outside: readonly Area[] }
+type At = Omit<Pattern, 'due'>
 
 function answerOf(s: Search, side: Side, session: Session, due: typeof start): Answer {
   const resolved = s.algebra.resolve(due, session, side.levels)
@@ -141,10 +146,10 @@ function answers(
   s: Search,
   side: Side,
   session: Session,
-  from: At & { readonly due: typeof start },
+  from: Pattern,
   visit: (at: At, verdict: Verdict, obligation: Obligation | null) => void,
 ): void {
-  patterns(s.space, s.algebra, side.groups, from, (at) => {
+  const told = (at: Pattern): false => {
     const answer = answerOf(s, side, session, at.due)
     for (const area of answer.grants) {
       const region = meet(s.space, at.region, area)
@@ -152,7 +157,8 @@ function answers(
     }
     visit({ region: at.region, outside: [...at.outside, ...answer.grants] }, answer.no, null)
     return false
-  })
+  }
+  patterns(s.space, s.algebra, side.groups, from, told, s.ways)
 }
 
 /** The four ways in which two sides can grant or not, where they differ. */
