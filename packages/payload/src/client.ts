@@ -214,9 +214,9 @@ export function createSealedFetch(o: SealedFetchOptions): SealedFetch {
         sessions.lost(inUse!.session)
         return await send(call, signal, corrected)
       }
-      const head = await headOf(call, begun, { now: sealedAt + offset, inUse, opening })
+      const head = await headOf(call, begun, { now: sealedAt + offset, inUse, opening, signal })
       const source = watched(call.content)
-      const body = await sealedBody(begun, head, source.content)
+      const body = await sealedBody(begun, head, source.content, signal)
       sent = true
       const outer = await post(target.gateway, begun, body, signal)
       // The caller's own content broke off: nothing was sent to its end.
@@ -256,13 +256,14 @@ export function createSealedFetch(o: SealedFetchOptions): SealedFetch {
   async function headOf(
     call: Call,
     { context }: Begun,
-    { now, inUse, opening }: { now: number; inUse: InUse | null; opening: ClientOpening | null },
+    { now, inUse, opening, signal }: { now: number; inUse: InUse | null; opening: ClientOpening | null; signal: AbortSignal },
   ): Promise<RequestHead> {
     const { method, url } = call
     const headers = new Headers(call.headers)
     const ekm = (): Now<Uint8Array> => ekmOf(context, opening?.share)
     const bound = opening === null ? (inUse?.session.caller ?? null) : null
-    const added = new Headers(await extra?.({ method, url: url.href, ekm, bound }))
+    const asked = async (): Promise<HeadersInit> => (await extra?.({ method, url: url.href, ekm, bound })) ?? {}
+    const added = new Headers(await unlessAborted(asked(), signal))
     added.forEach((value, name) => {
       headers.set(name, value)
     })
@@ -278,10 +279,10 @@ export function createSealedFetch(o: SealedFetchOptions): SealedFetch {
     return beginClientOpening(runtime, kem, aeads)
   }
 
-  async function sealedBody(begun: Begun, head: RequestHead, content: Call['content']): Promise<BodyInit> {
+  async function sealedBody(begun: Begun, head: RequestHead, content: Call['content'], signal: AbortSignal): Promise<BodyInit> {
     if (content instanceof Uint8Array) return (await sealed(begun, head, content, pad)) as Uint8Array<ArrayBuffer>
     const { sealUpload } = await loaded(import('./internal/sealUpload.js'))
-    return sealUpload(begun, head, content, pad, mode)
+    return sealUpload(begun, head, content, { pad, mode, signal })
   }
 
   async function post(

@@ -1,6 +1,7 @@
 /** How far this runtime streams. */
 import { filled, streamOf } from './messages.js'
 import { sourceOf } from './source.js'
+import { unlessStopped } from './waiting.js'
 
 /** `stream`: requests stream; `blob`: sealed chunks are gathered in a Blob, which a browser may keep on disk; `buffer`: they are held in memory. */
 export type UploadMode = 'stream' | 'blob' | 'buffer'
@@ -49,14 +50,9 @@ export async function contentOf(
     return bytes.length > maxBufferBytes ? null : bytes
   }
   if (request.body === null) return new Uint8Array(0)
-  const { signal } = request
   const source = sourceOf(request.body)
-  const giveUp = (): void => void source.cancel(signal.reason)
-  signal.addEventListener('abort', giveUp, { once: true })
-  if (signal.aborted) giveUp()
-  const whole = await filled(source, mode === 'buffer' ? maxBufferBytes : Math.min(bufferBytes, maxBufferBytes))
-  signal.removeEventListener('abort', giveUp)
-  signal.throwIfAborted()
+  const held = mode === 'buffer' ? maxBufferBytes : Math.min(bufferBytes, maxBufferBytes)
+  const whole = await unlessStopped(request.signal, source.cancel, () => filled(source, held))
   if (whole) return source.take(source.held)
   if (mode === 'buffer') {
     await source.cancel()

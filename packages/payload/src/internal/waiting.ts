@@ -11,6 +11,19 @@ export function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Prom
   })
 }
 
+/** What `run` gives; where the signal aborts before, its reason, and `stop` is told of it so that `run` may end. */
+export async function unlessStopped<T>(signal: AbortSignal, stop: (reason: unknown) => void, run: () => Promise<T>): Promise<T> {
+  const abort = (): void => stop(signal.reason)
+  if (signal.aborted) abort()
+  signal.addEventListener('abort', abort, { once: true })
+  try {
+    return await run()
+  } finally {
+    signal.removeEventListener('abort', abort)
+    signal.throwIfAborted()
+  }
+}
+
 /** A part of this package that comes when it is first wanted; one that does not come is a failure of the way to it. */
 export function loaded<T>(part: Promise<T>): Promise<T> {
   return part.catch((cause: unknown) => {

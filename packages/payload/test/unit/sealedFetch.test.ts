@@ -224,4 +224,53 @@ describe('a caller', () => {
     expect((await call(`${ORIGIN}/b`, { method: 'POST' })).status).toBe(200)
     expect(w.seen.map(({ call }) => call.level)).toEqual(['session'])
   })
+
+  it('that gives up while his token is fetched is not kept waiting for it', async () => {
+    const w = await world()
+    const [controller, reason] = [new AbortController(), new Error('enough')]
+    const asked = new Promise<void>((resolve) => {
+      const headers = () => {
+        resolve()
+        return new Promise<never>(() => undefined)
+      }
+      const call = w.client(w.server(), { headers })(`${ORIGIN}/a`, { signal: controller.signal })
+      call.catch(() => undefined)
+      pending = call
+    })
+    await asked
+    controller.abort(reason)
+    await expect(pending).rejects.toBe(reason)
+  })
+  let pending: Promise<Response>
+
+  it('that gives up while a Blob of his content is sealed is not kept waiting, and his content is stopped', async () => {
+    const streaming = globalThis.Request
+    /** As browsers have it that cannot send a stream: `duplex` is not looked at. */
+    globalThis.Request = class extends streaming {
+      constructor(input: Request | URL | string, init?: RequestInit) {
+        super(input, input === 'https://a.example' ? { method: 'POST', body: 'text' } : init)
+      }
+    }
+    try {
+      const w = await world()
+      const [controller, reason] = [new AbortController(), new Error('enough')]
+      let told: unknown
+      let sent = 0
+      const body = new ReadableStream<Uint8Array>(
+        {
+          pull: (stream) => (sent++ < 5 ? stream.enqueue(random(50_000)) : controller.abort(reason)),
+          cancel: (why) => void (told = why),
+        },
+        { highWaterMark: 0 },
+      )
+      const call = w.client(w.server())
+      expect(call.mode).toBe('blob')
+      const init = { method: 'POST', body, duplex: 'half', signal: controller.signal } as RequestInit
+      await expect(call(`${ORIGIN}/a`, init)).rejects.toBe(reason)
+      expect(told).toBe(reason)
+      expect(w.seen).toEqual([])
+    } finally {
+      globalThis.Request = streaming
+    }
+  })
 })
