@@ -83,7 +83,7 @@ export function resolve(r: Requirement, have: AuthenticatorFacts, levels: AcrLev
     levels,
   )
   const fresh =
-    r.acr <= Math.max(0, Math.min(have.acr ?? 0, ceiling(levels, r.acr))) &&
+    r.acr <= levelOf(have, levels) &&
     (r.maxAgeSec === Number.POSITIVE_INFINITY || (have.ageSec !== null && have.ageSec <= r.maxAgeSec))
   const done = (set: readonly string[]): boolean => set.every((kind) => have.methods?.has(kind))
   if (fresh && widened.some(done)) return 'satisfied'
@@ -129,9 +129,9 @@ function keeps(edge: Triple, anyOf: Alternatives, acr: number, have: Authenticat
   return affected.every((set) => !set.includes(to) && acrOf([...set.filter((kind) => kind !== from), to], levels) >= acr)
 }
 
-/** A session's level counts no further than the table reaches: a table that was cut cuts sessions too. */
-function ceiling(levels: AcrLevels, demanded: number): number {
-  return demanded === 0 ? 0 : Math.max(0, ...Object.values(levels))
+/** A session's level, which counts no further than the table reaches: a table that was cut cuts sessions too. */
+function levelOf({ acr }: AuthenticatorFacts, levels: AcrLevels): number {
+  return Math.min(Math.max(acr ?? 0, 0), Math.max(0, ...Object.values(levels)))
 }
 
 function intersect(a: readonly Triple[], b: readonly Triple[]): readonly Triple[] {

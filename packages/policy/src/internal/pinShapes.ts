@@ -6,7 +6,7 @@ type Digits = readonly number[]
 export function longestRun(d: Digits): number {
   let [best, run] = [0, 0]
   d.forEach((digit, i) => {
-    run = i > 0 && d[i - 1] === digit ? run + 1 : 1
+    run = d[i - 1] === digit ? run + 1 : 1
     best = Math.max(best, run)
   })
   return best

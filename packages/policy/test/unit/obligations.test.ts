@@ -150,6 +150,12 @@ describe('what is owed', () => {
     expect(owed(resolve(r, have({ usable: ['pin'] }), levels)).anyOf).toEqual([['pin']])
     expect(resolve(r, have({ usable: ['pin'], locked: ['biometric'] }), levels)).toBeNull()
   })
+  it('is not what a client may fall back to because the server knows something else of the authenticator', () => {
+    const r = of({ acr: 1, anyOf: [['biometric'], ['webauthn']] }, edge('biometric', ['pin'], 'unavailable'))
+    const without = { enrolled: ['webauthn', 'pin'], usable: ['webauthn', 'pin'] }
+    expect(owed(resolve(r, have(without), levels)).anyOf).toEqual([['webauthn']])
+    expect(resolve(r, have({ ...without, usable: ['pin'], locked: null }), levels)).toBeNull()
+  })
   it('names the edges that lead somewhere: usable, of the level, one a pair with all its causes', () => {
     const edges = [
       edge('webauthn', ['pin', 'otp'], 'cancelled'),
@@ -190,6 +196,12 @@ describe('a fallback', () => {
       expect(fallbackFor(o, 'pin', on, have())).toEqual([])
     },
   )
+  it('is on the cause that the edge names, and no other', () => {
+    const narrow = { ...o, fallback: [edge('biometric', ['pin'], 'failed'), edge('biometric', ['otp'], 'locked')] }
+    expect(fallbackFor(narrow, 'biometric', 'failed', have())).toEqual(['pin'])
+    expect(fallbackFor(narrow, 'biometric', 'cancelled', have())).toEqual([])
+    expect(fallbackFor(narrow, 'biometric', 'not-enrolled', have({ locked: ['biometric'], enrolled: [] }))).toEqual([])
+  })
   it('on what the server knows is offered only where it is so', () => {
     expect(fallbackFor(o, 'biometric', 'locked', have())).toEqual([])
     expect(fallbackFor(o, 'biometric', 'locked', have({ locked: ['biometric'] }))).toEqual(['webauthn'])

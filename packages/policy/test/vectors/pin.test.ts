@@ -31,6 +31,15 @@ it.each([
   expect(count({ ...bare, maxRun: 2, sequences: { steps: 'any', wrap: false } }, length)).toBe(known)
 })
 
+it('what the user is known by says nothing where the policy does not ask, and two digits are no sequence', () => {
+  expect(refused(bare, '1985', ['1985'])).toEqual([])
+  const sequences = { steps: 'any', wrap: true } as const
+  expect([refused({ ...bare, sequences }, '12'), refused({ ...bare, sequences }, '123')]).toEqual([
+    ['length'],
+    ['length', 'sequence'],
+  ])
+})
+
 it('all-same and ±1 sequences of four digits are 24 PINs', () => {
   expect(count({ ...bare, maxRun: 3, sequences: { steps: [1, -1], wrap: false } }, 4)).toBe(24)
 })
@@ -44,7 +53,7 @@ it.each<[string, Partial<PinPolicy>, string[], string[]]>([
     'pattern',
     { patterns: ['ABAB', 'AABB', 'ABBA', 'ABCABC'] },
     ['1212', '1122', '1221', '123123'],
-    ['1111', '1234', '12312', '112112'],
+    ['1111', '1234', '12312', '112112', '12125', '112234', '1231239'],
   ],
   ['date', { dates: ['DDMM'] }, ['3112', '2902', '0101'], ['3113', '3102', '0001', '31121']],
   ['date', { dates: ['MMDD', 'YYYY'], years: { from: 1930, to: 2030 } }, ['1231', '1930', '2030'], ['1331', '1929', '2031']],
