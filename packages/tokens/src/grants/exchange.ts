@@ -4,17 +4,16 @@ import type { JsonObject } from '@postern/core/json'
 import type { Op, Rec } from '@postern/store'
 import type { Client } from '../clients.js'
 import type { Evaluated, GrantType, TokenCall } from '../grant.js'
-import { mayIntrospect, type OwnToken, readOwnToken, type Standing, standingOf } from '../internal/accessToken.js'
+import type { OwnToken } from '../internal/accessToken.js'
 import { spend } from '../internal/authenticate.js'
 import { eventOf } from '../internal/events.js'
-import { outlivesClient } from '../internal/family.js'
+import { actorsOf, presented, unexchangeable } from '../internal/exchanged.js'
 import { judge, MAX_TRIES } from '../internal/judge.js'
 import { kitOf } from '../internal/kit.js'
 import { narrowed } from '../internal/narrow.js'
 import { sectorOf } from '../internal/pairwise.js'
 import { clientResource, narrowScope, scopeAt } from '../internal/scope.js'
 import { hostRefusal, malformed } from '../internal/wire.js'
-import type { IssuerContext } from '../issuer.js'
 import type { TokenKind } from '../login.js'
 
 /** What would be issued, for the host to allow. */
@@ -79,10 +78,10 @@ export const exchange: GrantType = {
     const { token: subject, revs } = await presented(form.get('subject_token'), call)
     const actor = actorText === undefined ? null : (await presented(actorText, call)).token
     // RFC 8693 §1.1: whoever acts does so in its own name.
-    if (actor !== null && actor.clientId !== client.id) throw refuse('actor')
+    if (actor !== null && actor.clientId !== client.id) throw unexchangeable('actor')
     const chain = actorsOf(subject, actor, client)
     const marks = [subject.revokedKey, ...(subject.handle.exchanged?.marks ?? [])]
-    if (chain.length > MAX_DEPTH || marks.length > MAX_DEPTH) throw refuse('depth')
+    if (chain.length > MAX_DEPTH || marks.length > MAX_DEPTH) throw unexchangeable('depth')
     const own = subject.clientId === client.id
     const resource = clientResource(targetOf(form) ?? (own ? (subject.claims.aud as string) : undefined), client, context.config)
     const most = scopeAt(resource, subject.scope, context.config).filter(
@@ -101,58 +100,6 @@ export const exchange: GrantType = {
       current: null,
     })
   },
-}
-
-/**
- * A live token that the caller may present: its own, with proof of the key it is bound to, or one that it is an audience of.
- * @returns the token, and the epochs under which it was found alive
- * @throws PosternError `request.malformed`, which RFC 8693 §2.2.2 asks for | `dpop.proof`
- */
-async function presented(
-  text: string | undefined,
-  { client, proof, x5t, context }: TokenCall,
-): Promise<{ readonly token: OwnToken; readonly revs: readonly (string | null)[] }> {
-  const token = text === undefined ? null : await readOwnToken(text, context)
-  if (token === null) throw refuse('token')
-  const audience = mayIntrospect(client, token)
-  if (!audience) {
-    if (token.clientId !== client.id) throw refuse('foreign')
-    if (token.jkt !== null && token.jkt !== proof?.jkt) throw new PosternError('dpop.proof', { reason: 'dpop.key' })
-    if (token.x5t !== null && token.x5t !== x5t) throw refuse('certificate')
-  }
-  const standing = await standingOf(token, context)
-  if (standing === null || !(await outlivesGrantee(token, standing, client, context))) throw refuse('revoked')
-  return { token, revs: standing.epochs.map(({ rev }) => rev) }
-}
-
-/** Whether the client that the grant was made to is still there, and was not revoked since. An instance's own epoch has said so. */
-async function outlivesGrantee(
-  { handle, clientId }: OwnToken,
-  { family }: Standing,
-  caller: Client,
-  { clients }: IssuerContext,
-): Promise<boolean> {
-  if (handle.part.startsWith('dev:')) return true
-  const id = handle.exchanged?.grantee ?? clientId
-  const grantee = id === caller.id ? caller : await clients.find(id)
-  return grantee !== null && (family === null || outlivesClient(family.record().grant, grantee))
-}
-
-/** Who acts, the latest first: a resource server acts by the exchange itself, a client that narrows its own token does not (§4.1, §4.4; T45). */
-function actorsOf(subject: OwnToken, actor: OwnToken | null, client: Client): readonly string[] {
-  const before: string[] = []
-  for (let act = subject.claims.act as Act | undefined; act !== undefined; act = act.act) before.push(act.sub)
-  const mayAct = subject.claims.may_act as { readonly sub?: string } | undefined
-  const latest = actor === null ? (subject.clientId === client.id ? null : client.id) : (actor.claims.sub as string)
-  if (mayAct !== undefined && mayAct.sub !== (latest ?? client.id)) throw refuse('may_act')
-  if (latest === null) return before
-  if (before.includes(latest) || subject.claims.sub === latest) throw refuse('loop')
-  return [latest, ...before]
-}
-
-interface Act {
-  readonly sub: string
-  readonly act?: Act
 }
 
 /** §2.1: `audience` names the same things as `resource` here, so that two different ones are one too many. */
@@ -298,12 +245,4 @@ async function joining(partId: string, { client, proofOps, context }: TokenCall)
 
 function actOf([latest, ...before]: readonly string[]): JsonObject {
   return { sub: latest!, ...(before.length > 0 && { act: actOf(before) }) }
-}
-
-/** RFC 8693 §2.2.2: whatever is wrong with a token, it is the request. */
-function refuse(reason: string): PosternError<'request.malformed'> {
-  return new PosternError('request.malformed', {
-    reason: `exchange.${reason}`,
-    publicMessage: 'The subject_token or the actor_token cannot be exchanged by this client.',
-  })
 }

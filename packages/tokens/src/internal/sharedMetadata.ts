@@ -1,20 +1,19 @@
-/** What a shared client may register of itself: RFC 7591 §2 and the members of the profiles that this server has, both ways. */
-import type { SignAlg } from '@postern/core/cryptoPort'
+/** What a shared client may register of itself: RFC 7591 §2 and the members of the profiles that this server has. */
 import { isPosternError, PosternError } from '@postern/core/errors'
 import { anyObject, boolean, list, oneOf, type Reader, text } from '@postern/core/fields'
-import type { JsonObject, JsonValue } from '@postern/core/json'
-import { publicJwk } from '@postern/core/jwk'
+import type { JsonObject } from '@postern/core/json'
 import type { CertificateName, Client, ClientMetadata } from '../clients.js'
 import type { IssuerContext } from '../issuer.js'
 import type { EncryptedAs } from '../jwe.js'
 import { authMethodNames } from './authenticate.js'
 import { checkCertificateName } from './certificateName.js'
+import { certificateMember, defined } from './clientMembers.js'
 import { isPublicUrl } from './publicUrl.js'
 import { checkRedirectUri } from './redirect.js'
+import { registeredKeys } from './registeredKeys.js'
 import { isScopeToken } from './scope.js'
 
 const MAX_URIS = 10
-const MAX_KEYS = 32
 /** Grant types that a server of this package can be built with; which ones a client gets is its port's to say. */
 const GRANTS = [
   'authorization_code',
@@ -98,7 +97,7 @@ export async function readClientMetadata(
   const method = methodOf(read, context)
   const redirectUris = read.redirect_uris ?? []
   for (const uri of [...redirectUris, ...(read.post_logout_redirect_uris ?? [])]) checkRedirectUri(uri, 'shared')
-  const keys = await keysOf(read, context)
+  const keys = await registeredKeys(read, context)
   const hasKeys = keys.jwksUri !== undefined || (keys.jwks ?? []).length > 0
   if (!hasKeys && (method === 'private_key_jwt' || method === 'self_signed_tls_client_auth'))
     throw refused(`${method} needs jwks or jwks_uri.`)
@@ -127,33 +126,6 @@ export async function readClientMetadata(
       ...deliveryOf(read),
     }),
   }
-}
-
-/** The members that a registration is answered with (RFC 7591 §3.2.1), but those that every client has. */
-export function clientMembers(client: Client): JsonObject {
-  const { auth, encryption } = client
-  const certificate = auth.method === 'tls_client_auth' ? auth.certificate : {}
-  const encrypted = (use: string, as: EncryptedAs | undefined): JsonObject =>
-    as === undefined ? {} : { [`${use}_encrypted_response_alg`]: as.alg, [`${use}_encrypted_response_enc`]: as.enc }
-  return defined({
-    response_types: client.grantTypes.includes('authorization_code') ? ['code'] : [],
-    jwks: client.jwks === undefined ? undefined : { keys: client.jwks as unknown as JsonValue },
-    jwks_uri: client.jwksUri,
-    ...Object.fromEntries(Object.entries(certificate).map(([kind, value]) => [certificateMember(kind), value])),
-    tls_client_certificate_bound_access_tokens: client.certificateBound,
-    dpop_bound_access_tokens: client.dpopBound,
-    require_pushed_authorization_requests: client.requirePar,
-    require_signed_request_object: client.requireSignedRequest,
-    authorization_details_types: client.detailTypes,
-    post_logout_redirect_uris: client.postLogoutRedirectUris,
-    backchannel_logout_uri: client.backchannelLogoutUri,
-    backchannel_token_delivery_mode: client.backchannelTokenDeliveryMode,
-    backchannel_client_notification_endpoint: client.backchannelClientNotificationEndpoint,
-    subject_type: client.subjectType,
-    ...encrypted('id_token', encryption?.idToken),
-    ...encrypted('authorization', encryption?.response),
-    ...encrypted('introspection', encryption?.introspection),
-  })
 }
 
 function readMembers<R extends Readonly<Record<string, Reader<unknown>>>>(metadata: JsonObject, shape: R): Members<R> {
@@ -200,46 +172,7 @@ function scopeOf({ scope }: Read, { config }: IssuerContext): readonly string[] 
   return config.scopes.filter((token) => tokens.includes(token))
 }
 
-async function keysOf(
-  { jwks, jwks_uri: jwksUri }: Read,
-  context: IssuerContext,
-): Promise<Pick<ClientMetadata, 'jwks' | 'jwksUri'>> {
-  if (jwks !== undefined && jwksUri !== undefined) throw refused('jwks and jwks_uri exclude each other.') // RFC 7591 §2
-  if (jwksUri !== undefined) return { jwksUri }
-  if (jwks === undefined) return {}
-  const { keys } = jwks
-  if (!Array.isArray(keys) || keys.length > MAX_KEYS) throw refused(`jwks must hold at most ${MAX_KEYS} keys.`)
-  return { jwks: await Promise.all(keys.map((key: JsonValue) => keyOf(key, context))) }
-}
-
-const SIGN_ALGS: Readonly<Record<string, SignAlg>> = { 'P-256': 'ES256', 'P-384': 'ES384', 'P-521': 'ES512', Ed25519: 'Ed25519' }
-
-/** A public key that can be used: its required members, and what it says of itself. */
-async function keyOf(value: JsonValue, { runtime: { crypto } }: IssuerContext): Promise<JsonWebKey> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw refused('jwks must hold keys.')
-  const key = value as JsonObject & JsonWebKey
-  if (['d', 'k', 'p', 'q'].some((member) => member in key)) throw refused('jwks must hold public keys alone.')
-  try {
-    const own = publicJwk(key)
-    const alg = own.kty === 'RSA' ? 'PS256' : SIGN_ALGS[own.crv!]
-    if (alg !== undefined) await crypto.verifyKey(alg, own)
-    const { kid, alg: named, use } = key
-    return { ...own, ...textMembers({ kid, alg: named, use }) } as JsonWebKey
-  } catch (cause) {
-    if (!isPosternError(cause, 'crypto.invalid_key')) throw cause
-    throw new PosternError('metadata.refused', { publicMessage: 'A key in jwks is not usable.', cause })
-  }
-}
-
-function textMembers(members: Readonly<Record<string, unknown>>): Readonly<Record<string, string>> {
-  return Object.fromEntries(Object.entries(members).filter((entry): entry is [string, string] => typeof entry[1] === 'string'))
-}
-
 const CERTIFICATE_KINDS = ['dn', 'dns', 'uri', 'ip', 'email'] as const
-
-function certificateMember(kind: string): `tls_client_auth_${'subject_dn' | `san_${'dns' | 'uri' | 'ip' | 'email'}`}` {
-  return kind === 'dn' ? 'tls_client_auth_subject_dn' : `tls_client_auth_san_${kind as 'dns'}`
-}
 
 /** RFC 8705 §2.1.2: exactly one of them, for the method that heeds it. */
 function certificateOf(read: Read, method: string): Pick<ClientMetadata, 'certificate'> {
@@ -287,11 +220,6 @@ function sectorOf({ subject_type: type, sector_identifier_uri: uri, redirect_uri
     throw refused('sector_identifier_uri must be on the one host of the redirect_uris; it is not fetched.')
   if (type === 'pairwise' && hosts.size !== 1) throw refused('A pairwise client needs redirect_uris of one host.')
   return uri === undefined ? undefined : new URL(uri).host
-}
-
-/** Without the members that are undefined. */
-function defined<T extends object>(members: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as ReturnType<typeof defined<T>>
 }
 
 function refused(publicMessage: string): PosternError<'metadata.refused'> {
