@@ -4,7 +4,7 @@
  */
 import { equal, utf8 } from '@postern/core/bytes'
 import type { CryptoPort, Now } from '@postern/core/cryptoPort'
-import { PosternError } from '@postern/core/errors'
+import { isPosternError, PosternError } from '@postern/core/errors'
 import { hkdfExpand, hkdfExtract } from '@postern/core/hkdf'
 import type { Random } from '@postern/core/runtime'
 import type { Purpose } from '../authenticator.js'
@@ -184,15 +184,17 @@ async function register(
     const signature = await o.sign(enrolRequestStatement(context, nonce, request))
     const answered = await exchange.begin(offer.handle, { request: text(request), signature: text(signature) })
     const response = bytesOf(answered.step, 'record', 'response', pinSizes.response)
-    const registered = await finalizeRegistration(s, {
-      password,
-      blind,
-      response,
-      envelopeNonce: random(32),
-      stretch: ksf,
-      clientIdentity: clientIdentity(tenant, device, enrolment),
-      serverIdentity: utf8(o.issuer),
-    })
+    const registered = await fromServer(
+      finalizeRegistration(s, {
+        password,
+        blind,
+        response,
+        envelopeNonce: random(32),
+        stretch: ksf,
+        clientIdentity: clientIdentity(tenant, device, enrolment),
+        serverIdentity: utf8(o.issuer),
+      }),
+    )
     const { record, serverPublicKey } = registered
     const policy = o.policyHash ?? new Uint8Array(0)
     const [requestHash, responseHash] = [await crypto.digest('SHA-256', request), await crypto.digest('SHA-256', response)]
@@ -235,15 +237,17 @@ async function prove(
     const m1 = ke1Statement(context, nonce, state.ke1)
     const answered = await exchange.begin(offer.handle, { ke1: text(state.ke1), signature: text(await o.sign(m1)) })
     const ke2 = bytesOf(answered.step, 'ke3', 'ke2', pinSizes.ke2)
-    const login = await createKe3(s, {
-      password,
-      state,
-      ke2,
-      context,
-      stretch: ksf,
-      clientIdentity: clientIdentity(tenant, device, enrolment),
-      serverIdentity: utf8(o.issuer),
-    })
+    const login = await fromServer(
+      createKe3(s, {
+        password,
+        state,
+        ke2,
+        context,
+        stretch: ksf,
+        clientIdentity: clientIdentity(tenant, device, enrolment),
+        serverIdentity: utf8(o.issuer),
+      }),
+    )
     const m1Hash = await crypto.digest('SHA-256', m1)
     if (login === null || !equal(login.serverPublicKey, slot.serverPublicKey)) {
       throw await told(exchange, answered.handle, text(await o.sign(wrongStatement(context, m1Hash))))
@@ -265,6 +269,15 @@ function ksfOf({ ksf }: PinClientOptions, suite: PinSuite): (input: Uint8Array) 
   if (ksf !== undefined) return (input) => ksf(input, suite)
   if (suite === '0002') throw new PosternError('pin.suite_unsupported', { reason: 'no Argon2id' })
   return scryptKsf
+}
+
+/** What OPAQUE makes of a server's bytes; elements that are none are no step of this protocol. @throws PosternError `pin.protocol` */
+async function fromServer<T>(made: Promise<T>): Promise<T> {
+  try {
+    return await made
+  } catch (error) {
+    throw isPosternError(error, 'opaque.refused') ? protocol('element') : error
+  }
 }
 
 /** The error of a wrong PIN, after the server was told; its answer says how many attempts are left. */

@@ -105,6 +105,27 @@ describe('§4: messages that are none', () => {
     expect(await codeOf(login(w, d, slot, '27182', { exchange }))).toBe('pin.protocol')
   })
 
+  it.each(['ke2', 'response'] as const)(
+    'a %s whose element is none is no answer of this protocol, says the app',
+    async (member) => {
+      const { w, d, slot } = await bank()
+      const purpose = member === 'ke2' ? 'login' : 'enrol'
+      const inner = w.exchange(d, purpose, member === 'ke2' ? slot.enrolment : null)
+      const exchange: PinExchange = {
+        ...inner,
+        async begin(h, a) {
+          const done = await inner.begin(h, a)
+          const step = done.step as Record<string, string>
+          const bytes = step[member] === undefined ? null : decodeBase64url(step[member])
+          return bytes === null ? done : { ...done, step: { ...step, [member]: encodeBase64url(bytes.fill(0, 0, 32)) } }
+        },
+      }
+      const done =
+        member === 'ke2' ? login(w, d, slot, '27182', { exchange }) : enrolPin({ ...w.client(d), exchange, pin: utf8('27182') })
+      expect(await codeOf(done)).toBe('pin.protocol')
+    },
+  )
+
   it.each([
     ['0001', identity, BASE],
     ['0001', BASE, identity],
