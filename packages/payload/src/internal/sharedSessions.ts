@@ -139,6 +139,8 @@ export function sharedSessions(o: SharedSessionsOptions): SessionKeeper {
         const id = fromHex(key.slice(-2 * ID_BYTES))
         if (id !== null) await close(id)
         await remove(part, key)
+        // One that was being opened wrote itself meanwhile, or finds its entry gone.
+        if (id !== null) await close(id)
       }
       if (page.length < PAGE) return
       after = page.at(-1)!.key
@@ -156,6 +158,10 @@ export function sharedSessions(o: SharedSessionsOptions): SessionKeeper {
       const value = await sealer.seal(scopeOf(id), recordOf(session))
       const answer = await commit(partOf(id), [{ op: 'put', key: RECORD, value, rev: null, expiresAt }])
       if (!answer.ok) throw new PosternError('store.unavailable', { reason: 'a session id that is taken' })
+      const [listed] = await store.read(part, [key], { now: clock() })
+      if (listed) return
+      await close(id)
+      throw new PosternError('store.unavailable', { reason: 'a session that was ended while it opened' })
     },
     find: async (id) => (await lookUp(id))?.session ?? null,
     async claim({ id }, counter, expiresAt) {

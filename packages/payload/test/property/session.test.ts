@@ -1,6 +1,7 @@
 import { concat, equal, hex, utf8 } from '@postern/core/bytes'
 import type { CryptoPort } from '@postern/core/cryptoPort'
 import { createKeyRingDocument, openKeyRing } from '@postern/core/keyRing'
+import type { Store } from '@postern/store'
 import { memoryStore } from '@postern/store/memory'
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
@@ -27,6 +28,7 @@ const numRuns = Number(process.env['POSTERN_RUNS'] ?? 100)
 const NOW = 1_772_000_000_000
 const clock = () => NOW
 const [node] = backends
+const keys = await openKeyRing(await createKeyRingDocument({ clock, random, crypto: node! }), node!)
 const places = fc.array(fc.nat(), { maxLength: 8 })
 
 async function keptIn(crypto: CryptoPort, keeper: SessionKeeper, max = 1 << 20, chunkBytes = 100): Promise<HeldSession> {
@@ -42,6 +44,37 @@ async function shared(crypto: CryptoPort): Promise<SessionKeeper> {
   const ring = (await openKeyRing(await createKeyRingDocument({ clock, random, crypto }), crypto)).short
   return sharedSessions({ store: memoryStore(), tenant: 'bank', ring, clock, random, crypto })
 }
+
+describe('forgetting the sessions of a caller', () => {
+  it.each(['one', 'all'])('%s, while they open: what is not ended by it can be ended later, for forget can find it', (which) =>
+    fc.assert(
+      fc.asyncProperty(fc.scheduler(), async (schedule) => {
+        const inner = memoryStore()
+        const store: Store = {
+          ...inner,
+          commit: schedule.scheduleFunction((...given: Parameters<Store['commit']>) => inner.commit(...given)),
+          read: schedule.scheduleFunction((...given: Parameters<Store['read']>) => inner.read(...given)),
+          list: schedule.scheduleFunction((...given: Parameters<Store['list']>) => inner.list(...given)),
+        }
+        const of = (store: Store) => sharedSessions({ store, tenant: 'bank', ring: keys.short, clock, random, crypto: node! })
+        const [slow, later] = [of(store), of(inner)]
+        const binding = { jkt: 'j', ath: null, expiresAt: NOW + 3_600_000 }
+        const ids = [slow.newId(), slow.newId()]
+        const kept = ids.map((id) =>
+          codeOf(() =>
+            slow.keep({ id, secret: random(32), aead: 2, max: 9, chunkBytes: 100, expiresAt: NOW + 3_600_000, binding }),
+          ),
+        )
+        const selection = which === 'one' ? { jkt: 'j' } : ({ all: true } as const)
+        await schedule.waitFor(Promise.all([...kept, slow.forget(selection)]))
+        for (const [i, id] of ids.entries()) expect((await of(inner).find(id)) === null || (await kept[i]) === null).toBe(true)
+        await later.forget(selection)
+        for (const id of ids) expect(await of(inner).find(id)).toBeNull()
+      }),
+      { numRuns: Math.ceil(numRuns / (which === 'one' ? 1 : 10)) },
+    ),
+  )
+})
 
 describe('the counter window', () => {
   it('takes what a set of all counters would, down to 1,024 below the highest, and nothing below', () =>
