@@ -69,5 +69,5 @@ export function replaced(sets: Alternatives, edges: readonly Triple[], acr: numb
 
 function compare(a: readonly string[], b: readonly string[]): number {
   const [x, y] = [a.join('+'), b.join('+')]
-  return x < y ? -1 : x > y ? 1 : 0
+  return x < y ? -1 : 1
 }

@@ -39,10 +39,9 @@ export function match(t: Tables, f: Slots, into: Scratch): boolean {
 }
 
 /** The AND of the first `count` attributes' rows. The most selective come first, so that most words are done after one. */
-export function and({ rows, words, bits }: Tables, at: Int32Array, count: number, out: Uint32Array): void {
+export function and({ rows, words }: Tables, at: Int32Array, count: number, out: Uint32Array): void {
   for (let w = 0; w < words; w++) {
-    const left = bits.length - w * 32
-    let word = left >= 32 ? -1 : (1 << left) - 1
+    let word = -1
     for (let i = 0; i < count && word !== 0; i++) word &= rows[at[i]! + w]!
     out[w] = word
   }

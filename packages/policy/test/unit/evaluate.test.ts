@@ -334,6 +334,15 @@ describe('a decision', () => {
     const bad = { action: 'login', app: 'y', rooted: 'no' } as never
     expect(decide(p, bad)).toEqual(decide(p, bad))
     expect(decide(p, { action: 'login', app: 'y' })).toMatchObject({ unknown: [{ fact: 'rooted', why: 'absent' }] })
+    // Also of a fact that no rule speaks of.
+    const sound = { action: 'login', app: 'y', rooted: false } as const
+    expect(decide(p, { ...sound, version: 'x' }).unknown).toEqual([{ fact: 'version', why: 'invalid' }])
+    expect(decide(p, sound).unknown).toEqual([])
+  })
+  it('of facts that may not apply is made anew each time, too: the pattern does not tell what is missing', () => {
+    const p = compile(small, doc([deny('d', { boot: true, app: 'x' }), allow('use')]))
+    expect(decide(p, { action: 'login', app: 'x' }).unknown).toEqual([{ fact: 'boot', why: 'absent' }])
+    expect(decide(p, { action: 'login', boot: true }).unknown.map(({ fact }) => fact)).toEqual(['app', 'boot'])
   })
   it('leaves the document as it was', () => {
     const document = doc([{ ...allow('use'), attach: [{ type: 'change-pin' }] }])

@@ -72,6 +72,7 @@ describe('a level', () => {
     expect([[], ['pin'], ['device-key'], ['device-key', 'pin'], ['pin', 'webauthn']].map((set) => acrOf(set, levels))).toEqual([
       0, 1, 0, 2, 2,
     ])
+    expect(acrOf(['device-key', 'pin'], { 'device-key+pin': 2, pin: 1 })).toBe(2)
   })
 })
 

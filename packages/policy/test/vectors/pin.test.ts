@@ -38,6 +38,7 @@ it('what the user is known by says nothing where the policy does not ask, and tw
     ['length'],
     ['length', 'sequence'],
   ])
+  expect(refused({ ...bare, keypad: true }, '258')).toEqual(['length'])
 })
 
 it('all-same and ±1 sequences of four digits are 24 PINs', () => {
