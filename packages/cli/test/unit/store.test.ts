@@ -1,5 +1,5 @@
 /// <reference types="node" />
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -116,10 +116,38 @@ describe.each(drivers)('$name', ({ name, skip, url }) => {
 })
 
 describe('a store that is none', () => {
+  it.each(['postgres://ada:sesame@127.0.0.1:9/none', 'postgresql://127.0.0.1:9/none?user=ada&password=sesame'])(
+    'a password that is typed is bad usage: every list of processes shows it (%s)',
+    async (url) => {
+      const typed = await run('store', 'sweep', '--store', url)
+      expect(typed.code).toBe(exitCodes.usage)
+      expect(typed.err).toContain('@<file>')
+      expect(typed.err + typed.out).not.toContain('sesame')
+    },
+  )
+
+  it('a file of a URL that cannot be read is bad usage', async () => {
+    const missing = await run('store', 'sweep', '--store', `@${join(folder, 'missing.url')}`, '--json')
+    expect(missing.code).toBe(exitCodes.usage)
+    expect(JSON.parse(missing.out)).toMatchObject({ error: { code: 'usage' } })
+  })
+
+  it.each([
+    ['store', 'sweep'],
+    ['store', 'restore', '--tenant', 'bank'],
+    ['keys', 'rotate', '--tenant', 'bank', '--master-key', join(folder, 'master.key')],
+  ])('%s %s: a database that is not there is none, and none is made: the right one would stay as it was', async (...command) => {
+    const file = join(folder, 'mistyped.db')
+    expect((await run(...command, '--store', `sqlite:${file}`)).code).toBe(exitCodes.unreachable)
+    expect(existsSync(file)).toBe(false)
+  })
+
   it('is bad usage, or cannot be reached; no password is told', async () => {
     expect((await run('store', 'sweep')).code).toBe(exitCodes.usage)
     expect((await run('store', 'sweep', '--store', 'mysql://x')).code).toBe(exitCodes.usage)
-    const away = await run('store', 'sweep', '--store', 'postgres://ada:sesame@127.0.0.1:9/none')
+    const file = join(folder, 'away.url')
+    writeFileSync(file, 'postgres://ada:sesame@127.0.0.1:9/none\n')
+    const away = await run('store', 'sweep', '--store', `@${file}`)
     expect(away.code).toBe(exitCodes.unreachable)
     expect(away.err + away.out).not.toContain('sesame')
     const nowhere = await run('store', 'sweep', '--store', `sqlite:${join(folder, 'no/such/folder.db')}`)
