@@ -18,6 +18,7 @@ let revs = 0
 const o = () => ({ now, rev: String(++revs).padStart(16, '0') })
 const put = (key: string, more: object = {}): Op => ({ op: 'put', key, value: new Uint8Array([1]), rev: null, ...more })
 const two: readonly Op[] = [put('a'), put('b')]
+const bytes = (text: string) => new TextEncoder().encode(text)
 const overloaded = { code: 'store.overloaded', retryable: true }
 
 describe.skipIf(noPostgres)('what became of a commit', () => {
@@ -308,6 +309,62 @@ describe.skipIf(noPostgres)('what became of a commit', () => {
         store.commit(part, [{ op: 'del', key: 'a', rev: first.rev }], o()),
       )
       expect(answer).toMatchObject({ ok: false, at: 0, current: { rev: 'winner__________' } })
+    })
+  })
+
+  describe('what wrote nothing looks at the record', () => {
+    /** A store, the names of its statements since, and something to do behind the first of them. */
+    const watched = async (then: (other: Store) => Promise<unknown> = async () => {}) => {
+      const table = world.table()
+      const other = await world.store({ table })
+      const sent: string[] = []
+      let between = false
+      const port = over(world.port(), ({ query }) => ({
+        async query(...call) {
+          const answer = await query(...call)
+          if (call[0].startsWith(`${table}:`)) sent.push(call[0].slice(table.length + 1))
+          if (between && sent.length === 1) await then(other)
+          return answer
+        },
+      }))
+      const store = await postgresStore({ port, table, topology: 'single' })
+      return {
+        other,
+        async commit(op: Op) {
+          sent.length = 0
+          between = true
+          return { answer: await store.commit(part, [op], o()), sent: [...sent] }
+        },
+      }
+    }
+    const add: Op = { op: 'add', key: 'a', by: 1, max: 1 }
+
+    it('a commit of one op is one statement, and one more when it is refused', async () => {
+      const { commit } = await watched()
+      expect(await commit(put('a'))).toMatchObject({ answer: { ok: true }, sent: ['create'] })
+      expect(await commit(put('a'))).toMatchObject({ answer: { ok: false, current: { n: 0 } }, sent: ['create', 'get'] })
+      expect(await commit(add)).toMatchObject({ answer: { ok: true, recs: [{ n: 1 }] }, sent: ['add'] })
+      expect(await commit(add)).toMatchObject({ answer: { ok: false, current: { n: 1 } }, sent: ['add', 'get'] })
+      expect(await commit({ op: 'del', key: 'never' })).toMatchObject({ answer: { ok: true }, sent: ['del'] })
+    })
+
+    it.each<[string, Op]>([
+      ['a creation', put('a')],
+      ['an add', add],
+    ])('%s whose obstacle is gone by then is judged again, and holds', async (_what, op) => {
+      const { commit, other } = await watched((store) => store.commit(part, [{ op: 'del', key: 'a' }], o()))
+      await other.commit(part, [{ op: 'add', key: 'a', by: 1, max: 1 }], o())
+      const { answer, sent } = await commit(op)
+      expect(answer).toMatchObject({ ok: true, recs: [{ key: 'a' }] })
+      expect(sent).toEqual([op.op === 'add' ? 'add' : 'create', 'get', 'commit'])
+    })
+
+    it('shows what stands there then, which refuses it as well', async () => {
+      const { commit, other } = await watched((store) =>
+        store.commit(part, [put('a', { rev: undefined, value: bytes('second') })], o()),
+      )
+      await other.commit(part, [put('a', { value: bytes('first') })], o())
+      expect((await commit(put('a'))).answer).toMatchObject({ ok: false, at: 0, current: { value: bytes('second') } })
     })
   })
 

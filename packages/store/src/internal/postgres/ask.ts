@@ -2,7 +2,6 @@
 import { PosternError } from '@postern/core/errors'
 import type { PgPort, PgSession } from '../../postgres.js'
 import { type Timer, within } from '../timer.js'
-import { wasLost } from './fast.js'
 import { causeOf, type Refusal, refusalOf, refused, worthRetrying } from './outcome.js'
 import type { Row } from './rows.js'
 import { KEEPS_ALL } from './schema.js'
@@ -94,7 +93,9 @@ export function asker(port: PgPort, { timer, timeoutMs, serializable = false, lo
       for (let tries = 0; ; tries++) {
         const answer = await once(session, kind, statement, values)
         if (isRefusal(answer) && worthRetrying(answer) && tries < RETRIES) continue
-        if (lossless && kind === 'write' && !isRefusal(answer) && !wasLost(answer[0])) await stillKept(session)
+        if (isRefusal(answer)) return answer
+        const wrote = kind === 'write' && !(statement.tellsWhenWritten && answer.length === 0)
+        if (lossless && wrote) await stillKept(session)
         return answer
       }
     })

@@ -5,7 +5,7 @@ import { OutcomeUnknown } from '../../errors.js'
 import type { Settled } from '../batch.js'
 import type { Ask } from './ask.js'
 import { decodeBatch, encodeBatch, type Queued } from './encode.js'
-import { fastAnswer, fastCall, fastStatements, readAnswer } from './fast.js'
+import { fastCall, fastStatements, readAnswer, writtenAnswer } from './fast.js'
 import { isLockTimeout } from './outcome.js'
 import type { Names } from './schema.js'
 import { statementsOf } from './statements.js'
@@ -40,12 +40,17 @@ export function committer(
 
   const alone = async (commit: Queued): Promise<Commit> => {
     const { place, ops, now } = commit
+    const look = async (): Promise<Commit> => readAnswer(commit, (await ask('read', sql.get, [place, ops[0]!.key, now]))[0])
     const call = fastCall(commit)
-    if (call === null) return readAnswer(commit, (await ask('read', sql.get, [place, ops[0]!.key, now]))[0])
+    if (call === null) return look()
     const [row] = await ask('write', fast[call.name], [String(lockTimeoutMs), ...call.values])
-    const answer = fastAnswer(commit, row)
-    if (answer === 'lost') throw new PosternError('store.guarantee_lost')
-    return answer === 'race' ? (await together([commit], lockTimeoutMs))[0]! : answer
+    if (row !== undefined || (call.always && !lossless)) return writtenAnswer(commit, row)
+    if (!lossless) {
+      const seen = await look()
+      if (!seen.ok) return seen
+    }
+    // What stood in its way is gone; or the settings have changed, and the function says so.
+    return (await together([commit], lockTimeoutMs))[0]!
   }
 
   const settled = async (batch: readonly Queued[], lockMs: number): Promise<readonly Settled<Commit>[]> => {

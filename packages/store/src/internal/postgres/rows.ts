@@ -10,12 +10,6 @@ export function keptOf({ v, r, n, x }: Row, key: string): Kept | null {
   return { key, value: bytesOf(v), n: Number(n), rev: r as string, expiresAt: Number(x) }
 }
 
-/** The record in `rev n expiry hexadecimal`. */
-export function keptOfText(text: string, key: string): Kept {
-  const [rev = '', n, x, v = ''] = text.split(' ')
-  return { key, value: bytesOf(`\\x${v}`), n: Number(n), rev, expiresAt: Number(x) }
-}
-
 function bytesOf(v: unknown): Uint8Array {
   if (typeof v !== 'string') return new Uint8Array(v as Uint8Array)
   const bytes = new Uint8Array((v.length - 2) >> 1)

@@ -5,6 +5,8 @@ import type { Names } from './schema.js'
 export interface Statement {
   readonly name: string
   readonly text: string
+  /** In a lossless store: no row means that nothing was written. */
+  readonly tellsWhenWritten?: boolean
 }
 
 type Name = 'get' | 'getAll' | 'list' | 'outbox' | 'commit' | 'time'
