@@ -53,6 +53,13 @@ describe.skipIf(skipRedis)('the index of redis', () => {
     expect(await server.cli('exists', '{bank:u:1}!')).toBe('0')
   })
 
+  it('a record that was written without it is in it once it is written again', async () => {
+    const [without, store] = [await open({ index: false }), await open()]
+    await without.commit(part, [put('a'), put('b')], o())
+    await store.commit(part, [put('b')], o())
+    expect(await names(store, 9)).toEqual(['b'])
+  })
+
   it('a refused commit leaves it as it was', async () => {
     const store = await open()
     await store.commit(part, [put('a')], o())
