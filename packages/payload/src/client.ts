@@ -1,23 +1,17 @@
 /** A `fetch` that seals: one origin, never plaintext. */
 import type { CryptoPort, Now } from '@postern/core/cryptoPort'
-import { isPosternError, PosternError } from '@postern/core/errors'
+import { PosternError } from '@postern/core/errors'
 import type { Clock, Fetch, Random } from '@postern/core/runtime'
 import type { AeadId, KemId } from './hpke.js'
-import type { ClientOpening } from './internal/clientOpening.js'
-import { ekmOf } from './internal/ekm.js'
-import type { FieldLine } from './internal/fieldRules.js'
 import { knownKeys, type Target } from './internal/knownKeys.js'
-import { linesOf, mediaType, onlyValue, type RequestHead, streamOf, streams, toResponse } from './internal/messages.js'
-import { REPLY_TYPE } from './internal/ohttpWire.js'
+import { toResponse } from './internal/messages.js'
 import { normalOrigin } from './internal/origin.js'
-import { type Begun, beginInSession, beginToKey, guarded, type Reply, received, sealed } from './internal/outgoing.js'
-import { DEFAULT_PAD } from './internal/padme.js'
-import { type InUse, type Offer, sessionHolder } from './internal/sessionHolder.js'
-import { sourceOf } from './internal/source.js'
+import { guarded, type Reply } from './internal/outgoing.js'
+import { type Call, type Plan, senderOf } from './internal/sending.js'
+import { sessionHolder } from './internal/sessionHolder.js'
 import { contentOf, type UploadMode, uploadMode } from './internal/upload.js'
-import { innerVerdict, outerVerdict, type Told } from './internal/verdicts.js'
-import { loaded, unlessAborted } from './internal/waiting.js'
-import { KEYS_FIELD, SESSION_FIELD, VERDICT_FIELD } from './internal/wire.js'
+import type { Told } from './internal/verdicts.js'
+import { unlessAborted } from './internal/waiting.js'
 
 /** Trust key configurations by TLS alone: whoever ends TLS on the way can read every call. For tests and third parties. */
 export const allowUnsignedKeys: unique symbol = Symbol('postern.allowUnsignedKeys')
@@ -91,8 +85,6 @@ const DEFAULT_BUFFER_BYTES = 16 * 1024 * 1024
 /** Up to here a request is held, so that it can be sent again, whatever streams. */
 const BUFFER_BYTES = 65_536
 const MAX_RESENDS = 2
-/** What sealing, fields and padding add to a reply at most. */
-const MAX_OVERHEAD = 1024 * 1024 + 65_536
 const SAFE: ReadonlySet<string> = /* @__PURE__ */ new Set(['GET', 'HEAD', 'OPTIONS'])
 const DEFAULT_KEMS: readonly KemId[] = [0x0020, 0x0010]
 const NATIVE_AES: readonly AeadId[] = [0x0002, 0x0003, 0x0001]
@@ -113,14 +105,13 @@ const SLOW_AES: readonly AeadId[] = [0x0003, 0x0002, 0x0001]
  * const answer = await api('https://api.bank.example/transfers', { method: 'POST', body })
  */
 export function createSealedFetch(o: SealedFetchOptions): SealedFetch {
-  const { runtime, headers: extra, pad = DEFAULT_PAD, maxBufferBytes = DEFAULT_BUFFER_BYTES, early = 'safe' } = o
-  const { kems = DEFAULT_KEMS } = o
-  const { clock, crypto, fetch } = runtime
+  const { runtime, maxBufferBytes = DEFAULT_BUFFER_BYTES, early = 'safe', kems = DEFAULT_KEMS } = o
   const origin = normalOrigin(o.origin)
-  const aeads = crypto.name === 'noble' ? SLOW_AES : NATIVE_AES
+  const aeads = runtime.crypto.name === 'noble' ? SLOW_AES : NATIVE_AES
   const keys = knownKeys({ ...o, origin, roots: o.roots === allowUnsignedKeys ? null : o.roots, kems, aeads })
   const sessions = sessionHolder(runtime)
   const mode = uploadMode()
+  const send = senderOf({ ...o, maxBufferBytes, aeads, mode, keys, sessions })
   let closed = false
 
   async function sealedFetch(input: Request | URL | string, init?: RequestInit): Promise<Response> {
@@ -134,13 +125,14 @@ export function createSealedFetch(o: SealedFetchOptions): SealedFetch {
   async function run(call: Call, signal: AbortSignal): Promise<Reply> {
     const reasons = new Set<string>()
     let offset: number | null = null
-    for (let resends = 0; ; resends++) {
+    for (let resends = 0; ; ) {
       signal.throwIfAborted()
-      const told: Told = await send(call, signal, offset)
+      const told = await send(call, await planned(call, signal), signal, offset)
+      if (told === null) continue
       if (told.kind === 'answer') return told.reply
       // A stream was read: there is nothing left to send again.
       const again = told.kind === 'not-processed' ? call.content instanceof Uint8Array : call.resendable
-      if (!again || resends >= MAX_RESENDS || reasons.has(told.reason)) {
+      if (!again || resends++ >= MAX_RESENDS || reasons.has(told.reason)) {
         if (told.kind === 'not-processed' && told.reason === 'early') return told.reply
         throw giveUp(call, told)
       }
@@ -197,120 +189,6 @@ export function createSealedFetch(o: SealedFetchOptions): SealedFetch {
     return unlessAborted(opening, signal)
   }
 
-  /** One sealing, one outer request, one verdict. */
-  async function send(call: Call, signal: AbortSignal, corrected: number | null): Promise<Told> {
-    const { target, inUse, offer, kem } = await planned(call, signal)
-    let sent = false
-    try {
-      const opening = offer === null ? null : await opens(kem!)
-      const sealedAt = clock()
-      const offset = corrected ?? inUse?.offset ?? 0
-      const streams = !(call.content instanceof Uint8Array)
-      const begun =
-        inUse === null ? await beginToKey(runtime, target, streams, o.chunkBytes) : await beginInSession(runtime, inUse.session)
-      if (begun === null) {
-        // Its last call was begun meanwhile: this one is planned anew.
-        offer?.dropped()
-        sessions.lost(inUse!.session)
-        return await send(call, signal, corrected)
-      }
-      const head = await headOf(call, begun, { now: sealedAt + offset, inUse, opening, signal })
-      const source = watched(call.content)
-      const body = await sealedBody(begun, head, source.content, signal)
-      sent = true
-      const outer = await post(target.gateway, begun, body, signal)
-      // The caller's own content broke off: nothing was sent to its end.
-      const own = source.failure()
-      if (own !== undefined) throw own
-      if (outer instanceof Error) return failed({ kind: 'unproved', reason: 'connection', cause: outer })
-      if (outer.status !== 200 || mediaType(outer.headers) !== begun.replyType)
-        return failed(await outerVerdict(outer, inUse !== null))
-      const reply = await received(crypto, begun, outer, maxBufferBytes + MAX_OVERHEAD)
-      const authorization = fieldOf(head, 'authorization')
-      if (inUse !== null) sessions.used(inUse.session, authorization)
-      const field = onlyValue(reply.fields, SESSION_FIELD)
-      const session = (await opening?.finish(begun, field, fieldOf(head, 'dpop'))) ?? null
-      // What the server refused by itself says nothing of whether it opens sessions.
-      if (session === null && onlyValue(reply.fields, VERDICT_FIELD) !== null) offer?.dropped()
-      else offer?.done(session === null ? null : { session, offset, authorization })
-      const seq = onlyValue(reply.fields, KEYS_FIELD)
-      if (seq !== null) keys.newer(Number(seq))
-      const mayOpen = kem !== null && inUse === null && !sessions.refused
-      return await innerVerdict(reply, { method: call.method, now: clock(), age: clock() - sealedAt, mayOpen })
-    } catch (error) {
-      // Nobody has refused what was never sent.
-      if (signal.aborted || !sent) offer?.dropped()
-      else offer?.failed()
-      signal.throwIfAborted()
-      if (isPosternError(error, 'payload.truncated')) return { kind: 'unproved', reason: 'connection', cause: error }
-      throw error
-    }
-
-    function failed(told: Told): Told {
-      offer?.failed()
-      if (inUse !== null && told.kind === 'unproved' && told.reason === 'session') sessions.lost(inUse.session)
-      return told
-    }
-  }
-
-  async function headOf(
-    call: Call,
-    { context }: Begun,
-    { now, inUse, opening, signal }: { now: number; inUse: InUse | null; opening: ClientOpening | null; signal: AbortSignal },
-  ): Promise<RequestHead> {
-    const { method, url } = call
-    const headers = new Headers(call.headers)
-    const ekm = (): Now<Uint8Array> => ekmOf(context, opening?.share)
-    const bound = opening === null ? (inUse?.session.caller ?? null) : null
-    const asked = async (): Promise<HeadersInit> => (await extra?.({ method, url: url.href, ekm, bound })) ?? {}
-    const added = new Headers(await unlessAborted(asked(), signal))
-    added.forEach((value, name) => {
-      headers.set(name, value)
-    })
-    headers.delete('accept-encoding')
-    const fields: FieldLine[] = linesOf(headers).filter(([name]) => name !== 'date')
-    fields.push(['date', new Date(now).toUTCString()])
-    if (opening !== null) fields.push([SESSION_FIELD, opening.field])
-    return { method, scheme: url.protocol.slice(0, -1), authority: url.host, path: `${url.pathname}${url.search}`, fields }
-  }
-
-  async function opens(kem: KemId): Promise<ClientOpening> {
-    const { beginClientOpening } = await loaded(import('./internal/clientOpening.js'))
-    return beginClientOpening(runtime, kem, aeads)
-  }
-
-  async function sealedBody(begun: Begun, head: RequestHead, content: Call['content'], signal: AbortSignal): Promise<BodyInit> {
-    if (content instanceof Uint8Array) return (await sealed(begun, head, content, pad)) as Uint8Array<ArrayBuffer>
-    const { sealUpload } = await loaded(import('./internal/sealUpload.js'))
-    return sealUpload(begun, head, content, { pad, mode, signal })
-  }
-
-  async function post(
-    gateway: string,
-    { requestType, replyType }: Begun,
-    body: BodyInit,
-    signal: AbortSignal,
-  ): Promise<Response | Error> {
-    const incremental = replyType === REPLY_TYPE ? {} : { incremental: '?1' }
-    try {
-      const init = {
-        method: 'POST',
-        headers: { 'content-type': requestType, accept: replyType, ...incremental },
-        body,
-        signal,
-        // A redirect is no 200 and so refused: Workers have no `error`.
-        redirect: 'manual',
-        cache: 'no-store',
-        credentials: 'omit',
-        ...(streams(body) ? { duplex: 'half' } : {}),
-      } as const
-      return await fetch(gateway, init)
-    } catch (cause) {
-      signal.throwIfAborted()
-      return toError(cause)
-    }
-  }
-
   return Object.assign(sealedFetch, {
     mode,
     close() {
@@ -326,48 +204,10 @@ export function createSealedFetch(o: SealedFetchOptions): SealedFetch {
   })
 }
 
-/** One call as it was made, read once: a re-sent call says the same. */
-interface Call {
-  readonly method: string
-  readonly url: URL
-  readonly headers: Headers
-  readonly content: Uint8Array | ReadableStream<Uint8Array>
-  readonly resendable: boolean
-  /** Set where it is there to open a session, and for nothing else. */
-  readonly opens: Offer | null
-}
-
-interface Plan {
-  readonly target: Target
-  readonly inUse: InUse | null
-  /** Set where this call offers to open a session. */
-  readonly offer: Offer | null
-  readonly kem: KemId | null
-}
-
-/** A stream that remembers what it failed with. */
-function watched(content: Call['content']): { readonly content: Call['content']; failure(): unknown } {
-  if (content instanceof Uint8Array) return { content, failure: () => undefined }
-  let failure: unknown
-  const source = sourceOf(content, (cause) => {
-    failure = cause
-    return cause
-  })
-  return { content: streamOf(source), failure: () => failure }
-}
-
-function fieldOf({ fields }: RequestHead, name: string): string | null {
-  return fields.find((line) => line[0] === name)?.[1] ?? null
-}
-
 function giveUp(call: Call, told: Exclude<Told, { kind: 'answer' }>): PosternError {
   if (told.kind === 'not-processed')
     return new PosternError('payload.transport', { reason: 'the date is refused though it was corrected', retryable: true })
   const { reason, cause } = told
   const again = SAFE.has(call.method) || call.headers.has('idempotency-key')
   return new PosternError(again ? 'payload.transport' : 'payload.outcome_unknown', { reason, cause })
-}
-
-function toError(cause: unknown): Error {
-  return cause instanceof Error ? cause : new Error('fetch failed', { cause })
 }

@@ -59,7 +59,8 @@ export function claimsOf(o: {
     if (windowMs === null) return true
     // And the key: markers end with it, which may have ended since it opened this.
     const endsAt = opened.format === 'session' ? opened.session.expiresAt : opened.key.dropAt
-    return date !== null && Math.abs(date - clock()) <= windowMs && clock() < endsAt
+    const apartMs = date === null ? Number.POSITIVE_INFINITY : Math.abs(date - clock())
+    return apartMs <= windowMs && clock() < endsAt
   }
 
   return { claim, isFresh }

@@ -4,7 +4,7 @@ import type { AeadAlg, AeadKey, CryptoPort, HmacKey, Now } from '@postern/core/c
 import { PosternError } from '@postern/core/errors'
 import type { AeadId, HpkeContext, Psk } from '../hpke.js'
 import { CountingCipher } from './cipher.js'
-import { EMPTY, expand, extract, firstBytes, HASH_BYTES, ikmHead, infoHead, mac, oneBlock } from './labels.js'
+import { EMPTY, expand, extract, ikmHead, infoHead, mac, oneBlock } from './labels.js'
 import { andThen } from './now.js'
 
 export const NONCE_BYTES = 12
@@ -130,8 +130,6 @@ class Context extends CountingCipher implements HpkeContext {
     const block = oneBlock(layout.export, context)
     block[0] = length >>> 8
     block[1] = length
-    return andThen(this.exporter, (key) =>
-      length <= HASH_BYTES ? firstBytes(crypto, key, block, length) : expand(crypto, key, block.subarray(0, -1), length),
-    )
+    return andThen(this.exporter, (key) => expand(crypto, key, block, length))
   }
 }

@@ -5,7 +5,7 @@ import { andThen } from './now.js'
 
 export const EMPTY: Uint8Array = /* @__PURE__ */ new Uint8Array(0)
 const VERSION: Uint8Array = /* @__PURE__ */ utf8('HPKE-v1')
-export const HASH_BYTES = 32
+const HASH_BYTES = 32
 
 /** `"HPKE-v1" ‖ suite_id ‖ label`, the head of every labelled ikm. */
 export function ikmHead(suiteId: Uint8Array, label: string): Uint8Array {
@@ -31,18 +31,20 @@ export function mac(crypto: CryptoPort, key: Uint8Array, data: Uint8Array): Now<
   return andThen(crypto.hmacKey('SHA-256', key), (prepared) => crypto.hmac(prepared, data))
 }
 
-/** Output of any length under a prepared pseudo-random key. @see RFC 5869 §2.3 */
-export function expand(crypto: CryptoPort, prk: HmacKey, info: Uint8Array, length: number): Now<Uint8Array> {
-  if (length <= HASH_BYTES) return firstBytes(crypto, prk, oneBlock(info, EMPTY), length)
+/** Output of any length under a prepared pseudo-random key. @param block - {@link oneBlock}, the input of the first one @see RFC 5869 §2.3 */
+export function expand(crypto: CryptoPort, prk: HmacKey, block: Uint8Array, length: number): Now<Uint8Array> {
+  if (length <= HASH_BYTES) return firstBytes(crypto, prk, block, length)
   if (length > 255 * HASH_BYTES) throw new RangeError('HKDF output above 255 hash lengths')
   const out = new Uint8Array(length)
-  const from = (at: number, previous: Uint8Array): Now<Uint8Array> =>
-    at >= length
-      ? out
-      : andThen(crypto.hmac(prk, concat(previous, info, Uint8Array.of(at / HASH_BYTES + 1))), (block) => {
-          out.set(block.subarray(0, length - at), at)
-          return from(at + HASH_BYTES, block)
-        })
+  const from = (at: number, previous: Uint8Array): Now<Uint8Array> => {
+    if (at >= length) return out
+    const input = concat(previous, block)
+    input[input.length - 1] = at / HASH_BYTES + 1
+    return andThen(crypto.hmac(prk, input), (output) => {
+      out.set(output.subarray(0, length - at), at)
+      return from(at + HASH_BYTES, output)
+    })
+  }
   return from(0, EMPTY)
 }
 

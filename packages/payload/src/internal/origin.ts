@@ -7,10 +7,11 @@ import { PosternError } from '@postern/core/errors'
  */
 export function normalOrigin(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : null
-  if (url === null || url.pathname !== '/' || url.search !== '' || url.hash !== '' || url.username !== '' || url.password !== '')
-    throw new PosternError('payload.config', { publicMessage: 'An origin is scheme, host and port, without a path.' })
-  const loopback = url.protocol === 'http:' && /^(?:localhost|127\.0\.0\.1|\[::1\])$/.test(url.hostname)
-  if (url.protocol !== 'https:' && !loopback)
-    throw new PosternError('payload.config', { publicMessage: 'An origin is https; http is for the loopback address alone.' })
+  const loopback = url?.protocol === 'http:' && /^(?:localhost|127\.0\.0\.1|\[::1\])$/.test(url.hostname)
+  // Whatever an origin does not have (path, query, fragment, user) would stand in `href`.
+  if (url === null || url.href !== `${url.origin}/` || !(url.protocol === 'https:' || loopback))
+    throw new PosternError('payload.config', {
+      publicMessage: 'An origin is https (or http on loopback), host and port, no path.',
+    })
   return url.origin
 }

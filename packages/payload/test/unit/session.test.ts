@@ -222,6 +222,19 @@ describe('a keeper', () => {
   })
 })
 
+describe('a keeper in memory', () => {
+  it('refuses to hold nothing, and holds one where it may hold one', async () => {
+    const w = await world()
+    const ports = { clock: () => w.now, random, crypto: w.crypto }
+    expect(await codeOf(() => localSessions({ ...ports, maxSessions: 0 }))).toBe('payload.config')
+    const keeper = localSessions({ ...ports, maxSessions: 1 })
+    const ids = [keeper.newId(), keeper.newId()]
+    const common = { secret: random(32), aead: 2, max: 9, chunkBytes: 100, expiresAt: w.now + 1000, binding: null } as const
+    for (const id of ids) await keeper.keep({ id, ...common })
+    expect([await keeper.find(ids[0]!), hex((await keeper.find(ids[1]!))!.id)]).toEqual([null, hex(ids[1]!)])
+  })
+})
+
 describe('a shared keeper', () => {
   it.each([true, false])(
     'whose store loses an answer, applied: %s, asks again: kept, and the first of its copies',

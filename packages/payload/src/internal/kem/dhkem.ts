@@ -4,7 +4,7 @@ import type { CryptoPort, DhGroup, DhKeyPair, Now } from '@postern/core/cryptoPo
 import { isPosternError, PosternError } from '@postern/core/errors'
 import type { Random } from '@postern/core/runtime'
 import type { KemId, KemPrivateKey } from '../../hpke.js'
-import { expand, extract, ikmHead, infoHead, mac, oneBlock } from '../labels.js'
+import { EMPTY, extract, ikmHead, infoHead, mac, oneBlock } from '../labels.js'
 import { andThen, orElse } from '../now.js'
 import type { Encapsulated, Kem, KemPair } from './kem.js'
 
@@ -65,12 +65,12 @@ function dhKem(id: KemId, group: DhGroup, publicBytes: number): DhKem {
     return andThen(extract(crypto, concat(dkpPrk, ikm)), (prk) =>
       andThen(crypto.hmacKey('SHA-256', prk), (key) => {
         if (group === 'X25519')
-          return andThen(expand(crypto, key, infoHead(suiteId, 'sk', SECRET_BYTES), SECRET_BYTES), (secret) =>
+          return andThen(crypto.hmac(key, oneBlock(infoHead(suiteId, 'sk', SECRET_BYTES), EMPTY)), (secret) =>
             crypto.dhKeyPair(group, secret),
           )
         const head = infoHead(suiteId, 'candidate', SECRET_BYTES)
         return inRange(256, (counter) =>
-          andThen(expand(crypto, key, concat(head, u8(counter)), SECRET_BYTES), (secret) => crypto.dhKeyPair(group, secret)),
+          andThen(crypto.hmac(key, oneBlock(head, u8(counter))), (secret) => crypto.dhKeyPair(group, secret)),
         )
       }),
     )
