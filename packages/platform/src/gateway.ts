@@ -18,6 +18,7 @@ import { challengeResponse, createVerifier, type Verified, type VerifierOptions 
 import type { Facts } from './internal/facts.js'
 import { normalisePath, otherReadings } from './internal/gateway/normalise.js'
 import { stripAnswer, stripHeaders } from './internal/gateway/strip.js'
+import { json } from './internal/http.js'
 import type { HostContext } from './node.js'
 
 /** A call that passed every gate: who, on which device, how it came. */
@@ -173,8 +174,5 @@ function denial(decision: Decision): Response {
 
 /** @see RFC 9457 */
 function problem(status: number, code: string, title: string, headers: Readonly<Record<string, string>> = {}): Response {
-  return new Response(JSON.stringify({ type: 'about:blank', status, title, code }), {
-    status,
-    headers: { 'content-type': 'application/problem+json', 'cache-control': 'no-store', ...headers },
-  })
+  return json({ type: 'about:blank', status, title, code }, status, { 'content-type': 'application/problem+json', ...headers })
 }

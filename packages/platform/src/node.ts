@@ -47,19 +47,18 @@ async function answer(handler: Handler, options: NodeOptions, req: IncomingMessa
   res.once('close', () => {
     if (!res.writableFinished) abort.abort()
   })
-  const path = (req as { originalUrl?: string }).originalUrl ?? req.url ?? '/'
+  const url = urlOf((req as { originalUrl?: string }).originalUrl ?? req.url ?? '/', options.origin)
+  if (url === null) return refuse(res, 400, 'The request target can be read in more than one way.')
+  const method = req.method ?? 'GET'
+  // What `Request` takes no more than a handler would.
+  if (method === 'TRACE' || method === 'CONNECT') return refuse(res, 405, 'This method is not taken here.')
   const body = bodyOf(req)
-  if (body === undefined) {
-    // A parser read the body and left a form that it cannot be rebuilt from: guessing would sign what was never sent.
-    res.writeHead(400, { 'content-type': 'application/json', 'cache-control': 'no-store' })
-    res.end(
-      '{"error":"invalid_request","error_description":"A body parser ahead of this mount read the body; mount it behind, or keep rawBody."}',
-    )
-    return
-  }
+  // A parser read the body and left a form that it cannot be rebuilt from: guessing would sign what was never sent.
+  if (body === undefined)
+    return refuse(res, 400, 'A body parser ahead of this mount read the body; mount it behind, or keep rawBody.')
   const ip = options.ip ? options.ip(req) : req.socket.remoteAddress
-  const request = new Request(new URL(path, options.origin), {
-    method: req.method ?? 'GET',
+  const request = new Request(url, {
+    method,
     headers: headersOf(req),
     signal: abort.signal,
     ...(body === null ? {} : { body: body as unknown as ReadableStream, duplex: 'half' }),
@@ -71,6 +70,22 @@ async function answer(handler: Handler, options: NodeOptions, req: IncomingMessa
   })
   await write(response, req, res)
   await Promise.all(background)
+}
+
+/**
+ * The URL of a request target; `null` for one whose path a URL does not keep as it was sent: `//host/…`, `\\`, dot segments. Whoever stands in front
+ * has judged that, and not what would come of it here.
+ * @see RFC 9112 §3.2
+ */
+function urlOf(target: string, origin: string): URL | null {
+  const path = target.replace(/^https?:\/\/[^/?#]*(?=\/|$)/i, '') || '/'
+  const url = path.startsWith('//') || !URL.canParse(path, origin) ? null : new URL(path, origin)
+  return url?.pathname === path.split(/[?#]/, 1)[0] ? url : null
+}
+
+function refuse(res: ServerResponse, status: 400 | 405, why: string): void {
+  res.writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store' })
+  res.end(JSON.stringify({ error: status === 405 ? 'method_not_allowed' : 'invalid_request', error_description: why }))
 }
 
 /** `null` for no body, `undefined` when it was read and cannot be rebuilt. */
@@ -111,15 +126,18 @@ async function write(response: Response, req: IncomingMessage, res: ServerRespon
     return
   }
   const reader = response.body.getReader()
+  // Whoever made it learns that nobody reads it any more, even while it has nothing to say.
+  const gone = () => void reader.cancel().catch(() => undefined)
+  if (res.destroyed) return gone()
+  res.once('close', gone)
   try {
-    for (let chunk = await reader.read(); !chunk.done; chunk = await reader.read()) {
-      if (!res.write(chunk.value)) await new Promise<void>((resume) => res.once('drain', resume).once('close', resume))
-      if (res.destroyed) return
-    }
+    for (let chunk = await reader.read(); !chunk.done; chunk = await reader.read())
+      if (!res.write(chunk.value) && !res.destroyed)
+        await new Promise<void>((resume) => res.once('drain', resume).once('close', resume))
     res.end()
   } catch (error) {
     res.destroy(error as Error)
   } finally {
-    reader.releaseLock()
+    res.off('close', gone)
   }
 }

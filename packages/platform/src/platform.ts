@@ -273,13 +273,20 @@ export async function createPlatform(options: PlatformOptions): Promise<Platform
           issuer,
         })
 
+  /** The keys as they stand; an answer where nobody can know them. */
+  async function refreshed(): Promise<Response | null> {
+    try {
+      await living.refresh()
+      return null
+    } catch (error) {
+      return errorResponse(error)
+    }
+  }
+
   return {
     async fetch(request, host) {
-      try {
-        await living.refresh()
-      } catch (error) {
-        return errorResponse(error)
-      }
+      const failed = await refreshed()
+      if (failed !== null) return failed
       return route(request, host, {
         issuer,
         server,
@@ -297,8 +304,9 @@ export async function createPlatform(options: PlatformOptions): Promise<Platform
       })
     },
     async wellKnown(request, host) {
-      await living.refresh()
-      return server.wellKnown(request, host)
+      const failed = await refreshed()
+      const answer = await server.wellKnown(request, host)
+      return answer === null ? null : (failed ?? answer)
     },
     ready: () => readiness({ store, clock, keys: living, config, policies }),
     resume: server.resume,

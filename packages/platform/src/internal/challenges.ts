@@ -6,7 +6,8 @@ import type { Clock, Random } from '@postern/core/runtime'
 import type { Sealer, SealScope } from '@postern/core/sealed'
 import { json } from './http.js'
 
-const LIFE_MS = 300_000
+/** How long a challenge is good. */
+export const challengeMs = 300_000
 const NONCE_BYTES = 32
 
 export interface Challenges {
@@ -27,8 +28,8 @@ export function createChallenges(o: {
   return {
     async issue() {
       const nonce = random(NONCE_BYTES)
-      const handle = await sealer.seal(scope, concat(nonce, u64(clock() + LIFE_MS)))
-      return json({ challenge: encodeBase64url(handle), nonce: encodeBase64url(nonce), expires_in: LIFE_MS / 1000 })
+      const handle = await sealer.seal(scope, concat(nonce, u64(clock() + challengeMs)))
+      return json({ challenge: encodeBase64url(handle), nonce: encodeBase64url(nonce), expires_in: challengeMs / 1000 })
     },
     async open(challenge) {
       const handle = challenge.length <= 512 ? decodeBase64url(challenge) : null

@@ -1,5 +1,5 @@
 /** Who calls the endpoints of enrolments, with what he has, and whether policy lets him. */
-import { decodeEnrolment, type Enrolled } from '@postern/authenticators/enrolment'
+import type { Enrolled } from '@postern/authenticators/enrolment'
 import { PosternError } from '@postern/core/errors'
 import type { PosternEvent } from '@postern/core/events'
 import type { JsonValue } from '@postern/core/json'
@@ -7,6 +7,7 @@ import type { Part } from '@postern/store'
 import type { Verified } from '@postern/tokens/resource'
 import { denied } from './decide.js'
 import type { Device } from './deviceRecord.js'
+import { enrolledOn } from './enrolled.js'
 import type { EnrolmentOptions } from './enrolments.js'
 import { deviceFacts, type Methods } from './facts.js'
 import { PASSKEY, passkeysOf } from './passkeys.js'
@@ -66,10 +67,7 @@ export function createEnrolmentCallers(o: EnrolmentOptions): EnrolmentCallers {
   }
 
   async function mine(c: EnrolmentCaller): Promise<readonly Enrolled[]> {
-    const recs = await store.list(c.part, 'enr/', { now: clock(), limit: 64 })
-    return recs
-      .map((rec) => ({ id: rec.key.slice(4), rev: rec.rev, value: decodeEnrolment(rec.value) }))
-      .filter(({ value }) => value.owner === c.user.id)
+    return (await enrolledOn(store, c.part, clock())).filter(({ value }) => value.owner === c.user.id)
   }
 
   async function all(c: EnrolmentCaller): Promise<readonly Enrolled[]> {

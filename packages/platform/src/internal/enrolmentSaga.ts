@@ -10,6 +10,7 @@ import { eventOp } from '@postern/store/outbox'
 import { commitSettled } from '@postern/store/settle'
 import type { Places } from '@postern/tokens/places'
 import type { HostContext } from '../node.js'
+import { enrolledOn } from './enrolled.js'
 import type { EventDraft, Journal } from './journal.js'
 import { userKey } from './partition.js'
 import { decodeRecord, encodeRecord } from './record.js'
@@ -68,11 +69,8 @@ export function createEnrolmentSaga(o: {
     const active = readDevices(rec, now).filter(({ status }) => status === 'active')
     const held = await Promise.all(
       active.map(async ({ id }) => {
-        const enrolled = await store.list(o.places.device(id), 'enr/', { now, limit: 1000 })
-        return enrolled.some(({ value }) => {
-          const { owner, status } = decodeEnrolment(value)
-          return owner === user.id && status !== 'removed'
-        })
+        const enrolled = await enrolledOn(store, o.places.device(id), now)
+        return enrolled.some(({ value: { owner, status } }) => owner === user.id && status !== 'removed')
       }),
     )
     const empty = active.filter((_, i) => !held[i])

@@ -1,7 +1,7 @@
 /**
  * Enrolments of a user on an instance, as the app asks for them: list, add, change, remove, prefer. Only a confirmed enrolment logs in.
  */
-import type { Ceremony, Refusal } from '@postern/authenticators/authenticator'
+import type { Authenticator, Ceremony, Refusal } from '@postern/authenticators/authenticator'
 import { claimMs } from '@postern/authenticators/devices'
 import { type Enrolled, enrolmentKey, isEnrolmentId, planData, planRemove } from '@postern/authenticators/enrolment'
 import type { Registry } from '@postern/authenticators/registry'
@@ -17,6 +17,7 @@ import type { Verifier } from '@postern/tokens/resource'
 import type { HostContext } from '../node.js'
 import { ceremonyOf } from './ceremony.js'
 import type { Decider } from './decide.js'
+import { buried } from './enrolled.js'
 import { aboutOf, createEnrolmentCallers, type EnrolmentCaller } from './enrolmentCaller.js'
 import type { EnrolmentDataCodec } from './enrolmentData.js'
 import { createEnrolmentSaga } from './enrolmentSaga.js'
@@ -77,6 +78,12 @@ export function createEnrolments(o: EnrolmentOptions) {
 
   const around = (c: EnrolmentCaller, host: HostContext | undefined) => ({ ops: [] as Op[], about: { subject: c.subject }, host })
 
+  function inService(type: string): Authenticator {
+    const found = registry.get(type)
+    if (found === null) throw new PosternError('authenticator.disabled')
+    return found
+  }
+
   function reply(
     ran: Ran<{ handle: string; body: unknown; expiresAt: number; enrolment: string; attemptsLeft?: number }>,
   ): Response {
@@ -109,8 +116,7 @@ export function createEnrolments(o: EnrolmentOptions) {
     async begin(request: Request, type: string, host: HostContext | undefined): Promise<Response> {
       const c = await callerOf(request)
       const sent = stepBody(await readJson(request))
-      const authenticator = registry.get(type)
-      if (authenticator === null) throw new PosternError('authenticator.disabled')
+      const authenticator = inService(type)
       if (sent.handle === undefined) await permitted(c, 'authenticator.enrol')
       const known = await all(c)
       const there = known.find(({ value }) => value.type === type && (value.status === 'active' || value.status === 'locked'))
@@ -125,8 +131,8 @@ export function createEnrolments(o: EnrolmentOptions) {
     async finish(request: Request, type: string, host: HostContext | undefined): Promise<Response> {
       const c = await callerOf(request)
       const sent = stepBody(await readJson(request))
-      const authenticator = registry.get(type)
-      if (authenticator === null || sent.handle === undefined) throw new PosternError('authenticator.disabled')
+      const authenticator = inService(type)
+      if (sent.handle === undefined) throw new PosternError('authenticator.disabled', { reason: 'no handle' })
       await permitted(c, 'authenticator.enrol')
       const known = await all(c)
       const preferred = !known.some(({ value }) => value.status === 'active')
@@ -153,7 +159,10 @@ export function createEnrolments(o: EnrolmentOptions) {
       const id = verdict.facts.enrolment
       const ran = await runner.settle(step, verdict, {
         ...around(c, host),
-        ops: [{ op: 'put', key, value: utf8(id), rev: one?.rev ?? null }],
+        ops: [
+          { op: 'put', key, value: utf8(id), rev: one?.rev ?? null },
+          ...buried(known.filter(({ value }) => value.type !== PASSKEY)),
+        ],
         lost: () => new PosternError('authenticator.already_enrolled'),
         again: () => authenticator.finish(step, sent.step ?? null),
       })
@@ -172,8 +181,9 @@ export function createEnrolments(o: EnrolmentOptions) {
       const enrolled = standing(id, await mine(c))
       if (sent.handle === undefined) await permitted(c, 'authenticator.change')
       const { type } = enrolled.value
+      const authenticator = inService(type)
       const step = await asked(c, 'change', type, enrolled, { handle: sent.handle })
-      return reply(await runner.begin(registry.get(type)!, step, sent.step ?? null, around(c, host)))
+      return reply(await runner.begin(authenticator, step, sent.step ?? null, around(c, host)))
     },
 
     async changeFinish(request: Request, id: string, host: HostContext | undefined): Promise<Response> {
@@ -181,8 +191,9 @@ export function createEnrolments(o: EnrolmentOptions) {
       const sent = stepBody(await readJson(request))
       await permitted(c, 'authenticator.change')
       const enrolled = standing(id, await mine(c))
+      const authenticator = inService(enrolled.value.type)
       const step = await asked(c, 'change', enrolled.value.type, enrolled, { handle: sent.handle })
-      const again = () => registry.get(enrolled.value.type)!.finish(step, sent.step ?? null)
+      const again = () => authenticator.finish(step, sent.step ?? null)
       const verdict = await again()
       const ran = verdict.ok
         ? await runner.settle(step, verdict, { ...around(c, host), again })

@@ -1,7 +1,7 @@
 /** Answers, bounded bodies and the one error shape of the platform's own endpoints. */
 import { PosternError } from '@postern/core/errors'
 import { anyObject } from '@postern/core/fields'
-import { type JsonObject, type JsonValue, parseJson } from '@postern/core/json'
+import { type JsonObject, parseJson } from '@postern/core/json'
 import { textReply } from '@postern/core/reply'
 
 const MAX_BODY_BYTES = 64 * 1024
@@ -50,11 +50,15 @@ export function errorResponse(
 export async function readJson(request: Request): Promise<JsonObject> {
   const type = (request.headers.get('content-type') ?? '').split(';')[0]!.trim().toLowerCase()
   if (type !== 'application/json') throw new PosternError('request.content_type')
-  return anyObject(await readAnyJson(request))
+  return anyObject(parseJson(await readBytes(request, MAX_BODY_BYTES), { maxBytes: MAX_BODY_BYTES }))
 }
 
-async function readAnyJson(request: Request): Promise<JsonValue> {
-  return parseJson(await readBytes(request, MAX_BODY_BYTES), { maxBytes: MAX_BODY_BYTES })
+/** The parameters of a request, each once. @throws PosternError `request.duplicate` */
+export function readQuery(request: Request): JsonObject {
+  const parameters = [...new URL(request.url).searchParams]
+  const query: JsonObject = Object.fromEntries(parameters)
+  if (parameters.length !== Object.keys(query).length) throw new PosternError('request.duplicate')
+  return query
 }
 
 /** The body, never more than `maxBytes` of it in memory. @throws PosternError `json.too_large` */

@@ -8,15 +8,17 @@ import {
   verifyEvidence,
 } from '@postern/attestation/evidence'
 import { encodeBase64url } from '@postern/core/base64url'
+import { equal, hex } from '@postern/core/bytes'
+import { canonicalJson } from '@postern/core/canonicalJson'
 import { PosternError } from '@postern/core/errors'
 import { optional, text } from '@postern/core/fields'
 import type { JsonObject, JsonValue } from '@postern/core/json'
 import { publicJwk, thumbprint } from '@postern/core/jwk'
-import { newRev, type Runtime } from '@postern/store'
+import { newRev, type Op, type Runtime } from '@postern/store'
 import { eventOp } from '@postern/store/outbox'
 import type { Admission, Client, ClientPort, RegistrationCall } from '@postern/tokens/clients'
 import type { Places } from '@postern/tokens/places'
-import type { Challenges } from './challenges.js'
+import { type Challenges, challengeMs } from './challenges.js'
 import { configKey } from './config.js'
 import { type Decider, denied } from './decide.js'
 import { type Allowed, clientOf, type Device, type DeviceRecord, deviceOf } from './deviceRecord.js'
@@ -156,6 +158,7 @@ export function createInstances(o: InstanceOptions): Instances {
     value: DeviceRecord,
     type: 'device.registered' | 'device.updated',
     about: object,
+    own: readonly Op[] = [],
   ): Promise<Admission> {
     const part = places.device(id)
     const event = journal.event({ type, outcome: 'success', device: id, ...about })
@@ -164,7 +167,7 @@ export function createInstances(o: InstanceOptions): Instances {
       part,
       key: deviceKey.record,
       value: encodeRecord(value),
-      ops: [eventOp(event)],
+      ops: [...own, eventOp(event)],
       members: { bundle_uri: `${o.issuer}/bundle` },
       async after() {
         remembered.delete(id)
@@ -175,6 +178,16 @@ export function createInstances(o: InstanceOptions): Instances {
         await journal.shipped(part, [event], undefined)
       },
     }
+  }
+
+  /** The single use of an update's challenge: for one report, which may be sent again when its answer is lost. @throws PosternError `challenge.invalid` */
+  async function spent(id: string, nonce: Uint8Array, metadata: JsonObject): Promise<readonly Op[]> {
+    const [key, now] = [deviceKey.challenge(hex(nonce)), clock()]
+    const said = await crypto.digest('SHA-256', canonicalJson(metadata))
+    const [before = null] = await store.read(places.device(id), [key], { now })
+    if (before === null) return [{ op: 'put', key, value: said, rev: null, expiresAt: now + challengeMs }]
+    if (!equal(before.value, said)) throw new PosternError('challenge.invalid', { reason: 'used' })
+    return []
   }
 
   return {
@@ -199,10 +212,10 @@ export function createInstances(o: InstanceOptions): Instances {
       const before = devices.get(client)
       if (before === undefined || before.value.status !== 'active') throw new PosternError('device.removed')
       if (call.proof?.jkt !== before.value.jkt) throw new PosternError('device.update_failed', { reason: 'another key' })
-      const { value, about } = await appraise(call, 'update', before.value)
+      const { value, nonce, about } = await appraise(call, 'update', before.value)
       if (value.app !== before.value.app || value.platform !== before.value.platform)
         throw new PosternError('device.update_failed', { reason: 'another app' })
-      return admission(client.id, value, 'device.updated', about)
+      return admission(client.id, value, 'device.updated', about, await spent(client.id, nonce, call.metadata))
     },
     async remove(client) {
       await this.end(this.deviceOf(client), {})

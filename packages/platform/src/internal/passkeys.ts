@@ -25,13 +25,17 @@ export function userOf(rec: Rec | null): UserRecord | null {
   return { rev: rec.rev, status: isUserStatus(status) ? status : 'blocked' }
 }
 
-/** What a user has, the last used first; at most 32, tombstones and pending ones included. */
+/** What a user has, the last used first and tombstones last; at most 32, pending ones included. */
 export async function passkeysOf(store: Store, user: Part, now: number): Promise<readonly Enrolled[]> {
-  const recs = await store.list(user, enrolmentKey('', PASSKEY), { now, limit: 256 })
+  const recs = await store.list(user, enrolmentKey('', PASSKEY), { now, limit: 1000 })
   return recs
     .map((rec) => ({ id: rec.key.slice(3), rev: rec.rev, value: decodeEnrolment(rec.value) }))
-    .sort((a, b) => b.value.usedAt - a.value.usedAt)
+    .sort((a, b) => Number(gone(a)) - Number(gone(b)) || b.value.usedAt - a.value.usedAt)
     .slice(0, MOST)
+}
+
+function gone({ value }: Enrolled): boolean {
+  return value.status === 'removed'
 }
 
 /** Those that may sign in, as a ceremony names them. */

@@ -4,7 +4,7 @@ import { type PushEndpoint, type PushPort, readEndpoint } from '@postern/authent
 import { fromUtf8, utf8 } from '@postern/core/bytes'
 import { PosternError } from '@postern/core/errors'
 import { anyObject, object, text } from '@postern/core/fields'
-import type { JsonObject, JsonValue } from '@postern/core/json'
+import type { JsonValue } from '@postern/core/json'
 import type { Sealer, SealScope } from '@postern/core/sealed'
 import { newRev, type Op, type Part, type Rec, type Runtime } from '@postern/store'
 import { commitSettled } from '@postern/store/settle'
@@ -12,7 +12,7 @@ import type { Places } from '@postern/tokens/places'
 import type { HostContext } from '../node.js'
 import type { Caller } from './caller.js'
 import { deviceOf } from './deviceRecord.js'
-import { readJson } from './http.js'
+import { readJson, readQuery } from './http.js'
 import { deviceKey } from './partition.js'
 
 export interface PushOptions {
@@ -35,6 +35,7 @@ export interface Push {
 }
 
 const KEY = 'push'
+const query = object({ client_id: text({ min: 1, max: 64 }) })
 const body = object({ client_id: text({ min: 1, max: 64 }), endpoint: (value: JsonValue) => anyObject(value) })
 
 export function createPush({ runtime, issuer, tenant, places, caller, sealer, ports }: PushOptions): Push {
@@ -75,8 +76,7 @@ export function createPush({ runtime, issuer, tenant, places, caller, sealer, po
     },
 
     async forget(request) {
-      const { searchParams } = new URL(request.url)
-      const { client_id } = object({ client_id: text({ min: 1, max: 64 }) })(Object.fromEntries(searchParams) as JsonObject)
+      const { client_id } = query(readQuery(request))
       const { device } = await caller(request, client_id)
       await store.commit(places.device(device.id), [{ op: 'del', key: KEY }], { now: clock(), rev: newRev(random) })
       return new Response(null, { status: 204 })

@@ -1,10 +1,10 @@
 /** A device out of the records of all its users. Removal starts there: it is the partition that approvals commit in, and where the limit is counted. */
 import { devicesKey, readDevices, releaseDevice } from '@postern/authenticators/devices'
-import { decodeEnrolment } from '@postern/authenticators/enrolment'
 import { PosternError } from '@postern/core/errors'
 import { newRev, type Part, type Runtime } from '@postern/store'
 import { eventOp } from '@postern/store/outbox'
 import type { Places } from '@postern/tokens/places'
+import { enrolledOn } from './enrolled.js'
 import type { EventDraft, Journal } from './journal.js'
 
 interface Release {
@@ -20,8 +20,8 @@ interface Release {
  */
 export async function releaseEverywhere(o: Release, device: string, by: string | undefined): Promise<void> {
   const { store, clock } = o.runtime
-  const enrolled = await store.list(o.places.device(device), 'enr/', { now: clock(), limit: 1000 })
-  const owners = new Set(enrolled.map(({ value }) => decodeEnrolment(value).owner))
+  const enrolled = await enrolledOn(store, o.places.device(device), clock())
+  const owners = new Set(enrolled.map(({ value }) => value.owner))
   for (const id of owners) await releaseOne(o, { tenant: o.tenant, id }, device, by)
 }
 

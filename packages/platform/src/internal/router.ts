@@ -82,17 +82,6 @@ export async function route(request: Request, host: HostContext | undefined, roo
   } catch (error) {
     const challenge = await challengeResponse(error, rooms.verifierOptions)
     if (challenge !== null) return challenge
-    const nonce = { 'dpop-nonce': await rooms.nonces.issue() }
-    if (error instanceof PosternError && error.code === 'dpop.nonce') return dpopError('use_dpop_nonce', nonce)
-    if (error instanceof PosternError && error.code === 'dpop.proof') return dpopError('invalid_dpop_proof', nonce)
-    return errorResponse(error, nonce)
+    return errorResponse(error, { 'dpop-nonce': await rooms.nonces.issue() })
   }
-}
-
-/** @see RFC 9449 §5, §8 */
-function dpopError(error: string, headers: Record<string, string>): Response {
-  return new Response(JSON.stringify({ error }), {
-    status: 400,
-    headers: { 'content-type': 'application/json', 'cache-control': 'no-store', ...headers },
-  })
 }

@@ -1,6 +1,6 @@
 /// <reference types="node" />
 import { createServer, type RequestListener, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, connect } from 'node:net'
 import { toNode } from '@postern/platform/node'
 import express from 'express'
 import { afterEach, describe, expect, it } from 'vitest'
@@ -15,6 +15,21 @@ async function listen(app: RequestListener): Promise<string> {
   servers.push(server)
   await new Promise((resolve) => server.once('listening', resolve))
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+}
+
+/** The answer to one request, byte by byte as it is written here. */
+function raw(url: string, line: string): Promise<string> {
+  const { port } = new URL(url)
+  return new Promise((resolve, reject) => {
+    let text = ''
+    const socket = connect(Number(port), '127.0.0.1', () =>
+      socket.write(`${line} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n`),
+    )
+    socket.on('data', (bytes) => {
+      text += bytes.toString('latin1')
+    })
+    socket.on('end', () => resolve(text)).on('error', reject)
+  })
 }
 
 const echo = async (request: Request) => {
@@ -93,6 +108,56 @@ describe('toNode', () => {
     expect(new TextDecoder().decode(value)).toBe('first')
     abort.abort()
     expect(await seen).toBe(true)
+  })
+
+  it('gives up an answer whose reader has gone: what made it is told, whether or not more was to come', async () => {
+    let end: (value: string) => void = () => undefined
+    const ended = new Promise<string>((resolve) => {
+      end = resolve
+    })
+    const quiet = new ReadableStream({
+      start: (out) => out.enqueue(new TextEncoder().encode('first')),
+      cancel: () => end('cancelled'),
+    })
+    const abort = new AbortController()
+    const url = await listen(toNode(async () => new Response(quiet), { origin: 'http://localhost' }))
+    const answer = await fetch(url, { signal: abort.signal })
+    await answer.body!.getReader().read()
+    abort.abort()
+    expect(await ended).toBe('cancelled')
+  })
+
+  it.each([
+    '//evil.example/postern/admin/v1/apps',
+    '/\\evil.example/postern/token',
+    '/public/../postern/token',
+    '/public/%2e%2E/postern/token',
+    '/./postern/token',
+    '/postern\\token',
+    '/postern/"token"',
+    '*',
+  ])('refuses the target %s: it would be read as another path than was sent (H22)', async (target) => {
+    const app = toNode(echo, { origin: 'https://bank.example' })
+    expect((await raw(await listen(app), `GET ${target}`)).split('\r\n')[0]).toBe('HTTP/1.1 400 Bad Request')
+    // Behind a mount as well, which sees what it was sent.
+    const mounted = express().use('/', app)
+    expect((await raw(await listen(mounted), `GET ${target}`)).split('\r\n')[0]).toContain('40')
+  })
+
+  it('takes a target in absolute form by its path alone, and every path that means one thing', async () => {
+    const url = await listen(toNode(echo, { origin: 'https://bank.example' }))
+    for (const [target, path] of [
+      ['http://evil.example/postern/token?x=http://y', '/postern/token?x=http://y'],
+      ['http://evil.example', '/'],
+      ['/a%20b/%C3%A9;v=1?q=%2e%2e/..', '/a%20b/%C3%A9;v=1?q=%2e%2e/..'],
+      ['/a..b/...', '/a..b/...'],
+    ])
+      expect(await raw(url, `GET ${target}`)).toContain(`GET https://bank.example${path} `)
+  })
+
+  it('refuses a method that no handler can be asked with', async () => {
+    const answer = await raw(await listen(toNode(echo, { origin: 'https://bank.example' })), 'TRACE /')
+    expect(answer.split('\r\n')[0]).toBe('HTTP/1.1 405 Method Not Allowed')
   })
 
   it('answers HEAD without a body', async () => {

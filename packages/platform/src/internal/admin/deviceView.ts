@@ -1,7 +1,7 @@
 /** A device as operators see it: what it is and what its evidence said; nothing that could stand in for it. */
-import { decodeEnrolment } from '@postern/authenticators/enrolment'
-import type { Part, Rec, Store } from '@postern/store'
+import type { Part, Store } from '@postern/store'
 import type { Device } from '../deviceRecord.js'
+import { enrolledOn } from '../enrolled.js'
 
 /** The public members of a device. */
 export function deviceView({ id, value }: Device): object {
@@ -27,9 +27,7 @@ export async function enrolmentsOf(
   now: number,
   owner?: string,
 ): Promise<readonly { readonly id: string; readonly type: string; readonly status: string; readonly owner: string }[]> {
-  const recs: readonly Rec[] = await store.list(part, 'enr/', { now, limit: 1000 })
-  return recs
-    .map(({ key, value }) => ({ id: key.slice(4), value: decodeEnrolment(value) }))
+  return (await enrolledOn(store, part, now))
     .filter(({ value }) => owner === undefined || value.owner === owner)
     .map(({ id, value: { type, status, owner: of } }) => ({ id, type, status, owner: of }))
 }

@@ -7,6 +7,7 @@ import { PosternError } from '@postern/core/errors'
 import type { Rec } from '@postern/store'
 import type { HostContext } from '../../node.js'
 import type { Device } from '../deviceRecord.js'
+import { enrolledOn } from '../enrolled.js'
 import { PASSKEY, passkeysOf } from '../passkeys.js'
 import { statusOf } from '../userStatus.js'
 import type { LoginRoom } from './attempt.js'
@@ -29,20 +30,18 @@ export async function readLogin(room: LoginRoom, device: Device, who: Who, host:
   const { store, clock } = room.runtime
   const part = places.device(device.id)
   const now = clock()
-  const listed = await store.list(part, 'enr/', { now, limit: 64 })
-  const active = listed
-    .map((rec) => ({ rec, value: decodeEnrolment(rec.value) }))
-    .filter(({ value }) => value.status !== 'pending')
-  const owner = who.named?.owner ?? ownerOf(active, who.profile)
-  const mine = active.filter(({ value }) => value.owner === owner)
+  // The session carries these, so what is none any more stays behind: tombstones only ever grow in number.
+  const standing = (await enrolledOn(store, part, now)).filter(
+    ({ value }) => value.status === 'active' || value.status === 'locked',
+  )
+  const owner = who.named?.owner ?? ownerOf(standing, who.profile)
+  const mine = standing.filter(({ value }) => value.owner === owner)
   const [passkey] = registry.get(PASSKEY) === null ? [] : await activePasskeys(room, owner)
   const watched = watchedKeys(
     registry,
-    mine.map(({ rec, value }) => ({ id: rec.key.slice(4), type: value.type })),
+    mine.map(({ id, value }) => ({ id, type: value.type })),
   )
-  const latest = [...mine.map(({ rec, value }) => ({ id: rec.key.slice(4), value })), ...(passkey ? [passkey] : [])]
-    .filter(({ value }) => value.status !== 'removed')
-    .sort((a, b) => b.value.usedAt - a.value.usedAt)[0]
+  const [latest] = [...mine, ...(passkey ? [passkey] : [])].sort((a, b) => b.value.usedAt - a.value.usedAt)
   if (latest === undefined) throw new PosternError('profile.unknown')
   const { subject, profile: usual } = await data.open(owner, latest.value.data)
   const epoch = await places.userEpoch(subject)
@@ -63,11 +62,11 @@ export async function readLogin(room: LoginRoom, device: Device, who: Who, host:
     epoch: { key: epoch, rev: status?.rev ?? null },
     failures,
     enrolments: [
-      ...mine.map(({ rec }) => ({
-        id: rec.key.slice(4),
-        rev: rec.rev,
+      ...mine.map(({ id, rev, rec }) => ({
+        id,
+        rev,
         value: encodeBase64url(rec.value),
-        locked: enrolments.some((view) => view.id === rec.key.slice(4) && view.state === 'locked'),
+        locked: enrolments.some((view) => view.id === id && view.state === 'locked'),
       })),
       ...(passkey === undefined ? [] : [passkeyEntry(passkey)]),
     ],
@@ -86,8 +85,8 @@ function passkeyEntry({ id, rev, value }: Enrolled): LoginSession['enrolments'][
 }
 
 /** The one user of the instance, or the one that a profile names. @throws PosternError `profile.unknown` */
-function ownerOf(active: readonly { readonly value: Enrolment }[], profile: string | null): string {
-  const owners = [...new Set(active.filter(({ value }) => value.status !== 'removed').map(({ value }) => value.owner))]
+function ownerOf(standing: readonly { readonly value: Enrolment }[], profile: string | null): string {
+  const owners = [...new Set(standing.map(({ value }) => value.owner))]
   const owner = profile === null ? owners[0] : owners.find((one) => one === `usr:${profile}`)
   if (owner === undefined || (profile === null && owners.length > 1)) throw new PosternError('profile.unknown')
   return owner
@@ -98,14 +97,14 @@ async function activePasskeys({ tenant, runtime }: LoginRoom, owner: string): Pr
   return all.filter(({ value }) => value.status === 'active')
 }
 
-/** The session's enrolments as records again. */
-export async function candidatesOf({ data }: LoginRoom, session: LoginSession): Promise<readonly Candidate[]> {
-  return Promise.all(
+/** The session's enrolments as records again, of the types that are still in service. */
+export async function candidatesOf({ data, registry }: LoginRoom, session: LoginSession): Promise<readonly Candidate[]> {
+  const all = await Promise.all(
     session.enrolments.map(async ({ id, rev, value, locked }) => {
       const enrolment = decodeEnrolment(decodeBase64url(value)!)
-      const { preferred } =
-        enrolment.status === 'removed' ? { preferred: false } : await data.open(enrolment.owner, enrolment.data)
+      const { preferred } = await data.open(enrolment.owner, enrolment.data)
       return { id, rev, value: enrolment, locked, preferred }
     }),
   )
+  return all.filter(({ value }) => registry.get(value.type) !== null)
 }

@@ -10,13 +10,13 @@ import { encodeBase64url } from '@postern/core/base64url'
 import { hex } from '@postern/core/bytes'
 import { PosternError } from '@postern/core/errors'
 import { anyObject, object, optional, text } from '@postern/core/fields'
-import type { JsonObject, JsonValue } from '@postern/core/json'
+import type { JsonValue } from '@postern/core/json'
 import type { HostContext } from '../../node.js'
 import type { Caller } from '../caller.js'
 import { ceremonyOf, locatedCeremony } from '../ceremony.js'
 import type { Decider } from '../decide.js'
 import type { Device } from '../deviceRecord.js'
-import { json, readJson } from '../http.js'
+import { json, readJson, readQuery } from '../http.js'
 import { createRunner } from '../login/run.js'
 import { userKey } from '../partition.js'
 import { PASSKEY, userOf } from '../passkeys.js'
@@ -136,10 +136,7 @@ export function createDeviceSide(room: TransactionRoom, o: DeviceOptions): Devic
 
   return {
     async pending(request) {
-      const { searchParams } = new URL(request.url)
-      const query = Object.fromEntries(searchParams) as JsonObject
-      if ([...searchParams].length !== Object.keys(query).length) throw new PosternError('request.duplicate')
-      const asked = object({ client_id: clientId, profile })(query)
+      const asked = object({ client_id: clientId, profile })(readQuery(request))
       const { device } = await caller(request, asked.client_id)
       const h = await holderOf(device, `usr:${asked.profile}`)
       const now = clock()

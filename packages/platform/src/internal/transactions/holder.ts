@@ -1,10 +1,11 @@
 /** A user on the instance that calls, with what he may decide by. */
-import { decodeEnrolment, type Enrolled, encodeEnrolment, enrolmentKey } from '@postern/authenticators/enrolment'
+import { encodeEnrolment, enrolmentKey } from '@postern/authenticators/enrolment'
 import { decodeTransaction } from '@postern/authenticators/transaction/encoding'
 import { isPosternError, PosternError } from '@postern/core/errors'
 import type { JsonObject } from '@postern/core/json'
-import type { Part, Rec } from '@postern/store'
+import type { Part } from '@postern/store'
 import type { Device } from '../deviceRecord.js'
+import { enrolledOn, type StoredEnrolment } from '../enrolled.js'
 import { userKey } from '../partition.js'
 import { PASSKEY, passkeysOf, type UserRecord, userOf } from '../passkeys.js'
 import type { DeviceOptions } from './device.js'
@@ -19,7 +20,7 @@ export interface Holder {
   readonly part: Part
   readonly user: UserRecord
   readonly subject: string
-  readonly enrolled: readonly (Enrolled & { readonly rec: Rec })[]
+  readonly enrolled: readonly StoredEnrolment[]
 }
 
 export interface Holders {
@@ -47,10 +48,9 @@ export function createHolders(room: TransactionRoom, { decider, ceiling }: Pick<
     const own = places.device(device.id)
     const part = { tenant, id: owner }
     const now = clock()
-    const recs = await store.list(own, 'enr/', { now, limit: 64 })
-    const mine = recs
-      .map((rec) => ({ id: rec.key.slice(4), rev: rec.rev, value: decodeEnrolment(rec.value), rec }))
-      .filter(({ value }) => value.owner === owner && (value.status === 'active' || value.status === 'locked'))
+    const mine = (await enrolledOn(store, own, now)).filter(
+      ({ value }) => value.owner === owner && (value.status === 'active' || value.status === 'locked'),
+    )
     const [first] = mine
     const [u] = await store.read(part, [userKey.record], { now })
     const user = userOf(u ?? null)
