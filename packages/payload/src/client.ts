@@ -206,7 +206,7 @@ export function createSealedFetch(o: SealedFetchOptions): SealedFetch {
 
 function giveUp(call: Call, told: Exclude<Told, { kind: 'answer' }>): PosternError {
   if (told.kind === 'not-processed')
-    return new PosternError('payload.transport', { reason: 'the date is refused though it was corrected', retryable: true })
+    return new PosternError('payload.transport', { reason: 'the date is refused though it was corrected' })
   const { reason, cause } = told
   const again = SAFE.has(call.method) || call.headers.has('idempotency-key')
   return new PosternError(again ? 'payload.transport' : 'payload.outcome_unknown', { reason, cause })

@@ -4,10 +4,10 @@
  * @see RFC 9180
  */
 import type { CryptoPort, Now } from '@postern/core/cryptoPort'
-import { PosternError } from '@postern/core/errors'
 import type { Random } from '@postern/core/runtime'
 import { contextOf } from './internal/context.js'
 import { P256, X25519 } from './internal/kem/dhkem.js'
+import { invalidKey } from './internal/kem/invalidKey.js'
 import { kemOf, SECRET_BYTES } from './internal/kem/kem.js'
 import { andThen, orElse } from './internal/now.js'
 
@@ -72,11 +72,11 @@ export interface KeyAgreement {
 
 /** A private key handle around raw bytes (32). @throws PosternError `hpke.invalid_key` */
 export function kemPrivateKey(crypto: CryptoPort, kem: KemId, secret: Uint8Array): Now<KemPrivateKey> {
-  if (secret.length !== SECRET_BYTES) throw new PosternError('hpke.invalid_key', { reason: 'length' })
+  if (secret.length !== SECRET_BYTES) throw invalidKey('length')
   return orElse<KemPrivateKey>(
     () => andThen(kemOf(kem).pair(crypto, secret), ({ publicKey, decap }) => ({ kem, publicKey, decap })),
     (cause) => {
-      throw new PosternError('hpke.invalid_key', { cause })
+      throw invalidKey('secret', cause)
     },
   )
 }
@@ -101,7 +101,7 @@ export function setupSender(
   info: Uint8Array,
   psk?: Psk,
 ): Now<{ readonly enc: Uint8Array; readonly context: HpkeContext }> {
-  if (publicKey.kem !== suite.kem) throw new PosternError('hpke.invalid_key', { reason: 'a key of another KEM' })
+  if (publicKey.kem !== suite.kem) throw invalidKey('a key of another KEM')
   return andThen(kemOf(suite.kem).encap(crypto, publicKey.bytes, random), ({ enc, secret }) =>
     andThen(contextOf(crypto, suite, secret, info, psk), (context) => ({ enc, context })),
   )
@@ -116,6 +116,6 @@ export function setupReceiver(
   info: Uint8Array,
   psk?: Psk,
 ): Now<HpkeContext> {
-  if (privateKey.kem !== suite.kem) throw new PosternError('hpke.invalid_key', { reason: 'a key of another KEM' })
+  if (privateKey.kem !== suite.kem) throw invalidKey('a key of another KEM')
   return andThen(privateKey.decap(enc), (secret) => contextOf(crypto, suite, secret, info, psk))
 }

@@ -1,9 +1,9 @@
 /** The HPKE key schedule and the contexts that come of it. @see RFC 9180 §5.1–5.3 */
 import { concat, u16, utf8 } from '@postern/core/bytes'
 import type { AeadAlg, AeadKey, CryptoPort, HmacKey, Now } from '@postern/core/cryptoPort'
-import { PosternError } from '@postern/core/errors'
 import type { AeadId, HpkeContext, Psk } from '../hpke.js'
 import { CountingCipher } from './cipher.js'
+import { invalidKey } from './kem/invalidKey.js'
 import { EMPTY, expand, extract, ikmHead, infoHead, mac, oneBlock } from './labels.js'
 import { andThen } from './now.js'
 
@@ -55,7 +55,7 @@ export function contextOf(
 ): Now<HpkeContext> {
   if (psk !== undefined && (psk.psk.length < MIN_PSK_BYTES || psk.id.length === 0))
     //              RFC 9180 §5.1, VerifyPSKInputs, §9.5
-    throw new PosternError('hpke.invalid_key', { reason: 'a psk below 32 bytes, or without a name' })
+    throw invalidKey('a psk below 32 bytes, or without a name')
   return andThen(layoutOf(crypto, suite, info, psk), (layout) => contextIn(crypto, layout, shared))
 }
 

@@ -25,6 +25,7 @@ import {
 } from './ohttpWire.js'
 import { openReply, openReplyStream } from './openReply.js'
 import type { SessionOf } from './openSession.js'
+import { replyRefusal, truncated } from './refusals.js'
 import { type BegunCall, REPLY_LABEL as SESSION_REPLY_LABEL, SESSION_REPLY_TYPE, SESSION_REQUEST_TYPE } from './sessionWire.js'
 import { sourceOf } from './source.js'
 
@@ -127,9 +128,9 @@ export async function received(crypto: CryptoPort, begun: Begun, outer: Response
 /** @throws PosternError `payload.reply_refused` | `payload.truncated` */
 async function whole(outer: Response, maxBytes: number): Promise<Uint8Array> {
   const bytes = await bodyOf(outer, maxBytes).catch((cause: unknown) => {
-    throw new PosternError('payload.truncated', { reason: 'the source failed', cause })
+    throw truncated('the source failed', cause)
   })
-  if (bytes === null) throw new PosternError('payload.reply_refused', { reason: 'too large' })
+  if (bytes === null) throw replyRefusal('refused', 'too large')
   return bytes
 }
 
@@ -139,6 +140,5 @@ export function guarded(content: ReadableStream<Uint8Array>, signal: AbortSignal
 }
 
 function ofReply(cause: unknown): unknown {
-  if (!isPosternError(cause, 'bhttp.malformed', 'bhttp.limit')) return cause
-  return new PosternError('payload.reply_refused', { reason: 'message', cause })
+  return isPosternError(cause, 'bhttp.malformed', 'bhttp.limit') ? replyRefusal('refused', 'message', cause) : cause
 }

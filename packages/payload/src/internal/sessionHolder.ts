@@ -109,8 +109,7 @@ export function sessionHolder({ clock, random }: { readonly clock: Clock; readon
     },
     async opening(open) {
       if (flight !== null) return flight
-      if (clock() < notBefore)
-        throw new PosternError('payload.transport', { reason: 'no session could be opened a moment ago', retryable: true })
+      if (clock() < notBefore) throw new PosternError('payload.transport', { reason: 'no session could be opened a moment ago' })
       flight = open(offer(() => undefined)).finally(() => {
         flight = null
       })

@@ -101,6 +101,24 @@ describe('a sealed request', () => {
   )
 })
 
+describe('an outer request without a body', () => {
+  it.each(['message/ohttp-req', 'message/ohttp-chunked-req', 'application/vnd.postern.session-req'])(
+    'of type %s is answered as whatever does not open',
+    async (type) => {
+      const w = await world()
+      const server = w.server({ sessions: local(w) })
+      const init = { method: 'POST', headers: { 'content-type': type } }
+      const answers = [new Request(`${ORIGIN}/ohttp`, init), outer(random(3), type)].map(async (request) => {
+        const answer = await server.fetch(request, w.next)
+        return [answer.status, await answer.text()]
+      })
+      const [none, short] = await Promise.all(answers)
+      expect(none).toEqual(short)
+      expect(none![0]).toBe(400)
+    },
+  )
+})
+
 describe('a request for the gateway itself', () => {
   it.each([
     ['opens a session and does nothing else', 'GET', true, true, { status: 204, code: null, opened: true }],

@@ -235,6 +235,28 @@ describe('a keeper in memory', () => {
   })
 })
 
+describe('a keeper that sweeps', () => {
+  it('makes room where a session is over, so that none that lives has to go', async () => {
+    const w = await world()
+    const keeper = localSessions({ clock: () => w.now, random, crypto: w.crypto, maxSessions: 2 })
+    const keep = async (lifeMs: number, jkt: string | null) => {
+      const [id, expiresAt] = [keeper.newId(), w.now + lifeMs]
+      const binding = jkt === null ? null : { jkt, ath: null, expiresAt }
+      await keeper.keep({ id, secret: random(32), aead: 2, max: 9, chunkBytes: 100, expiresAt, binding })
+      return id
+    }
+    for (const jkt of [null, 'j']) {
+      await keeper.forget({ all: true })
+      const lives = await keep(60_000, jkt)
+      await keep(1000, jkt)
+      w.now += 1000
+      await keeper.sweep(w.now, 100)
+      await keep(60_000, jkt)
+      expect(await keeper.find(lives)).not.toBeNull()
+    }
+  })
+})
+
 describe('a shared keeper', () => {
   it.each([true, false])(
     'whose store loses an answer, applied: %s, asks again: kept, and the first of its copies',

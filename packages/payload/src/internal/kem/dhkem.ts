@@ -1,11 +1,12 @@
 /** DHKEM(X25519, HKDF-SHA256) and DHKEM(P-256, HKDF-SHA256). @see RFC 9180 §4.1, §7.1 */
 import { concat, u8, u16, utf8 } from '@postern/core/bytes'
 import type { CryptoPort, DhGroup, DhKeyPair, Now } from '@postern/core/cryptoPort'
-import { isPosternError, PosternError } from '@postern/core/errors'
+import { isPosternError } from '@postern/core/errors'
 import type { Random } from '@postern/core/runtime'
 import type { KemId, KemPrivateKey } from '../../hpke.js'
 import { EMPTY, extract, ikmHead, infoHead, mac, oneBlock } from '../labels.js'
 import { andThen, orElse } from '../now.js'
+import { invalidKey } from './invalidKey.js'
 import type { Encapsulated, Kem, KemPair } from './kem.js'
 
 const SECRET_BYTES = 32
@@ -40,10 +41,10 @@ function dhKem(id: KemId, group: DhGroup, publicBytes: number): DhKem {
     enc: Uint8Array,
     recipient: Uint8Array,
   ): Now<Uint8Array> {
-    if (peer.length !== publicBytes) throw invalid(`a public key that is not ${publicBytes} bytes`)
+    if (peer.length !== publicBytes) throw invalidKey(`a public key that is not ${publicBytes} bytes`)
     return andThen(agree(peer), (dh) => {
       // A keystore may answer a point of low order with zeros.
-      if (dh === null || dh.every((byte) => byte === 0)) throw invalid('a point off the curve or of low order') //                    RFC 9180 §7.1.4
+      if (dh === null || dh.every((byte) => byte === 0)) throw invalidKey('a point off the curve or of low order') //                    RFC 9180 §7.1.4
       return andThen(extract(crypto, concat(eaePrk, dh)), (prk) =>
         mac(crypto, prk, oneBlock(sharedSecret, concat(enc, recipient))),
       )
@@ -52,7 +53,7 @@ function dhKem(id: KemId, group: DhGroup, publicBytes: number): DhKem {
 
   function handle(crypto: CryptoPort, own: Agreement): KemPrivateKey {
     const publicKey = own.publicKey.slice()
-    if (publicKey.length !== publicBytes) throw invalid(`a public key that is not ${publicBytes} bytes`)
+    if (publicKey.length !== publicBytes) throw invalidKey(`a public key that is not ${publicBytes} bytes`)
     return { kem: id, publicKey, decap: (enc) => shared(crypto, (peer) => own.agree(peer), enc, enc, publicKey) }
   }
 
@@ -107,8 +108,4 @@ function inRange(tries: number, pair: (counter: number) => Now<DhKeyPair>): Now<
       },
     )
   return attempt(0)
-}
-
-function invalid(reason: string): PosternError<'hpke.invalid_key'> {
-  return new PosternError('hpke.invalid_key', { reason })
 }

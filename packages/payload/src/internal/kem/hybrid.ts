@@ -4,8 +4,8 @@
  */
 import { concat, fromHex, u16, utf8 } from '@postern/core/bytes'
 import type { CryptoPort, DhKeyPair, MlKemKeyPair, Now } from '@postern/core/cryptoPort'
-import { PosternError } from '@postern/core/errors'
 import { andThen } from '../now.js'
+import { invalidKey } from './invalidKey.js'
 import type { Kem, KemPair } from './kem.js'
 
 const ID = 0x647a
@@ -27,12 +27,12 @@ export const HYBRID: Kem = {
   derive: (crypto, ikm) =>
     andThen(crypto.shake256(concat(ikm, DERIVE_HEAD, DERIVE_LABEL), SECRET_BYTES), (secret) => pair(crypto, secret)),
   encap(crypto, publicKey, random) {
-    if (publicKey.length !== HYBRID.publicBytes) throw invalid('a public key that is not 1216 bytes')
+    if (publicKey.length !== HYBRID.publicBytes) throw invalidKey('a public key that is not 1216 bytes')
     const theirs = publicKey.slice(ML_KEM_PUBLIC_BYTES)
     // Drawn at once, in the order of the draft's `randomness`.
     const randomness = random(SECRET_BYTES + X25519_BYTES)
     return andThen(crypto.mlKemEncap(publicKey.subarray(0, ML_KEM_PUBLIC_BYTES), randomness.slice(0, SECRET_BYTES)), (pq) => {
-      if (pq === null) throw invalid('an encapsulation key that is not reduced') //                 FIPS 203 §7.2
+      if (pq === null) throw invalidKey('an encapsulation key that is not reduced') //                 FIPS 203 §7.2
       return andThen(crypto.dhKeyPair('X25519', randomness.slice(SECRET_BYTES)), (own) =>
         andThen(agree(crypto, own, theirs), (dh) =>
           andThen(combine(crypto, pq.secret, dh, own.publicKey, theirs), (secret) => ({
@@ -60,7 +60,7 @@ function handle(crypto: CryptoPort, secret: Uint8Array, pq: MlKemKeyPair, own: D
     publicKey: concat(pq.publicKey, own.publicKey),
     secret,
     decap(enc) {
-      if (enc.length !== HYBRID.encBytes) throw invalid('an encapsulation that is not 1120 bytes')
+      if (enc.length !== HYBRID.encBytes) throw invalidKey('an encapsulation that is not 1120 bytes')
       const theirs = enc.slice(ML_KEM_CIPHERTEXT_BYTES)
       return andThen(crypto.mlKemDecap(pq, enc.subarray(0, ML_KEM_CIPHERTEXT_BYTES)), (shared) =>
         andThen(agree(crypto, own, theirs), (dh) => combine(crypto, shared!, dh, theirs, own.publicKey)),
@@ -72,15 +72,11 @@ function handle(crypto: CryptoPort, secret: Uint8Array, pq: MlKemKeyPair, own: D
 function agree(crypto: CryptoPort, own: DhKeyPair, theirs: Uint8Array): Now<Uint8Array> {
   return andThen(crypto.dh('X25519', own, theirs), (dh) => {
     // Stricter than the draft, whose combiner would take it: no honest peer sends one.
-    if (dh === null) throw invalid('a point of low order')
+    if (dh === null) throw invalidKey('a point of low order')
     return dh
   })
 }
 
 function combine(crypto: CryptoPort, pq: Uint8Array, dh: Uint8Array, enc: Uint8Array, recipient: Uint8Array): Now<Uint8Array> {
   return crypto.digest('SHA3-256', concat(pq, dh, enc, recipient, LABEL))
-}
-
-function invalid(reason: string): PosternError<'hpke.invalid_key'> {
-  return new PosternError('hpke.invalid_key', { reason })
 }

@@ -1,10 +1,10 @@
 /** What every KEM here can do, and which there are. @see RFC 9180 §4 */
 import type { CryptoPort, Now } from '@postern/core/cryptoPort'
-import { PosternError } from '@postern/core/errors'
 import type { Random } from '@postern/core/runtime'
 import type { KemId, KemPrivateKey } from '../../hpke.js'
 import { andThen } from '../now.js'
 import { P256, X25519 } from './dhkem.js'
+import { invalidKey } from './invalidKey.js'
 
 /** Nsk: all KEMs here have private keys (seeds) of this length, and Nsecret too. */
 export const SECRET_BYTES = 32
@@ -53,7 +53,7 @@ export function knownKem(id: number): Kem | null {
 /** @throws PosternError `hpke.invalid_key` for a KEM that is not known here */
 export function kemOf(id: number): Kem {
   const kem = KEMS.get(id)
-  if (kem === undefined) throw new PosternError('hpke.invalid_key', { reason: 'a KEM that is not known here' })
+  if (kem === undefined) throw invalidKey('a KEM that is not known here')
   return kem
 }
 
