@@ -117,7 +117,8 @@ export async function check<S extends SchemaSpec>(draft: Draft, ctx: CheckContex
  * Checks a draft and makes it the head. Its `parent` must be the head it was edited from: of two publishers one wins.
  * @throws PosternError `policy.publish_refused` (the report in `cause`) | `policy.head_conflict` (the {@link Head} to edit from in `cause`)
  */
-export async function publish<S extends SchemaSpec>(draft: Draft, ctx: PublishContext<S>): Promise<Published<S>> {
+export async function publish<S extends SchemaSpec>(draft: Draft, context: PublishContext<S>): Promise<Published<S>> {
+  const ctx = owned(context)
   const { report, passed } = await gate(draft, ctx, (all) => all.filter(isError))
   if (passed === null) throw refused(report)
   return enact(passed, report, 'publish', passed.compiled.document.parent, ctx)
@@ -127,9 +128,10 @@ export async function publish<S extends SchemaSpec>(draft: Draft, ctx: PublishCo
  * Points the head back at an earlier version, after today's schema, its examples, its invariants, and: it locks nobody out whom the head lets in.
  * @throws PosternError `policy.version_unknown` | `policy.hash_mismatch` | `policy.publish_refused` | `policy.head_conflict`
  */
-export async function rollback<S extends SchemaSpec>(id: string, to: string, ctx: PublishContext<S>): Promise<Published<S>> {
+export async function rollback<S extends SchemaSpec>(id: string, to: string, context: PublishContext<S>): Promise<Published<S>> {
+  const ctx = owned(context)
   const head = await ctx.repository.head(id)
-  const bytes = await ctx.repository.load(to)
+  const bytes = (await ctx.repository.load(to))?.slice()
   if (!head || !bytes) throw new PosternError('policy.version_unknown')
   if ((await hashDocument(bytes, ctx.crypto)) !== to) throw new PosternError('policy.hash_mismatch')
   const now = await opened(head.version, ctx)
@@ -153,6 +155,11 @@ export async function openPolicy<S extends SchemaSpec>(
   const { document } = parseDocument(bytes)
   if (document.schema !== (await hashSchema(schema, crypto))) throw new PosternError('policy.schema_mismatch')
   return compile(schema, document, { version: stored.version })
+}
+
+/** What was asked, as it was when it was asked: approval takes its time, and the entry is the audit trail. */
+function owned<S extends SchemaSpec>(ctx: PublishContext<S>): PublishContext<S> {
+  return { ...ctx, waivers: (ctx.waivers ?? []).map((waiver) => ({ ...waiver })) }
 }
 
 interface Passed<S extends SchemaSpec> {

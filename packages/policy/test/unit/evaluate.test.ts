@@ -4,6 +4,8 @@ import { type Decision, decide } from '@postern/policy/evaluate'
 import { encode } from '@postern/policy/facts'
 import { defineSchema, type FactInput } from '@postern/policy/schema'
 import { describe, expect, it } from 'vitest'
+import type { Node } from '../../src/internal/memo.js'
+import type { Tables } from '../../src/internal/tables.js'
 import { allow, deny, doc, small } from '../small.js'
 
 type Input = FactInput<(typeof small)['spec']>
@@ -338,6 +340,26 @@ describe('a decision', () => {
     const sound = { action: 'login', app: 'y', rooted: false } as const
     expect(decide(p, { ...sound, version: 'x' }).unknown).toEqual([{ fact: 'version', why: 'invalid' }])
     expect(decide(p, sound).unknown).toEqual([])
+  })
+  it('is remembered for some thousand patterns, and the memory starts anew when it is full', () => {
+    const names = Array.from({ length: 14 }, (_, i) => `b${i}`)
+    const action = { type: 'enum', values: ['login'], mandatory: true } as const
+    const bools = Object.fromEntries(names.map((name) => [name, { type: 'bool' }] as const))
+    const p = compile(
+      defineSchema({ id: 'many', facts: { ...bools, action } }),
+      doc(names.map((name) => allow(name, { [name]: true }))),
+    )
+    for (let n = 0; n < 2 ** names.length; n++) {
+      const on = names.filter((_, i) => (n >> i) & 1)
+      const { matched } = decide(p, {
+        action: 'login',
+        ...Object.fromEntries(names.map((name) => [name, on.includes(name)])),
+      } as never)
+      if (matched.join() !== [...on].sort().join()) expect(matched).toEqual([...on].sort())
+    }
+    const count = ({ next }: Node): number => [...next.values()].reduce((sum, node) => sum + count(node), 1)
+    const kept = count((p.tables as Tables).memo.root)
+    expect([kept > 100, kept <= 8200]).toEqual([true, true])
   })
   it('of facts that may not apply is made anew each time, too: the pattern does not tell what is missing', () => {
     const p = compile(small, doc([deny('d', { boot: true, app: 'x' }), allow('use')]))

@@ -154,6 +154,33 @@ describe('publication', () => {
     ).toEqual([first])
   })
 
+  it('what changes while it is being published changes nothing: neither the waivers and their author, nor the bytes of a rollback', async () => {
+    const repo = repository()
+    const rules = [allow('login', { action: 'login' }), allow('never', never)]
+    const draft = await version(1, null, { rules })
+    const fingerprint = (await check(draft, context(repo))).findings[0]!.fingerprint!
+    const waiver = { fingerprint, by: 'chief', why: 'March' }
+    const ctx = context(repo, { waivers: [waiver] })
+    const late = async () => {
+      Object.assign(waiver, { by: 'nobody' })
+      Object.assign(ctx, { by: 'nobody' })
+      return true
+    }
+    const first = await publish(draft, Object.assign(ctx, { approve: late }))
+    expect(await repo.entries()).toMatchObject([{ by: 'op', waivers: [{ by: 'chief' }] }])
+    await publish(await version(2, first.version), context(repo))
+    const stored = (await repo.load(first.version))!.slice()
+    const lent = { ...repo, load: async (id: string) => (id === first.version ? stored : repo.load(id)) }
+    const digest: typeof crypto.digest = async (name, data) => {
+      const hash = await crypto.digest(name, data)
+      stored.fill(32)
+      return hash
+    }
+    const waivers = [{ fingerprint, by: 'chief', why: 'March' }]
+    const back = await rollback('retail', first.version, context(lent, { crypto: { ...crypto, digest }, waivers }))
+    expect(back.version).toBe(first.version)
+  })
+
   it('approval comes last, with the whole report; without it nothing is saved', async () => {
     const repo = repository()
     const draft = await version(1, null)

@@ -33,6 +33,7 @@ it.each([
 
 it('what the user is known by says nothing where the policy does not ask, and two digits are no sequence', () => {
   expect(refused(bare, '1985', ['1985'])).toEqual([])
+  expect(refused({ ...bare, userData: true }, '9199', ['19', '', 'Baker Street 221b'])).toEqual([])
   const sequences = { steps: 'any', wrap: true } as const
   expect([refused({ ...bare, sequences }, '12'), refused({ ...bare, sequences }, '123')]).toEqual([
     ['length'],
