@@ -5,6 +5,7 @@ import { readJws, verifyJws } from '@postern/core/jws'
 import type { Client } from './clients.js'
 import type { Endpoint } from './endpoint.js'
 import { clientOf } from './internal/asked.js'
+import { bounded } from './internal/authorizationRequest.js'
 import { tellRefusal } from './internal/endpoint.js'
 import { endSession as end, sweepLogouts } from './internal/endSession.js'
 import { openHandle, sealHandle } from './internal/handles.js'
@@ -126,8 +127,7 @@ function redirectOf(form: ReadonlyMap<string, string>, client: Client | null): s
   const uri = form.get('post_logout_redirect_uri')
   if (uri === undefined) return null
   if (!(client?.postLogoutRedirectUris ?? []).includes(uri)) throw refuse('redirect')
-  const state = form.get('state')
-  return state === undefined ? uri : withQuery(uri, { state })
+  return withQuery(uri, { state: bounded(form, 'state', 1024) })
 }
 
 async function conclude(

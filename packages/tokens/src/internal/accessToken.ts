@@ -77,7 +77,7 @@ async function readSigned(text: string, kit: Kit, { runtime }: IssuerContext): P
   const key = kid === null ? null : await kit.ownKey(kid, runtime.clock())
   if (key === null) return null
   const claims = await verifyJws(runtime.crypto, jws, key)
-  const handle = await openTokenHandle(kit, textClaim(claims, 'jti', 1024))
+  const handle = await openTokenHandle(kit, textClaim(claims, 'jti', 2048))
   return handle === null ? null : { claims, handle, kid }
 }
 

@@ -36,7 +36,8 @@ function withoutPort(uri: string): string | null {
 export function withQuery(uri: string, parameters: Readonly<Record<string, string | null>>): string {
   const query = new URLSearchParams()
   for (const [name, value] of Object.entries(parameters)) if (value !== null) query.set(name, value)
-  return uri + (uri.includes('?') ? '&' : '?') + query.toString()
+  const added = query.toString()
+  return added === '' ? uri : uri + (uri.includes('?') ? '&' : '?') + added
 }
 
 function refused(): PosternError<'redirect.refused'> {

@@ -14,6 +14,7 @@ describe('logout over HTTP', () => {
   let live: Live
   let rp: Receiver
   let session: LogoutSession | null = null
+  let sessions = 0
   let skipMs = 0
   beforeAll(async () => {
     rp = await receiver()
@@ -56,7 +57,7 @@ describe('logout over HTTP', () => {
   })
   beforeEach(() => {
     rp.received.length = 0
-    session = { subject: 'user-1', sid: `s${skipMs + 1}` }
+    session = { subject: 'user-1', sid: `s${++sessions}` }
   })
 
   async function login() {

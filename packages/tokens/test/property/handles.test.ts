@@ -96,7 +96,7 @@ describe('handles', () => {
         const claims = { sub: 'user-1', exp: 1 }
         const token = await sealOpaque(kit, handle, claims)
         const jti = await sealTokenHandle(kit, handle)
-        expect(await openOpaque(kit, token)).toEqual({ handle, claims })
+        expect(await openOpaque(kit, token)).toEqual({ handle, claims, kid: null })
         expect(await openTokenHandle(kit, jti)).toEqual(handle)
         expect(await openOpaque(kit, `pa_${jti}`)).toBeNull()
         expect(await openTokenHandle(kit, token.slice(3))).toBeNull()

@@ -68,6 +68,15 @@ describe('RP-initiated logout', () => {
     expect((await refreshAt(w, 'portal', refresh_token!)).body.error).toBe('invalid_grant')
   })
 
+  it('a state too long to be led back with is refused before anybody is asked', async () => {
+    const w = await loggingOut()
+    const ask = (state: string) =>
+      w.browse('/logout', { client_id: 'portal', post_logout_redirect_uri: returnOf('portal'), state })
+    expect(await (await ask('x'.repeat(1025))).text()).toBe('request.malformed')
+    const { handle } = (await (await ask('x'.repeat(1024))).json()) as { handle: string }
+    expect((await w.confirm(handle)).headers.get('location')).toContain(`state=${'x'.repeat(1024)}`)
+  })
+
   it('T48 a yes counts for the session that was asked about, within ten minutes', async () => {
     const w = await loggingOut()
     await loginAt(w, 'portal')

@@ -54,6 +54,13 @@ async function subjectsSeen(w: World, id: string, subject?: string) {
 }
 
 describe('pairwise subjects', () => {
+  it('of the longest subject a host may have, in the widest characters, a token reads like any other', async () => {
+    const w = await world({ clients: await clients() })
+    const subject = '銀'.repeat(255)
+    expect(new Set(await subjectsSeen(w, 'one', subject)).size).toBe(1)
+    expect((await w.introspect((await login(w, 'portal', subject)).access_token!)).body.sub).toBe(subject)
+  })
+
   it('a client sees one and the same sub wherever it can read one, and never the host’s', async () => {
     const w = await world({ clients: await clients() })
     const seen = new Set(await subjectsSeen(w, 'one'))
