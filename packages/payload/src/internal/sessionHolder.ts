@@ -54,6 +54,7 @@ export function sessionHolder({ clock, random }: { readonly clock: Clock; readon
   let refusedUntil = 0
   let notBefore = 0
   let failures = 0
+  let closed = false
 
   function current(): InUse | null {
     if (held === null) return null
@@ -85,6 +86,7 @@ export function sessionHolder({ clock, random }: { readonly clock: Clock; readon
           // Calls under way keep the old one, which the server closes by itself.
           held = { ...opened, openedAt: clock() }
           changed = false
+          if (closed) drop()
         }
         failures = 0
         over()
@@ -128,6 +130,9 @@ export function sessionHolder({ clock, random }: { readonly clock: Clock; readon
     lost(session) {
       if (held?.session === session) drop()
     },
-    close: drop,
+    close() {
+      closed = true
+      drop()
+    },
   }
 }

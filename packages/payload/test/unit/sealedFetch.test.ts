@@ -195,6 +195,80 @@ describe('a sealed fetch', () => {
   })
 })
 
+describe('what a call may be made of', () => {
+  const form = new FormData()
+  form.set('amount', '2500')
+  it.each<[string, () => [Request | URL | string, RequestInit?], string | RegExp, string | null]>([
+    ['text', () => [`${ORIGIN}/a`, { method: 'POST', body: 'x' }], 'x', 'text/plain;charset=UTF-8'],
+    [
+      'a URL',
+      () => [new URL('/a', ORIGIN), { method: 'POST', body: new URLSearchParams({ a: 'b' }) }],
+      'a=b',
+      'application/x-www-form-urlencoded;charset=UTF-8',
+    ],
+    ['a form', () => [`${ORIGIN}/a`, { method: 'POST', body: form }], /name="amount"\r\n\r\n2500/, null],
+    ['a Blob', () => [`${ORIGIN}/a`, { method: 'POST', body: new Blob(['x'], { type: 'a/b' }) }], 'x', 'a/b'],
+    ['bytes', () => [`${ORIGIN}/a`, { method: 'POST', body: Uint8Array.of(120) }], 'x', null],
+    ['a Request', () => [new Request(`${ORIGIN}/a`, { method: 'POST', body: 'x' })], 'x', 'text/plain;charset=UTF-8'],
+    [
+      'a Request, changed',
+      () => [new Request(`${ORIGIN}/a`, { method: 'POST', body: 'x' }), { body: 'y' }],
+      'y',
+      'text/plain;charset=UTF-8',
+    ],
+    ['a Request with a stream', () => [streamed()], 'x', null],
+  ])('%s', async (_, given, body, type) => {
+    const w = await world()
+    await w.client(w.server())(...given())
+    expect(w.seen.map(({ method, url }) => [method, url])).toEqual([['POST', `${ORIGIN}/a`]])
+    if (body instanceof RegExp) expect(w.seen[0]!.body).toMatch(body)
+    else expect(w.seen[0]!.body).toBe(body)
+    if (type !== null) expect(w.seen[0]!.headers.get('content-type')).toBe(type)
+  })
+  const streamed = (): Request =>
+    new Request(`${ORIGIN}/a`, { method: 'POST', body: new Blob(['x']).stream(), duplex: 'half' } as RequestInit)
+
+  it.each<[string, () => unknown]>([
+    ['a target without an origin', () => '/a'],
+    ['a user in the target', () => 'https://user:secret@api.bank.example/a'],
+    [
+      'a request that was read',
+      async () => {
+        const request = new Request(`${ORIGIN}/a`, { method: 'POST', body: 'x' })
+        await request.text()
+        return request
+      },
+    ],
+  ])('%s is refused as fetch refuses it, and nothing is sent', async (_, given) => {
+    const w = await world()
+    await expect(w.client(w.server())((await given()) as string)).rejects.toBeInstanceOf(TypeError)
+    expect(w.seen).toEqual([])
+  })
+
+  it('a redirect of the API is an answer: nothing follows it', async () => {
+    const w = await world()
+    w.next = async () => new Response(null, { status: 302, headers: { location: 'https://evil.example/' } })
+    const answer = await w.client(w.server())(`${ORIGIN}/a`)
+    expect([answer.status, answer.headers.get('location')]).toEqual([302, 'https://evil.example/'])
+  })
+
+  it.each([301, 307])('an outer redirect (%s) is no answer, and is not followed', async (status) => {
+    const w = await world()
+    const asked: string[] = []
+    const call = w.client(w.server(), {
+      wire: (inner) => async (input, init) => {
+        const { method, url } = new Request(input, init)
+        expect([init?.redirect, init?.credentials]).toEqual(['manual', 'omit'])
+        if (method !== 'POST') return inner(input, init)
+        asked.push(url)
+        return new Response(null, { status, headers: { location: 'https://evil.example/' } })
+      },
+    })
+    expect(await codeOf(() => call(`${ORIGIN}/a`, { method: 'POST', body: 'x' }))).toBe('payload.outcome_unknown')
+    expect(asked).toEqual([`${ORIGIN}/ohttp`])
+  })
+})
+
 describe('a caller', () => {
   it('that gives up is not kept waiting by its own content', async () => {
     const w = await world()
