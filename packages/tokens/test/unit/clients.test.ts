@@ -472,6 +472,24 @@ describe('revocation of a shared client', () => {
   })
 })
 
+it('T17 a token of its own is worth nothing where a revoked client was still remembered when it was issued', async () => {
+  const w = await setup()
+  const metadata = { client_name: 'Service', grant_types: ['client_credentials'], scope: 'accounts' }
+  const { client_id: id, client_secret: secret } = (await send(w, { body: metadata })).body
+  const headers = { authorization: basic(id, secret) }
+  const own = async (node: number) =>
+    (await w.post('/token', { grant_type: 'client_credentials', scope: 'accounts' }, { node, headers })).body.access_token
+  const active = async (token: string) => (await w.post('/introspect', { token }, { headers })).body.active
+  const before = await own(1)
+  expect(await active(before)).toBe(true)
+  await revoke({ client: id }, w.contexts[0]!)
+  // Later by the clock, too, which alone would let it pass.
+  w.advance(2000)
+  const late = await own(1)
+  w.advance(8000)
+  expect([await active(before), await active(late), await active(await own(1))]).toEqual([false, false, true])
+})
+
 describe('software statements', () => {
   async function stated() {
     const [trusted, stranger] = await Promise.all([generateKeyPair('ES256'), generateKeyPair('ES256')])
