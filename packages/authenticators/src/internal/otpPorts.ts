@@ -10,13 +10,13 @@ import { ocraCounter } from '../otp/ocra.js'
 import type { OtpHash } from '../otp/sha1.js'
 import { totpStep } from '../otp/totp.js'
 import { acceptShortKey } from './otpCode.js'
-import type { decoySecrets, OtpParams } from './otpRecord.js'
+import type { decoyRecords, OtpParams } from './otpRecord.js'
 
 export interface OtpPorts {
   readonly seal: Sealer
   readonly atRest: Sealer
   readonly runtime: Pick<Runtime, 'clock' | 'random' | 'crypto'>
-  readonly decoy: ReturnType<typeof decoySecrets>
+  readonly decoy: ReturnType<typeof decoyRecords>
   readonly hashes: ReadonlyMap<string, OtpHash>
   /** For new secrets, and for what an enrolment that is not there pretends to be. */
   readonly offer: OtpParams

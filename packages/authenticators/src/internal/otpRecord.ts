@@ -1,5 +1,6 @@
 /** What is kept of an OTP secret: its parameters as text in the enrolment, the secret sealed beside the next counter in `otp/E`. */
 import { concat, u8 } from '@postern/core/bytes'
+import type { Now } from '@postern/core/cryptoPort'
 import { PosternError } from '@postern/core/errors'
 import type { Sealer, SealScope } from '@postern/core/sealed'
 import type { OtpDigits } from '../otp/hotp.js'
@@ -77,22 +78,24 @@ export async function openSecret(atRest: Sealer, scope: SealScope, sealed: Uint8
   return secret
 }
 
-/** Secrets that nobody has, by place and length: whoever is not enrolled is compared with one, which was opened as his own would be. */
-export function decoySecrets(
-  atRest: Sealer,
-): (place: Pick<SealScope, 'tenant' | 'issuer'>, bytes: number) => Promise<Uint8Array> {
-  const sealed = new Map<string, Promise<Uint8Array>>()
-  return async (place, bytes) => {
-    const scope = secretScope(place, '')
-    const name = JSON.stringify([atRest.activeKid(), scope.tenant, scope.issuer, bytes])
-    if (sealed.size >= MAX_DECOYS && !sealed.has(name)) sealed.clear()
-    const known = sealed.get(name) ?? atRest.seal(scope, new Uint8Array(bytes))
-    sealed.set(name, known)
-    return openSecret(atRest, scope, await known)
+/** Records that are nobody's, by place and length of secret: whoever is not enrolled is compared with one, read and opened as his own would be. */
+export function decoyRecords(atRest: Sealer): (place: Pick<SealScope, 'tenant' | 'issuer'>, bytes: number) => Now<Uint8Array> {
+  const known = new Map<string, { readonly kid: string; readonly record: Uint8Array }>()
+  async function made(name: string, kid: string, scope: SealScope, bytes: number): Promise<Uint8Array> {
+    const record = encodeOtpRecord({ next: 0n, sealed: await atRest.seal(scope, new Uint8Array(bytes)) })
+    if (known.size >= MAX_DECOYS) known.clear()
+    known.set(name, { kid, record })
+    return record
+  }
+  return (place, bytes) => {
+    const name = `${bytes} ${place.issuer} ${place.tenant}`
+    const kid = atRest.activeKid()
+    const decoy = known.get(name)
+    return decoy?.kid === kid ? decoy.record : made(name, kid, secretScope(place, ''), bytes)
   }
 }
 
-/** Tenants, times the keys of their rings. */
+/** Tenants, times the lengths of their secrets. */
 const MAX_DECOYS = 256
 
 /** What survives between try and accept. */

@@ -97,13 +97,11 @@ async function compare(c: Ceremony, ports: OtpPorts, asked: Asked, counted: Rec)
   const { params, code, question } = asked
   const { id } = c.enrolment!
   const attemptsLeft = Math.max(0, maxAttempts - counted.n)
-  const record = counted.value.length === 0 ? null : decodeOtpRecord(counted.value)
-  const key =
-    record === null
-      ? await ports.decoy(c, hashOf(ports, params.hash).bytes)
-      : await openSecret(ports.atRest, secretScope(c, id), record.sealed)
-  const step = stepOf(ports, params, { key, code, question, next: record?.next ?? 0n })
-  if (step === null || record === null) {
+  const absent = counted.value.length === 0
+  const record = decodeOtpRecord(absent ? await ports.decoy(c, hashOf(ports, params.hash).bytes) : counted.value)
+  const key = await openSecret(ports.atRest, secretScope(c, absent ? '' : id), record.sealed)
+  const step = stepOf(ports, params, { key, code, question, next: record.next })
+  if (step === null || absent) {
     if (attemptsLeft === 0) return ended(c, { counter: otpKey(id), rev: counted.rev, cause: 'attempts' })
     const event = { type: 'otp.failed', outcome: 'failure', authenticator: id, reason: 'code' } as const
     return refusal('otp.refused', 'code', { event, attemptsLeft })

@@ -12,7 +12,7 @@ import { acceptShortKey, type KeyOptions, prepared } from '../internal/otpCode.j
 import { enrolOtp, offerOtp } from '../internal/otpEnrol.js'
 import { hashOf, type OtpPorts } from '../internal/otpPorts.js'
 import {
-  decoySecrets,
+  decoyRecords,
   encodeOtpRecord,
   formatParams,
   type OtpParams,
@@ -142,7 +142,7 @@ function portsOf(o: OtpOptions): OtpPorts {
   return {
     seal,
     atRest,
-    decoy: decoySecrets(atRest),
+    decoy: decoyRecords(atRest),
     runtime,
     hashes: byName,
     offer: params,
