@@ -49,6 +49,7 @@ const c = {
 }
 const slot = await enrolled()
 const element = decodeBase64url('4vKuCmq8TnGohKlhxQBRX1jjC2qlgt2NtqZZReCNLXY') // ristretto255's base point
+const nobody = '0'.repeat(32)
 const secret = await importOtp({
   kind: { type: 'totp' },
   secret: random(20),
@@ -98,12 +99,15 @@ async function unspent(room) {
   await commit([
     { op: 'put', key, value },
     { op: 'del', key: `${key}/failed` },
+    // Somebody has tried before: what a first try costs a store more, which makes its counter, is the store's.
+    { op: 'put', key: `otp/${nobody}`, value: new Uint8Array(0), expiresAt: now + 86_400_000 },
   ])
 }
 
 /** One request, whole, and how to send it. */
 async function prepared(room, by, { device: known, status, absent = false } = {}) {
-  const id = absent ? Buffer.from(random(16)).toString('hex') : room === 'pin' ? slot.enrolment : secret.id
+  const absentId = room === 'pin' ? Buffer.from(random(16)).toString('hex') : nobody
+  const id = absent ? absentId : room === 'pin' ? slot.enrolment : secret.id
   const at = await ceremony('login', id, known === null ? { device: null } : {})
   const asked = status === undefined ? at : { ...at, enrolment: { ...at.enrolment, value: { ...at.enrolment.value, status } } }
   if (room === 'otp') return () => runBegin(otp, asked, { code: '-----1' }, { runtime })
