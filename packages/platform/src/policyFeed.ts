@@ -3,6 +3,7 @@ import type { CryptoPort } from '@postern/core/cryptoPort'
 import { PosternError } from '@postern/core/errors'
 import { anyObject } from '@postern/core/fields'
 import { parseJson } from '@postern/core/json'
+import { readByAge } from '@postern/core/readByAge'
 import type { Clock, Fetch } from '@postern/core/runtime'
 import type { Compiled } from '@postern/policy/compile'
 import { parseDocument } from '@postern/policy/document'
@@ -29,19 +30,12 @@ const MAX_BYTES = 8 * 1024 * 1024
 /** @returns the compiled policy; rejects with `policy.version_unknown` when none fresh enough can be had */
 export function policyFeed(o: PolicyFeedOptions): () => Promise<Compiled<MobileSpec>> {
   const { maxAgeMs = 1_000, maxStaleMs = 300_000 } = o
-  let held: { policy: Compiled<MobileSpec>; at: number } | null = null
-  let asking: Promise<void> | null = null
-  let triedAt = -Infinity
-
-  async function ask(): Promise<void> {
+  async function ask(held: Compiled<MobileSpec> | null): Promise<Compiled<MobileSpec>> {
     const headers: Record<string, string> = { authorization: `Bearer ${await o.token()}`, accept: 'application/json' }
-    if (held !== null) headers['if-none-match'] = `"${held.policy.version}"`
+    if (held !== null) headers['if-none-match'] = `"${held.version}"`
     // A redirect is no 200 and so refused: Workers have no `error`.
     const answer = await o.fetch(o.url, { headers, redirect: 'manual' })
-    if (answer.status === 304 && held !== null) {
-      held = { ...held, at: o.clock() }
-      return
-    }
+    if (answer.status === 304 && held !== null) return held
     if (answer.status !== 200) throw new PosternError('policy.version_unknown', { reason: `status ${answer.status}` })
     const { version, document } = anyObject(
       parseJson(await readBytes(answer, MAX_BYTES), { maxBytes: MAX_BYTES, maxMembers: 200_000 }),
@@ -50,25 +44,13 @@ export function policyFeed(o: PolicyFeedOptions): () => Promise<Compiled<MobileS
       throw new PosternError('policy.version_unknown', { reason: 'body' })
     // The canonical form is what the version is the hash of: a document changed on the way is not it.
     const { bytes } = parseDocument(document)
-    held = { policy: await openPolicy(mobileSchema, { version, bytes }, o.crypto), at: o.clock() }
+    return openPolicy(mobileSchema, { version, bytes }, o.crypto)
   }
 
-  let cause: unknown = null
-
-  return async () => {
-    // After a failure too: an admin API that is away is asked once in `maxAgeMs`, not by every call.
-    if (asking !== null || held === null || o.clock() - Math.max(held.at, triedAt) >= maxAgeMs) {
-      asking ??= ask().finally(() => {
-        asking = null
-      })
-      try {
-        await asking
-      } catch (error) {
-        triedAt = o.clock()
-        cause = error
-      }
-    }
-    if (held === null || o.clock() - held.at >= maxStaleMs) throw new PosternError('policy.version_unknown', { cause })
-    return held.policy
-  }
+  // After a failure too: an admin API that is away is asked once in `maxAgeMs`, not by every call.
+  const kept = readByAge(ask, { clock: o.clock, maxAgeMs, maxStaleMs, retryMs: maxAgeMs })
+  return () =>
+    kept.current().catch((cause: unknown) => {
+      throw new PosternError('policy.version_unknown', { cause })
+    })
 }

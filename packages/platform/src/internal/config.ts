@@ -2,6 +2,8 @@
  * What operators set: apps, their versions, rules for operating systems. One partition, one record each; every write also puts `head`, whose
  * rev is the stamp by which every node knows whether its copy is the newest.
  */
+import { PosternError } from '@postern/core/errors'
+import { readByAge } from '@postern/core/readByAge'
 import type { Clock, Random } from '@postern/core/runtime'
 import { type Commit, newRev, type Op, type Part, type Store } from '@postern/store'
 import { decodeRecord, encodeRecord } from './record.js'
@@ -59,16 +61,32 @@ export const configKey = {
 }
 
 const MAX_AGE_MS = 1_000
+const MAX_ROUNDS = 8
 
 export function createConfigStore(o: { store: Store; tenant: string; clock: Clock; random: Random }): ConfigStore {
   const { store, clock, random } = o
   const part: Part = { tenant: o.tenant, id: 'cfg' }
-  let cached: { config: Config; at: number } | null = null
 
-  async function load(now: number): Promise<Config> {
-    const [head] = await store.read(part, ['head'], { now })
-    const stamp = head?.rev ?? null
-    if (cached !== null && cached.config.stamp === stamp) return cached.config
+  async function stampNow(): Promise<string | null> {
+    const [head] = await store.read(part, ['head'], { now: clock() })
+    return head?.rev ?? null
+  }
+
+  async function load(held: Config | null): Promise<Config> {
+    let stamp = await stampNow()
+    if (held !== null && held.stamp === stamp) return held
+    for (let round = 0; round < MAX_ROUNDS; round++) {
+      const records = await listed()
+      const after = await stampNow()
+      // Somebody wrote while it was read: of two generations it is neither.
+      if (after === stamp) return { stamp, ...records }
+      stamp = after
+    }
+    throw new PosternError('store.overloaded')
+  }
+
+  async function listed(): Promise<Omit<Config, 'stamp'>> {
+    const now = clock()
     const apps = new Map<string, AppRecord>()
     const versions = new Map<string, VersionRecord>()
     const os = new Map<string, OsRule>()
@@ -82,17 +100,14 @@ export function createConfigStore(o: { store: Store; tenant: string; clock: Cloc
         else if (key.startsWith('ver/')) versions.set(key.slice(4), decodeRecord(value))
         else if (key.startsWith('os/')) os.set(key.slice(3), decodeRecord(value))
       }
-      if (page.length < 1000) return { stamp, apps, versions, os, revs }
+      if (page.length < 1000) return { apps, versions, os, revs }
       after = page.at(-1)!.key
     }
   }
 
+  const kept = readByAge(load, { clock, maxAgeMs: MAX_AGE_MS })
   return {
-    async current() {
-      const now = clock()
-      if (cached === null || now - cached.at >= MAX_AGE_MS) cached = { config: await load(now), at: now }
-      return cached.config
-    },
+    current: kept.current,
     async write(key, value, rev, also) {
       const now = clock()
       const change: Op =
@@ -103,7 +118,7 @@ export function createConfigStore(o: { store: Store; tenant: string; clock: Cloc
         now,
         rev: newRev(random),
       })
-      cached = null
+      kept.forget()
       return commit
     },
   }

@@ -4,6 +4,7 @@ import { decodeBase64url } from '@postern/core/base64url'
 import { concat, hex } from '@postern/core/bytes'
 import { PosternError } from '@postern/core/errors'
 import type { EventSink, PosternEvent } from '@postern/core/events'
+import { readByAge } from '@postern/core/readByAge'
 import type { Compiled } from '@postern/policy/compile'
 import type { MobileSpec } from '@postern/policy/mobile'
 import { type Entry, openPolicy, type PolicyRepository } from '@postern/policy/publish'
@@ -39,7 +40,6 @@ export function createPolicies(o: {
   const { runtime, tenant, schema, journal } = o
   const { store, clock, random, crypto } = runtime
   const part = partition.policies(tenant)
-  let cached: { policy: Policy; version: string; at: number } | null = null
 
   async function head(id: string): Promise<{ version: string; rev: string } | null> {
     const [rec] = await store.read(part, [`head/${id}`], { now: clock() })
@@ -52,20 +52,19 @@ export function createPolicies(o: {
     return chunks.length === 0 ? null : concat(...chunks.map(({ value }) => value))
   }
 
+  async function opened(held: Policy | null): Promise<Policy> {
+    const at = await head(o.id)
+    if (at === null) throw new PosternError('policy.version_unknown')
+    if (held?.version === at.version) return held
+    const bytes = await load(at.version)
+    if (bytes === null) throw new PosternError('policy.version_unknown')
+    return openPolicy(schema, { version: at.version, bytes }, crypto)
+  }
+
+  const inForce = readByAge(opened, { clock, maxAgeMs: MAX_AGE_MS })
   return {
     head,
-    async current() {
-      const now = clock()
-      if (cached !== null && now - cached.at < MAX_AGE_MS) return cached.policy
-      const at = await head(o.id)
-      if (at === null) throw new PosternError('policy.version_unknown')
-      if (cached?.version !== at.version) {
-        const bytes = await load(at.version)
-        if (bytes === null) throw new PosternError('policy.version_unknown')
-        cached = { policy: await openPolicy(schema, { version: at.version, bytes }, crypto), version: at.version, at: now }
-      } else cached = { ...cached, at: now }
-      return cached.policy
-    },
+    current: inForce.current,
     async entries(id) {
       const recs = await store.list(part, `entry/${id}/`, { now: clock(), limit: 1000 })
       return recs.map(({ value }) => decodeRecord<Omit<Entry, 'bytes'>>(value))
@@ -100,7 +99,7 @@ export function createPolicies(o: {
           eventOp(event),
         ]
         const commit = await store.commit(part, ops, { now, rev: newRev(random) })
-        cached = null
+        inForce.forget()
         if (!commit.ok) return 'conflict'
         await shipped(part, [event])
         return 'saved'

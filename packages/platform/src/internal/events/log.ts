@@ -147,7 +147,6 @@ export function createEventLog(o: {
   }
 }
 
-/** Whether an event is one that a query asks for; `from` and the place in the order are the walk's. */
 /** Events by the partition that `place` names; those without one are left out. */
 function grouped(
   events: readonly PosternEvent[],
@@ -168,6 +167,7 @@ function pagesOf<T>(all: readonly T[], size: number): readonly (readonly T[])[] 
   return Array.from({ length: Math.ceil(all.length / size) }, (_, i) => all.slice(i * size, (i + 1) * size))
 }
 
+/** Whether an event is one that a query asks for; `from` and the place in the order are the walk's. */
 export function matches(event: PosternEvent, q: EventQuery): boolean {
   return (
     (q.types === undefined || q.types.includes(event.type)) &&
