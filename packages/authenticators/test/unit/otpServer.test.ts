@@ -177,6 +177,15 @@ describe('OTP in the registry', () => {
     },
   )
 
+  it('a code for no enrolment, or for an id that cannot be one, is refused before any counter', async () => {
+    const { w, a, code } = await imported()
+    for (const id of [null, '', 'd', '../d', 'AB'.repeat(16), 'ab'.repeat(17)]) {
+      const enrolment = id === null ? null : { id, rev: null, value: null }
+      expect(await a.begin(null, { code: code() }, { enrolment })).toMatchObject({ code: 'otp.refused', reason: 'enrolment' })
+    }
+    expect(await w.store.list(usr.part, 'otp/', { now: w.clock(), limit: 9 })).toHaveLength(1)
+  })
+
   it('five wrong codes lock it, also against the right one; an operator’s unlock counts anew', async () => {
     const { w, otp, a, id, code, wrong } = await imported()
     for (let i = 0; i < 4; i++)

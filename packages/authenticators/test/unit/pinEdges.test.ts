@@ -2,7 +2,7 @@
 /** Limits, defaults, repeated steps and records of pin/v1, one by one: what a changed line would break unseen. */
 import { attemptsLeft, resetAttempts, takeAttempt } from '@postern/authenticators/attempts'
 import { type Ceremony, runBegin, runFinish } from '@postern/authenticators/authenticator'
-import { planLock } from '@postern/authenticators/enrolment'
+import { encodeEnrolment, planLock } from '@postern/authenticators/enrolment'
 import { changePin, enrolPin, loginPin, type PinExchange, type PinSlot } from '@postern/authenticators/pin/client'
 import { concat, u8, u16, u32, utf8 } from '@postern/core/bytes'
 import { decodeEvent } from '@postern/core/events'
@@ -10,6 +10,7 @@ import { lp } from '@postern/core/tuple'
 import { newRev, type Rec } from '@postern/store'
 import { describe, expect, it } from 'vitest'
 import { decoy, keyCache, signedByDevice } from '../../src/internal/deviceSignature.js'
+import { lostEnrolment } from '../../src/internal/pinExhaustion.js'
 import { readRequestHandle } from '../../src/internal/pinHandle.js'
 import { decodePinRecord, encodePinRecord } from '../../src/internal/pinRecord.js'
 import { byteReader } from '../../src/internal/reader.js'
@@ -461,6 +462,20 @@ describe('the notice of a wrong PIN', () => {
       expect(await codeOf(login(w, d, slot, '27182'))).toBe(code)
       expect((await w.enrolled(d, slot.enrolment)).value.cause).toBe(cause)
     }
+  })
+
+  it('what a commit lost to says why: gone and removed, locked, or merely another than before', async () => {
+    const { w, d, slot } = await bank()
+    const { value } = await w.enrolled(d, slot.enrolment)
+    const lost = (status: (typeof value)['status'], cause: (typeof value)['cause'] = null) =>
+      lostEnrolment({ ...rec(0, 'r'), value: encodeEnrolment({ ...value, status, cause }) })
+    expect(lostEnrolment(null)).toMatchObject({ code: 'authenticator.removed', reason: 'enrolment gone', next: 'removed' })
+    expect(lost('removed', 'user')).toMatchObject({ code: 'authenticator.removed', reason: 'user', next: 'removed' })
+    expect(lost('locked', 'operator')).toMatchObject({ code: 'authenticator.locked', reason: 'operator', next: 'removed' })
+    for (const status of ['active', 'pending'] as const)
+      expect(lost(status)).toMatchObject({ code: 'pin.refused', reason: 'enrolment changed', next: 'again' })
+    const changed = { ...rec(0, 'r'), value: encodeEnrolment(value) }
+    expect(lostEnrolment(changed, 'otp.refused')).toMatchObject({ code: 'otp.refused', next: 'again' })
   })
 
   it('an exhaustion that a success or an operator was faster than loses', async () => {
