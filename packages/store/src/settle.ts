@@ -2,6 +2,7 @@
 import { isPosternError, PosternError } from '@postern/core/errors'
 import type { Commit, Op, Part, Rec, Store } from './contract.js'
 import { OutcomeUnknown } from './errors.js'
+import { checkedOps, checkedPart, opOf } from './internal/validate.js'
 
 export interface SettleOptions {
   /** The `now` of the first sending: the same question must be asked again. */
@@ -18,21 +19,24 @@ export interface SettleOptions {
  * Sends a commit whose outcome is unknown again until an answer comes. Its conditional put lets one of all sendings win, so it is
  * applied once or never. A failure that shows our own `rev` means an earlier sending won: the answer is then `ok`, with the records
  * of puts and dels as we wrote them, those of checks and adds as they stand now. A failure that shows another's `rev` stays a
- * failure: it was lost, or won and since overwritten.
+ * failure: it was lost, or won and since overwritten. What others may delete is no condition to settle by: gone, it lets a second
+ * sending win.
  *
+ * @throws PosternError `store.invalid` for what no store takes
  * @throws PosternError `store.unsettleable` without a put that has a `rev` (on an `e/` key it does not count, since shipping deletes it)
  * @throws OutcomeUnknown when no attempt was answered
  */
 export async function settle(store: Store, part: Part, ops: readonly Op[], o: SettleOptions): Promise<Commit> {
   const { now, rev, attempts = 5, pause } = o
-  if (!isSettleable(ops)) throw new PosternError('store.unsettleable')
+  const sent = copied(part, ops, o)
+  if (!isSettleable(sent.ops)) throw new PosternError('store.unsettleable')
   let cause: unknown
   for (let n = 0; n < attempts; n++) {
     if (n > 0) await pause?.(n)
     try {
-      const answer = await store.commit(part, ops, { now, rev })
+      const answer = await store.commit(sent.part, sent.ops, { now, rev })
       if (answer.ok) return answer
-      return (await earlier(store, part, ops, o)) ?? answer
+      return (await earlier(store, sent, { now, rev })) ?? answer
     } catch (error) {
       if (isPosternError(error, 'store.invalid')) throw error
       cause = error
@@ -48,12 +52,25 @@ export async function settle(store: Store, part: Part, ops: readonly Op[], o: Se
  * @throws OutcomeUnknown when it stays unknown | PosternError as `store.commit`
  */
 export async function commitSettled(store: Store, part: Part, ops: readonly Op[], o: SettleOptions): Promise<Commit> {
+  const own = { ...o }
+  const { now, rev } = own
+  const sent = copied(part, ops, own)
   try {
-    return await store.commit(part, ops, { now: o.now, rev: o.rev })
+    return await store.commit(sent.part, sent.ops, { now, rev })
   } catch (error) {
-    if (isPosternError(error, 'store.outcome_unknown') && isSettleable(ops)) return settle(store, part, ops, o)
+    if (isPosternError(error, 'store.outcome_unknown') && isSettleable(sent.ops)) return settle(store, sent.part, sent.ops, own)
     throw error
   }
+}
+
+interface Sent {
+  readonly part: Part
+  readonly ops: readonly Op[]
+}
+
+/** What is sent again must be what was sent. @throws PosternError `store.invalid` */
+function copied(part: Part, ops: readonly Op[], { now, rev }: SettleOptions): Sent {
+  return { part: checkedPart(part), ops: checkedOps(ops, { now, rev }).map((op) => opOf(op)) }
 }
 
 /** A put with a `rev` lets one of all sendings win; shipping may have deleted the one of an event. */
@@ -62,7 +79,7 @@ function isSettleable(ops: readonly Op[]): boolean {
 }
 
 /** The answer of the sending that won, when a record under our `rev` proves that one did. */
-async function earlier(store: Store, part: Part, ops: readonly Op[], { now, rev }: SettleOptions): Promise<Commit | null> {
+async function earlier(store: Store, { part, ops }: Sent, { now, rev }: SettleOptions): Promise<Commit | null> {
   const recs = await store.read(
     part,
     ops.map(({ key }) => key),

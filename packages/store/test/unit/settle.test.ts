@@ -115,6 +115,40 @@ describe('settle', () => {
   })
 })
 
+describe('what is sent again', () => {
+  /** A store that loses its first answers, during which the caller goes on with what he passed in. */
+  const losing = (answers: number, meanwhile: () => void) => {
+    const kept = memoryStore()
+    let calls = 0
+    const store: Store = {
+      ...kept,
+      commit: async (...args) => {
+        if (calls++ >= answers) return kept.commit(...args)
+        meanwhile()
+        throw new PosternError('store.outcome_unknown')
+      },
+    }
+    return { kept, store }
+  }
+
+  it.each([
+    ['settle', settle, 2],
+    ['commitSettled', commitSettled, 1],
+  ])('by %s is what was passed in, whatever the caller does to it meanwhile', async (_name, send, answers) => {
+    const value = new Uint8Array([1])
+    const ops: Op[] = [{ op: 'put', key: 'a', value, rev: null }]
+    const at = { ...part }
+    const { kept, store } = losing(answers, () => {
+      value[0]! ^= 0xff
+      ops[0] = { op: 'put', key: 'b', value, rev: null }
+      at.id = 'u:2'
+    })
+    expect(await send(store, at, ops, { now, rev })).toMatchObject({ ok: true, recs: [{ key: 'a', value: new Uint8Array([1]) }] })
+    expect(await kept.read(part, ['a', 'b'], { now })).toMatchObject([{ value: new Uint8Array([1]) }, null])
+    expect(await kept.list({ ...part, id: 'u:2' }, '', { now, limit: 9 })).toEqual([])
+  })
+})
+
 describe('commitSettled', () => {
   const failing = (code: 'store.unavailable' | 'store.outcome_unknown') => {
     const kept = memoryStore()
