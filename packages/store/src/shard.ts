@@ -1,10 +1,10 @@
 /**
  * Many stores as one. A partition lives in one of them, whole: no commit ever spans two, because none can be written that would.
  */
-import { PosternError } from '@postern/core/errors'
+import { isPosternError, PosternError } from '@postern/core/errors'
 import type { Clock } from '@postern/core/runtime'
 import type { Guarantees, Part, Rec, Store } from './contract.js'
-import { checkedPage, checkedPart } from './internal/validate.js'
+import { checkedPage, checkedPart, type Page } from './internal/validate.js'
 
 /** A map entry whose logical shard is being moved: it answers `store.unavailable` until the entry names a store again. */
 export const MOVING = 0xffff
@@ -53,8 +53,8 @@ export function shardOf({ tenant, id }: Part, shards: number): number {
 }
 
 /**
- * Stores behind a choice of the host's. Its guarantees are those of the weakest member; `outbox` merges the members' in order, and is
- * there when all have one; `sweep` goes through the members that have one, each with an equal share of the budget.
+ * Stores behind a choice of the host's. Its guarantees are those of the weakest member; `outbox` merges the members' in order, of each the
+ * events of partitions that are its own, and is there when all have one; `sweep` goes through the members that have one, each with an equal share of the budget.
  *
  * @param pick - the partition's store, the same at each call and on each node; one of `all`
  * @param all - every member, for what concerns all of them
@@ -76,6 +76,26 @@ export function routed(pick: (part: Part) => Store, all: readonly Store[], { clo
     return store
   }
 
+  const owns = (store: Store, part: Part): boolean => {
+    try {
+      return pick(part) === store
+    } catch (error) {
+      if (isPosternError(error, 'store.unavailable')) return false
+      throw error
+    }
+  }
+
+  /** A page of a member's own events. A partition that moved leaves copies behind, which nobody would delete and all would ship again. */
+  const ownEvents = async (store: Store, { now, after, limit }: Page): Promise<readonly Unsent[]> => {
+    const own: Unsent[] = []
+    for (let from = after; ; ) {
+      const page = await store.outbox!({ now, limit, ...(from !== '' && { after: from }) })
+      own.push(...page.filter(({ part }) => owns(store, part)))
+      if (page.length < limit || own.length >= limit) return own
+      from = page.at(-1)!.key
+    }
+  }
+
   return {
     guarantees: weakest(members.map(({ guarantees }) => guarantees)),
 
@@ -94,9 +114,9 @@ export function routed(pick: (part: Part) => Store, all: readonly Store[], { clo
 
     ...(outboxes.length === members.length && {
       async outbox(o: OutboxOptions) {
-        const { now, after, limit } = checkedPage('e/', o)
-        const pages = await Promise.all(members.map((store) => store.outbox!({ now, limit, ...(after !== '' && { after }) })))
-        return pages.flat().sort(byKeyThenPart).slice(0, limit)
+        const page = checkedPage('e/', o)
+        const pages = await Promise.all(members.map((store) => ownEvents(store, page)))
+        return pages.flat().sort(byKeyThenPart).slice(0, page.limit)
       },
     }),
 

@@ -171,6 +171,25 @@ describe('routed', () => {
     await expect(store.outbox!({ now, limit: 0 })).rejects.toMatchObject({ code: 'store.invalid' })
   })
 
+  it('shows the events of a logical shard that has moved from its new store alone, and none while it moves', async () => {
+    const shards = three()
+    const map = mapOf(64, 3)
+    const store = sharded(shards, map)
+    const moved = partOn(map, 0)
+    const logical = shardOf(moved, 64)
+    for (let i = 0; i < 9; i++) await store.commit(moved, [put(`e/a${i}`)], o())
+    await store.commit(partOn(map, 0, 1), [put('e/b')], o())
+    // What replication does; nobody removes what it leaves behind.
+    for (let i = 0; i < 9; i++) await shards[1].commit(moved, [put(`e/a${i}`)], o())
+    const shown = async () => (await store.outbox!({ now, limit: 4 })).map(({ key }) => key)
+    map[logical] = MOVING
+    expect(await shown()).toEqual(['e/b'])
+    map[logical] = 1
+    expect(await shown()).toEqual(['e/a0', 'e/a1', 'e/a2', 'e/a3'])
+    for (let i = 0; i < 9; i++) await store.commit(moved, [{ op: 'del', key: `e/a${i}` }], o())
+    expect(await shown()).toEqual(['e/b'])
+  })
+
   it('splits the budget of a sweep, and one that fails keeps no other from it', async () => {
     const budgets: number[] = []
     const failing: Store = { ...memoryStore(), sweep: () => Promise.reject(new Error('gone')) }
