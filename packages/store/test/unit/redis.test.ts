@@ -301,6 +301,19 @@ describe.skipIf(skipRedis)('redis', () => {
       expect([await server.cli('get', '{bank:u:1}k'), await server.cli('exists', '{bank:u:1}a')]).toEqual(['what is this', '0'])
     })
 
+    it.each([
+      ['an expiry of 17 digits', '99999999999999999 1 AAAAAAAAAAAAAAAA '],
+      ['a rev of 15', '9007199254740991 1 AAAAAAAAAAAAAAA '],
+      ['a rev of another alphabet', '9007199254740991 1 AAAAAAAAAAAAAA.A '],
+      ['a count of 17 digits', '9007199254740991 00000000000000001 AAAAAAAAAAAAAAAA '],
+    ])('a record with %s is corrupt before anything is written', async (_what, record) => {
+      const store = await openBy()
+      await server.cli('set', '{bank:u:1}n', record)
+      const commit = store.commit(part, [put('a'), { op: 'add', key: 'n', by: 1, max: 9 }], o())
+      await expect(commit).rejects.toMatchObject({ code: 'store.corrupt' })
+      expect([await server.cli('get', '{bank:u:1}n'), await server.cli('exists', '{bank:u:1}a')]).toEqual([record, '0'])
+    })
+
     it('time() is the clock of the server', async () => {
       const store = await openBy()
       const [seconds] = (await server.cli('time')).split('\n')

@@ -23,7 +23,7 @@ export interface Script {
  * markers leave nothing behind; -1 instead of 0 says that it was written to and is there for ever.
  */
 export const commitScript: Script = {
-  sha: 'd9e8e966fdfcab45098c137cfef0a88f957d9712',
+  sha: '2eeac53add1e2f41299c9a5da587b4d3c25e844f',
   text: `local call, cut, match, text, sub = redis.call, struct.unpack, string.match, string.format, string.sub
 local packed, records, pos, first = ARGV[1], tonumber(ARGV[2]), 1, 1
 local before, state, answers = call('MGET', unpack(KEYS, 1, records)), {}, {}
@@ -38,8 +38,8 @@ while first <= records do
   for i = first, last do
     local v, x, n, rev, body, kind, cond, holds = state[KEYS[i]]
     if v then
-      x, n, rev, body = match(v, '^(-?%d+) (%d+) (%S+) ()')
-      if not x then
+      x, n, rev, body = match(v, '^(-?%d+) (%d+) ([%w_-]+) ()')
+      if not x or math.abs(x) >= 1e16 or #n > 16 or #rev ~= 16 then
         at, v = at or -2, false
       elseif tonumber(x) <= now then
         v, n, rev = false, nil, nil
