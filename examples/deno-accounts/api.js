@@ -8,6 +8,7 @@ import { createPayloadServer } from '@postern/payload/server'
 import { localSessions } from '@postern/payload/session'
 import { createGateway } from '@postern/platform/gateway'
 import { policyFeed } from '@postern/platform/policyFeed'
+import { bindSessions } from '@postern/platform/sessionBinding'
 import { memoryStore } from '@postern/store/memory'
 import { nodeNonces } from '@postern/tokens/dpop'
 import { remoteKeys } from '@postern/tokens/remoteKeys'
@@ -22,21 +23,23 @@ export async function createAccountApi({ origin, issuer, root, kemRing, acr, ope
   const keys = remoteKeys({ url: `${issuer}/jwks`, fetch, crypto, clock })
   await keys.refresh()
 
+  /** @type {import('@postern/tokens/resource').VerifierOptions} */
+  const verifier = {
+    issuer,
+    audience: origin,
+    origin,
+    keys,
+    clock,
+    crypto,
+    nonces: nodeNonces({ random, crypto, clock }),
+    acrOrder: acr,
+    replay: { mode: 'node' },
+  }
   const gateway = createGateway({
     runtime,
     acr,
     policy: policyFeed({ url: `${issuer}/admin/v1/policies/main`, token: () => operatorToken, fetch, crypto, clock }),
-    verifier: {
-      issuer,
-      audience: origin,
-      origin,
-      keys,
-      clock,
-      crypto,
-      nonces: nodeNonces({ random, crypto, clock }),
-      acrOrder: acr,
-      replay: { mode: 'node' },
-    },
+    verifier,
     payload: createPayloadServer({
       runtime,
       tenant: 'bank',
@@ -46,6 +49,8 @@ export async function createAccountApi({ origin, issuer, root, kemRing, acr, ope
       replay: storeReplayGuard({ store: runtime.store, tenant: 'bank', clock, random }),
       // One key agreement, then a handful of HMACs a call. Behind several nodes: `sharedSessions`, or route by the session's first two bytes.
       sessions: localSessions({ clock, random, crypto }),
+      // A session is the phone's that opened it.
+      bind: bindSessions(verifier),
     }),
     routes: [
       {
