@@ -331,6 +331,17 @@ describe('a decision', () => {
     const nothing = compile(p.schema, doc([step('old', {}, { maxAgeSec: 60 }), allow('use')]))
     expect([decide(nothing, of(0, [])).outcome, decide(nothing, of(-1, [])).outcome]).toEqual(['allow', 'allow'])
   })
+  it('is not shared between sessions that differ in an authenticator of the host’s own', () => {
+    const sets = ['methods', 'enrolled', 'usable', 'locked'].map(
+      (name) => [`authenticator.${name}`, { type: 'set', members: ['pin', 'custom:*'] }] as const,
+    )
+    const schema = defineSchema({ id: 'own', facts: { ...small.spec.facts, ...Object.fromEntries(sets) } })
+    const rules = [step('up', {}, { acr: 1 }), allow('use')]
+    const p = compile(schema, doc(rules, { acr: { levels: { 'custom:x': 1 } }, fallback: [] }))
+    const of = (usable: readonly string[]) =>
+      decide(p, { action: 'login', ...session, 'authenticator.usable': usable, 'authenticator.enrolled': [] } as never)
+    expect([of(['custom:x']).outcome, of([]).outcome, of(['custom:x']).outcome]).toEqual(['require', 'deny', 'require'])
+  })
   it('of facts with a value that could not be used is made anew each time', () => {
     const p = compile(small, doc(rules))
     const bad = { action: 'login', app: 'y', rooted: 'no' } as never
