@@ -6,7 +6,7 @@ import { activateDevice, claimDevice, lockDevice, readDevices, releaseDevice } f
 import { decodeEnrolment, type Enrolment, encodeEnrolment, isEnrolmentId, planUnlock } from '@postern/authenticators/enrolment'
 import { loginPin } from '@postern/authenticators/pin/client'
 import { createRegistry, factsOf, watchedKeys } from '@postern/authenticators/registry'
-import { concat, hex, utf8 } from '@postern/core/bytes'
+import { concat, fromUtf8, hex, u8, utf8 } from '@postern/core/bytes'
 import { newRev, type Rec } from '@postern/store'
 import { describe, expect, it } from 'vitest'
 import { encodeKe2Handle, encodePinChallenge, readKe2Handle, readPinChallenge } from '../../src/internal/pinHandle.js'
@@ -43,6 +43,17 @@ describe('records', () => {
       false,
       false,
     ])
+  })
+
+  it('an enrolment without its type, status or data, or with others than it should have, is corrupt', async () => {
+    const json = JSON.parse(fromUtf8(encodeEnrolment(value).subarray(1))!) as Record<string, unknown>
+    const read = async (change: object) =>
+      codeOf((async () => decodeEnrolment(concat(u8(1), utf8(JSON.stringify({ ...json, ...change })))))())
+    expect(await read({})).toBe('ok')
+    for (const member of ['type', 'status', 'data'])
+      for (const bad of [undefined, null, 7])
+        expect([member, bad, await read({ [member]: bad })]).toEqual([member, bad, 'store.corrupt'])
+    expect(await read({ data: '=' })).toBe('store.corrupt')
   })
 
   it('a PIN record is u8 1 ‖ u16 suite ‖ lp(version) ‖ u32 g ‖ record, and lp(R₂) behind it while it waits', () => {
