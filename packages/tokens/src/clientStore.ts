@@ -1,28 +1,17 @@
 /**
- * Shared clients that register themselves: records in `cl:<id>`, admitted by a function of the host. Nothing at rest lets its reader act as one:
- * of a secret the hash is kept, and the secret of `client_secret_jwt`, which a MAC needs whole, is derived anew from the tenant's root and a salt.
+ * Shared clients that register themselves: records in `cl:<id>`, admitted by a function of the host. Nothing at rest lets its reader act as one.
  */
 import { encodeBase32 } from '@postern/core/base32'
-import { encodeBase64url } from '@postern/core/base64url'
 import { fromUtf8, utf8 } from '@postern/core/bytes'
 import { PosternError } from '@postern/core/errors'
 import type { JsonObject } from '@postern/core/json'
 import type { KeyRing } from '@postern/core/keyRing'
-import { tuple } from '@postern/core/tuple'
 import type { Op, Part, Rec, Runtime } from '@postern/store'
 import { eventOp } from '@postern/store/outbox'
-import type {
-  Admission,
-  Client,
-  ClientAuth,
-  ClientConfig,
-  ClientMetadata,
-  ClientPort,
-  RegistrationCall,
-  StatementIssuer,
-} from './clients.js'
+import type { Admission, Client, ClientConfig, ClientMetadata, ClientPort, RegistrationCall, StatementIssuer } from './clients.js'
 import { commitRepeatable } from './internal/commit.js'
 import { eventOf, ship } from './internal/events.js'
+import { type StoredAuth, storedCredentials } from './internal/storedCredentials.js'
 import { places } from './places.js'
 
 /** What the host grants a client that asks to be registered. */
@@ -64,13 +53,8 @@ export interface ClientStoreOptions {
 
 const CACHE_MAX = 10_000
 const CACHE_MS = 10_000
-const SECRET_BYTES = 32
 const ID = /^[A-Za-z0-9._~-]{1,64}$/
 const RECORD = 'c'
-
-type StoredAuth =
-  | Exclude<ClientAuth, { readonly method: 'client_secret_jwt' }>
-  | { readonly method: 'client_secret_jwt'; readonly salt: string }
 
 /** A client as it is written. */
 interface Stored extends Omit<ClientConfig, 'id' | 'auth'> {
@@ -84,12 +68,6 @@ interface Stored extends Omit<ClientConfig, 'id' | 'auth'> {
   readonly createdAt: number
 }
 
-/** What the answer to a registration tells once, and never again. */
-interface NewSecret {
-  readonly client_secret?: string
-  readonly client_secret_expires_at?: 0
-}
-
 /**
  * A port over stored clients, for `IssuerContext.clients`. Revoke a client with all its grants by `revoke({ client })`; `DELETE` of its registration does that, too.
  * @throws PosternError `tokens.config` for a `cacheMs` above 10,000
@@ -100,50 +78,8 @@ export function clientsInStore(o: ClientStoreOptions): ClientPort {
   if (!(cacheMs >= 0 && cacheMs <= CACHE_MS))
     throw new PosternError('tokens.config', { publicMessage: `cacheMs is ${cacheMs}; ${CACHE_MS} is the most.` })
   const place = places({ keys, crypto, tenant })
+  const credentials = storedCredentials({ keys, crypto, random, tenant })
   const remembered = new Map<string, { readonly client: Client | null; readonly at: number }>()
-
-  /** The secret of a MAC: nothing of it is stored, and no two salts give the same. */
-  async function derived(salt: string): Promise<string> {
-    const root = await crypto.hmacKey('SHA-256', await keys.secret('postern:clients/v1:secret'))
-    return encodeBase64url(await crypto.hmac(root, tuple('postern:clients/v1:secret', tenant, salt)))
-  }
-  function authOf(auth: StoredAuth): ClientAuth {
-    return 'salt' in auth ? { method: auth.method, secret: () => derived(auth.salt) } : auth
-  }
-
-  async function newAuth(metadata: ClientMetadata, attesters: readonly string[]): Promise<readonly [StoredAuth, NewSecret]> {
-    const { method, certificate } = metadata
-    switch (method) {
-      case 'client_secret_basic':
-      case 'client_secret_post': {
-        const secret = encodeBase64url(random(SECRET_BYTES))
-        const hash = encodeBase64url(await crypto.digest('SHA-256', utf8(secret)))
-        return [
-          { method, secretHashes: [hash] },
-          { client_secret: secret, client_secret_expires_at: 0 },
-        ]
-      }
-      case 'client_secret_jwt': {
-        const salt = encodeBase64url(random(16))
-        return [
-          { method, salt },
-          { client_secret: await derived(salt), client_secret_expires_at: 0 },
-        ]
-      }
-      case 'tls_client_auth':
-        return [{ method, certificate: certificate! }, {}]
-      case 'attest_jwt_client_auth':
-      case 'attest_jwt_client_auth_dpop':
-        return [{ method, attesters }, {}]
-      default:
-        return [{ method }, {}]
-    }
-  }
-
-  /** An update keeps the secret, as long as the method stays what it was. */
-  function keptAuth({ auth }: Stored, { method }: ClientMetadata): StoredAuth | null {
-    return auth.method === method && ('secretHashes' in auth || 'salt' in auth) ? auth : null
-  }
 
   async function admission(call: RegistrationCall, before: { client: Client; stored: Stored } | null): Promise<Admission> {
     const { shared, serial, request } = call
@@ -153,8 +89,7 @@ export function clientsInStore(o: ClientStoreOptions): ClientPort {
     const id = before?.client.id ?? chosen ?? encodeBase32(random(16))
     if (!ID.test(id))
       throw new PosternError('tokens.config', { publicMessage: 'The id of an admitted client is not well-formed.' })
-    const kept = before === null ? null : keptAuth(before.stored, shared)
-    const [auth, secret] = kept === null ? await newAuth(shared, attesters) : [kept, {}]
+    const [auth, secret] = await credentials.of(shared, attesters, before?.stored.auth ?? null)
     const { method: _, certificate: __, statement: ___, scope: ____, ...registered } = shared
     const stored: Stored = { ...registered, ...grant, v: 1, auth, serial, createdAt: before?.stored.createdAt ?? clock() }
     const part = place.client(id)
@@ -171,7 +106,15 @@ export function clientsInStore(o: ClientStoreOptions): ClientPort {
 
   function clientOf(id: string, stored: Stored, epoch: string | null, record?: Client['record']): Client {
     const { v: _, createdAt: __, auth, about, ...members } = stored
-    return { ...members, id, kind: 'shared', auth: authOf(auth), metadata: about, epoch, ...(record !== undefined && { record }) }
+    return {
+      ...members,
+      id,
+      kind: 'shared',
+      auth: credentials.auth(auth),
+      metadata: about,
+      epoch,
+      ...(record !== undefined && { record }),
+    }
   }
 
   async function read(id: string): Promise<{ readonly client: Client; readonly stored: Stored } | null> {

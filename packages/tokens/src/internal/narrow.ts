@@ -29,7 +29,7 @@ export function narrowed(
   if (kind !== undefined && most.kind === 'device') throw new RangeError('a token without a user cannot become one with')
   return {
     scope: scope === undefined ? most.scope : most.scope.filter((token) => scope.includes(token)),
-    lifetimeSec: Math.min(most.lifetimeSec, lifetimeSec ?? most.lifetimeSec),
+    lifetimeSec: Math.floor(Math.min(most.lifetimeSec, lifetimeSec ?? most.lifetimeSec)),
     acr: acr ?? most.acr,
     kind: kind ?? most.kind,
   }

@@ -203,7 +203,7 @@ describe('Native SSO', () => {
         exchange: async ({ client, grantee, profile, subject }) => {
           asked.push([client.id, grantee, profile, subject])
           return client.id === 'news'
-            ? { ok: true, narrow: { kind: 'implicit', acr: 'level1', scope: ['accounts'] } }
+            ? { ok: true, narrow: { kind: 'implicit', acr: 'level1', scope: ['accounts'], lifetimeSec: 59.9995 } }
             : { ok: false, error: 'access_denied', code: 'sso.foreign' }
         },
       }),
