@@ -5,6 +5,7 @@ import type { Ksf } from '@postern/authenticators/pin/client'
 import { fromUtf8, utf8 } from '@postern/core/bytes'
 import { createCrypto } from '@postern/core/crypto'
 import type { CryptoPort, Signer } from '@postern/core/cryptoPort'
+import { PosternError } from '@postern/core/errors'
 import { publicJwk } from '@postern/core/jwk'
 import type { Random } from '@postern/core/runtime'
 import { systemPorts } from '@postern/core/systemRuntime'
@@ -64,9 +65,13 @@ export function createFileKeystore(o: FileKeystoreOptions): KeystorePort {
   }
 }
 
-/** Native scrypt, off the main thread, for `ClientRuntime.ksf`: the same bytes as the JavaScript that stands in without it, several times faster. */
-export const nodeKsf: Ksf = (input) =>
+/**
+ * Native scrypt, off the main thread, for `ClientRuntime.ksf`: the same bytes as the JavaScript that stands in without it, several times faster.
+ * Rejects with PosternError `pin.suite_unsupported` for suite 0002, whose stretching is Argon2id.
+ */
+export const nodeKsf: Ksf = (input, suite) =>
   new Promise((resolve, reject) => {
+    if (suite === '0002') throw new PosternError('pin.suite_unsupported', { reason: 'no Argon2id' })
     const cost = { N: 32_768, r: 8, p: 1, maxmem: 64 * 1024 * 1024 }
     scrypt(input, new Uint8Array(16), 64, cost, (error, key) => (error === null ? resolve(new Uint8Array(key)) : reject(error)))
   })

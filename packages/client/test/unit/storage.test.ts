@@ -58,6 +58,7 @@ describe('keys and values in files', () => {
     const world = await createWorld()
     const runtime = { clock: world.clock.clock, random: world.random, crypto, fetch: world.fetch }
     const phone = await registered(world, { runtime })
+    await expect(nodeKsf(new Uint8Array(1), '0002')).rejects.toMatchObject({ code: 'pin.suite_unsupported' })
     const native = phone.again({}, { runtime: { ...runtime, ksf: nodeKsf } })
     expect(got(await native.client.login(phone.profile, user(['40718'])))).toMatchObject({ acr: 'pin', failures: 0 })
   })

@@ -117,5 +117,9 @@ describe('a node that is not ready', () => {
     ports.time.advance(LEAD_MS)
     expect((await platform.ready()).missing).toContain('keys')
     expect((await platform.fetch(new Request('https://bank.example/jwks'))).status).toBeGreaterThanOrEqual(500)
+    // At the host's root it answers for its own paths, and leaves the host's to the host.
+    const metadata = await platform.wellKnown(new Request('https://bank.example/.well-known/openid-configuration'))
+    expect(metadata?.status).toBeGreaterThanOrEqual(500)
+    expect(await platform.wellKnown(new Request('https://bank.example/about'))).toBeNull()
   })
 })
