@@ -209,7 +209,9 @@ export function createEnrolments(o: EnrolmentOptions) {
       const enrolled = standing(id, known)
       const { type } = enrolled.value
       const part = type === PASSKEY ? c.user : c.part
-      const left = known.filter(({ id: other, value }) => other !== id && value.status === 'active')
+      const left = known.filter(
+        ({ id: other, value }) => other !== id && value.status === 'active' && registry.get(value.type) !== null,
+      )
       // The one that stays must still be there when this commits: two removals at once would leave none. Another partition's cannot be checked,
       // and need not: what is the last of its device stays on it, whatever else the user has.
       const rest = left.find(({ value }) => (value.type === PASSKEY) === (type === PASSKEY))

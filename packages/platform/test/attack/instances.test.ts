@@ -101,6 +101,12 @@ it('an authenticator that a bank takes out of service is offered to nobody, and 
   expect((await phone.loginPin('35791', slot)).body).toHaveProperty('authorization_code')
   const named = await phone.challenge({ auth_session: String(first.body['auth_session']), authenticator: key.id })
   expect(named.status).toBe(403)
+  // Nor does it count as what is left to log in with.
+  const login = await phone.loginPin('35791', slot, { scope: 'enrol', resource: ISSUER })
+  const token = String((await phone.token(String(login.body['authorization_code']))).body['access_token'])
+  expect((await phone.send('DELETE', `/enrolments/${slot.enrolment}`, undefined, token)).body).toMatchObject({
+    code: 'pin.required',
+  })
   // A session that was begun where it still was.
   node = 0
   const begun = await phone.start()

@@ -57,6 +57,15 @@ describe('events', () => {
     expect(await pages(staffed, '/events?type=login.succeeded')).toEqual([event])
   })
 
+  it('an end beyond all years is no end', async () => {
+    const staffed = await createStaffed()
+    const shipped = history(staffed, 8)
+    await staffed.ship(shipped)
+    for (const parameter of ['to=999999999999999', 'from=0&to=999999999999999', `after=7${'z'.repeat(25)}`])
+      expect(await pages(staffed, `/events?type=login.succeeded&${parameter}`)).toEqual([...shipped].reverse())
+    expect(await pages(staffed, '/events?from=999999999999998&to=999999999999999')).toEqual([])
+  })
+
   it('filters say exactly what they mean, whatever they are combined with', async () => {
     const staffed = await createStaffed()
     const now = staffed.bank.clock.clock()

@@ -182,9 +182,12 @@ export function matches(event: PosternEvent, q: EventQuery): boolean {
   )
 }
 
+/** Beyond it a year has more than four digits, and sorts before them. */
+const LAST_MS = Date.UTC(9999, 11, 31, 23)
+
 /** `2026112409`: the hour, as digits that sort. */
 function hourOf(at: number): string {
-  return new Date(at).toISOString().slice(0, 13).replace(/[-T]/g, '')
+  return new Date(Math.min(at, LAST_MS)).toISOString().slice(0, 13).replace(/[-T]/g, '')
 }
 
 /** Milliseconds of a ULID. */
