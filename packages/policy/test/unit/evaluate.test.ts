@@ -331,6 +331,29 @@ describe('a decision', () => {
     const nothing = compile(p.schema, doc([step('old', {}, { maxAgeSec: 60 }), allow('use')]))
     expect([decide(nothing, of(0, [])).outcome, decide(nothing, of(-1, [])).outcome]).toEqual(['allow', 'allow'])
   })
+  it('is not shared between sessions of an age that is young enough and one that is not, nor with one of no known age', () => {
+    const p = compile(small, doc([step('a', {}, { maxAgeSec: 60 }), step('b', { app: 'y' }, { maxAgeSec: 600 }), allow('use')]))
+    const at = (app: string, ageSec?: number) =>
+      decide(p, { action: 'login', app, ...session, 'authenticator.methods': ['pin'], 'authenticator.ageSec': ageSec }).outcome
+    expect([at('x', 61), at('x', 60), at('x'), at('x', 60), at('y', 61), at('y', 60)]).toEqual([
+      'require',
+      'allow',
+      'require',
+      'allow',
+      'require',
+      'allow',
+    ])
+  })
+  it('goes by no level that the schema does not have as a number, and by no set that it does not have as one', () => {
+    const facts = {
+      ...small.spec.facts,
+      'authenticator.acr': { type: 'open' },
+      'authenticator.usable': { type: 'open' },
+    } as const
+    const p = compile(defineSchema({ id: 'odd', facts }), doc([step('up', {}, { acr: 1 }), allow('use')]))
+    const shown = { ...session, 'authenticator.methods': ['pin'], 'authenticator.acr': '3', 'authenticator.usable': 'pin' }
+    expect(decide(p, { action: 'login', ...shown } as never)).toMatchObject({ outcome: 'deny', cause: 'no-usable-authenticator' })
+  })
   it('is not shared between sessions that differ in an authenticator of the host’s own', () => {
     const sets = ['methods', 'enrolled', 'usable', 'locked'].map(
       (name) => [`authenticator.${name}`, { type: 'set', members: ['pin', 'custom:*'] }] as const,
