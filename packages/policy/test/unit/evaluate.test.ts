@@ -344,6 +344,20 @@ describe('a decision', () => {
       'allow',
     ])
   })
+  it('is not shared where there are more ages than fit beside a level', () => {
+    const ages = Array.from({ length: 70 }, (_, i) => step(`a${i}`, { app: `v${i}` }, { maxAgeSec: i + 1 }))
+    const p = compile(small, doc([...ages, step('up', {}, { acr: 1 }), allow('use')]))
+    const at = (acr: number, ageSec: number) =>
+      decide(p, {
+        action: 'login',
+        app: 'x',
+        ...session,
+        'authenticator.methods': ['pin'],
+        'authenticator.acr': acr,
+        'authenticator.ageSec': ageSec,
+      }).outcome
+    expect([at(1, 0), at(0, 65), at(1, 0)]).toEqual(['allow', 'require', 'allow'])
+  })
   it('goes by no level that the schema does not have as a number, and by no set that it does not have as one', () => {
     const facts = {
       ...small.spec.facts,
