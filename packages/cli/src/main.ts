@@ -71,14 +71,16 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
     io.out(help)
     return asked ? exitCodes.done : exitCodes.usage
   }
-  const command = commands[`${argv[0]} ${argv[1]}`]
+  // `--json` goes everywhere, also before the command.
+  const [room, verb, ...rest] = argv[0] === '--json' ? [...argv.slice(1), '--json'] : argv
+  const command = commands[`${room} ${verb}`]
   const out = reporter(io, argv.includes('--json'))
   if (command === undefined) {
     out.fail('usage', 'There is no such command; see postern --help.')
     return exitCodes.usage
   }
   try {
-    return (await command(argv.slice(2), io, out)) ? exitCodes.done : exitCodes.failed
+    return (await command(rest, io, out)) ? exitCodes.done : exitCodes.failed
   } catch (error) {
     if (error instanceof Usage) {
       out.fail('usage', error.message)

@@ -61,6 +61,7 @@ describe('policy check', () => {
     expect(out).toContain('error  /fixtures/0')
     expect(out).toContain('fixtures: 0 passed, 1 failed')
     const json = await run('policy', 'check', '--json', 'p.json')
+    expect(await run('--json', 'policy', 'check', 'p.json')).toEqual(json)
     expect(json.code).toBe(exitCodes.failed)
     expect(JSON.parse(json.out)).toMatchObject({ ok: false, findings: [{ kind: 'fixture', at: '/fixtures/0' }] })
   })
