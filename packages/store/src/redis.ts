@@ -1,7 +1,7 @@
 /**
- * The Redis and Valkey driver, over a client that the host opened. One partition is one hash slot, one commit one script, and the
- * commits of one turn of the event loop are one write. For markers whose loss is bounded by their own expiry: at failover Redis
- * forgets acknowledged writes whatever the settings, and `guarantees` says so.
+ * The Redis and Valkey driver, over a client that the host opened. One partition is one hash slot, and the commits of one turn of the
+ * event loop are one write and one script; in a Cluster each is a script of its own. For markers whose loss is bounded by their own
+ * expiry: at failover Redis forgets acknowledged writes whatever the settings, and `guarantees` says so.
  */
 import { PosternError } from '@postern/core/errors'
 import type { Store } from './contract.js'
@@ -40,6 +40,7 @@ const TIDY_EVERY = 64
 /**
  * A store in one Redis (6.2 or later), one Redis Cluster, or Valkey. `close()` answers what waits and closes the client.
  * It has no `sweep`, since the server removes what expired, and no `outbox`: events belong where nothing is forgotten.
+ * What says that it is one server must be one: a proxy that spreads keys over several refuses scripts of several partitions.
  *
  * @example
  * const redis = new Redis({ host, autoResendUnfulfilledCommands: false, maxRetriesPerRequest: 0 })
