@@ -9,9 +9,6 @@ export interface ClientExpected extends OriginRules {
   readonly challenge: Uint8Array
 }
 
-/** Bytes of a challenge at the least. */
-const MIN_CHALLENGE = 16
-
 /**
  * Judges the signed bytes alone; a challenge or an origin that stands elsewhere in an answer proves nothing. Members that are not known are
  * allowed here, as the specification demands.
@@ -20,7 +17,7 @@ const MIN_CHALLENGE = 16
  */
 export function checkClientData(bytes: Uint8Array, type: 'webauthn.create' | 'webauthn.get', expected: ClientExpected): void {
   // A session that lost its challenge must not be one whose challenge anybody can guess.
-  if (expected.challenge.length < MIN_CHALLENGE) throw new RangeError(`a challenge has at least ${MIN_CHALLENGE} bytes (§13.4.3)`)
+  if (expected.challenge.length < 16) throw new RangeError('a challenge has 16 bytes at least') // §13.4.3
   const challenge = encodeBase64url(expected.challenge)
   if (isPlain(bytes, type, challenge, expected.origins)) return
   const data = readClientData(bytes)

@@ -71,8 +71,6 @@ export interface AttestationObject {
 
 /** Protections of the FIDO registry that keep a key out of the system's reach. */
 const HARDWARE: readonly string[] = ['hardware', 'tee', 'secure_element']
-/** Formats in which the attester itself, and not a key that others use, signs the AAGUID. */
-const SIGNS_MODEL: readonly string[] = ['packed', 'tpm', 'apple']
 /** Reports after which a model is not trusted. @see FIDO Metadata Service 3.0 §3.1.4 */
 const UNDESIRED: readonly string[] = [
   'REVOKED',
@@ -126,7 +124,8 @@ export async function verifyAttestation(fmt: string, s: Statement, ports: Attest
   // The doubt of the first that has one speaks for all; with `any` one without is enough.
   const doubts = statements.map(({ doubt }) => doubt).filter((doubt) => doubt !== null)
   const trusted = ports.trust?.compound === 'any' ? doubts.length < statements.length : doubts.length === 0
-  const [hardware, model] = [trusted && statements.some((one) => one.hardware), trusted && statements.some((one) => one.model)]
+  const some = (what: 'hardware' | 'model') => trusted && statements.some((one) => one[what])
+  const [hardware, model] = [some('hardware'), some('model')]
   const doubt = trusted ? null : doubts[0]!
   return { format: fmt, type: 'compound', trusted, hardware, model, doubt, metadata: null, chain: [], statements }
 }
@@ -138,15 +137,14 @@ async function verifyOne(format: string, s: Statement, { crypto, now, trust = {}
   const { type, chain, doubt: own } = await verifying(() => verify(s, { crypto, tpmVendors: vendors, sha1, unstated }))
   const leaf = chain[0]
   const named = leaf === undefined ? null : await entryOf(trust.metadata, format, s.authData, leaf)
-  const against = async (anchors: readonly (TrustAnchor | Certificate)[]): Promise<string | null> =>
-    chainDoubt(chain, anchors, crypto, now, trust.remember)
+  const against = (anchors: readonly (TrustAnchor | Certificate)[]) => chainDoubt(chain, anchors, crypto, now, trust.remember)
   let doubt = own ?? (leaf === undefined ? type : reportAgainst(named))
   // First by the model's own authority: under one of the format's alone, whatever model is named is somebody's word.
   const anchored = doubt === null && named !== null && (await against(named.anchors())) === null
   if (doubt === null && !anchored) doubt = await against(trust.anchors?.[format as CertifiedFormat] ?? [])
   const metadata = anchored || doubt !== null ? named : null
   const hardware = doubt === null && (metadata === null || metadata.keyProtection.some((kind) => HARDWARE.includes(kind)))
-  const model = doubt === null && (anchored ? format !== 'fido-u2f' : SIGNS_MODEL.includes(format))
+  const model = doubt === null && format !== 'fido-u2f' && (anchored || format !== 'android-key')
   return { format, type, trusted: doubt === null, hardware, model, doubt, metadata, chain, statements: [] }
 }
 

@@ -26,12 +26,14 @@ interface Enrolee {
   login(): Promise<string>
   /** Wrong answers until it locks; absent where none are counted. */
   exhaust?(): Promise<void>
+  /** One wrong answer. */
+  fail?(): Promise<string>
 }
 
 const usr: Place = { part: { tenant: 'bank', id: 'usr:ada' }, about: { device: null, proven: ['pin'] } }
 
-async function pin(): Promise<Enrolee> {
-  const w = createWorld({ onExhausted: 'lock' })
+async function pin(o: { readonly maxFailures?: number } = {}): Promise<Enrolee> {
+  const w = createWorld({ onExhausted: 'lock', ...o })
   const d = await w.device('d1')
   const slot = await w.withPin(d, '27182')
   const tried = (digits: string) => {
@@ -49,6 +51,7 @@ async function pin(): Promise<Enrolee> {
     async exhaust() {
       for (let i = 0; i < 3; i++) await tried('00000')
     },
+    fail: () => tried('00000'),
   }
 }
 
@@ -216,7 +219,7 @@ async function unlock(e: Enrolee): Promise<void> {
 
 describe('a lock', () => {
   const all: readonly (readonly [string, () => Promise<Enrolee>, string])[] = [
-    ['PIN', pin, 'authenticator.locked'],
+    ['PIN', () => pin(), 'authenticator.locked'],
     ['device key', () => key('deviceKey'), 'key.refused'],
     ['biometric', () => key('biometric'), 'key.refused'],
     ['OTP', otp, 'authenticator.locked'],
@@ -236,7 +239,7 @@ describe('a lock', () => {
   })
 
   it.each([
-    ['PIN', pin],
+    ['PIN', () => pin()],
     ['OTP', otp],
     ['custom', custom],
   ] as const)('of a %s by its last wrong answer ends the same way, and all tries are there again', async (_, make) => {
@@ -248,6 +251,15 @@ describe('a lock', () => {
       await unlock(e)
       expect(await e.login()).toBe('ok')
     }
+  })
+
+  it('of a PIN by the failures of a window ends the same way, and the window with it', async () => {
+    const e = await pin({ maxFailures: 5 })
+    for (let i = 0; i < 4; i++) expect([await e.fail!(), await e.login()]).toEqual(['pin.wrong', 'ok'])
+    await e.fail!()
+    expect(await e.enrolled()).toMatchObject({ value: { status: 'locked', cause: 'failures' } })
+    await unlock(e)
+    for (let i = 0; i < 4; i++) expect([await e.fail!(), await e.login()]).toEqual(['pin.wrong', 'ok'])
   })
 
   it('is not put on what was never confirmed or is gone, nor taken off it', async () => {
