@@ -346,7 +346,7 @@ describe('a decision', () => {
   })
   it('is not shared where there are more ages than fit beside a level', () => {
     const ages = Array.from({ length: 70 }, (_, i) => step(`a${i}`, { app: `v${i}` }, { maxAgeSec: i + 1 }))
-    const p = compile(small, doc([...ages, step('up', {}, { acr: 1 }), allow('use')]))
+    const p = compile(small, doc([...ages, step('up', {}, { acr: 1 }), allow('use')]), { partitioned: false })
     const at = (acr: number, ageSec: number) =>
       decide(p, {
         action: 'login',
