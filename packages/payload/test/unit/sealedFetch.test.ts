@@ -1,4 +1,5 @@
 import { equal } from '@postern/core/bytes'
+import type { Fetch } from '@postern/core/runtime'
 import { describe, expect, it } from 'vitest'
 import { allowUnsignedKeys, type SealedFetchOptions } from '../../src/client.js'
 import { openKemRing, rotateKemRing } from '../../src/keys.js'
@@ -266,6 +267,34 @@ describe('what a call may be made of', () => {
     })
     expect(await codeOf(() => call(`${ORIGIN}/a`, { method: 'POST', body: 'x' }))).toBe('payload.outcome_unknown')
     expect(asked).toEqual([`${ORIGIN}/ohttp`])
+  })
+})
+
+describe('an answer from inside', () => {
+  it.each([
+    ['within half a minute proves that the call did not run: it is sent again', 30_000, null, 2],
+    ['later proves nothing: a copy may have run whose marker is gone', 30_001, 'payload.outcome_unknown', 1],
+  ] as const)('that the date is stale, %s', async (_, passed, code, sent) => {
+    const w = await world()
+    const server = w.server()
+    let posts = 0
+    const fetch: Fetch = async (input, init) => {
+      const answer = await server.fetch(new Request(input, init), (inner, call) => w.next(inner, call))
+      if (new Request(input, init).method === 'POST' && ++posts === 1) w.now += passed
+      return answer
+    }
+    const runtime = { fetch, clock: () => w.now + 3_600_000, random, crypto: w.crypto }
+    const call = w.client(server, { runtime })
+    expect(await codeOf(() => call(`${ORIGIN}/a`, { method: 'POST', body: 'x' }))).toBe(code)
+    expect([posts, w.seen.length]).toEqual([sent, sent - 1])
+  })
+
+  it.each(['unknown', 'replayed'] as const)('that its copy may have run (%s) proves nothing', async (verdict) => {
+    const w = await world()
+    const call = w.client(w.server({ replay: { shared: true, windowMs: 120_000, claim: async () => verdict } }))
+    expect(await codeOf(() => call(`${ORIGIN}/a`, { method: 'POST', body: 'x' }))).toBe('payload.outcome_unknown')
+    expect(await codeOf(() => call(`${ORIGIN}/a`))).toBe('payload.transport')
+    expect(w.seen).toEqual([])
   })
 })
 

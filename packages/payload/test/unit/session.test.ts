@@ -235,6 +235,64 @@ describe('a keeper in memory', () => {
   })
 })
 
+describe('an outer answer in a session', () => {
+  it.each([
+    [
+      'that says nothing of the session leaves it: the call goes in it again',
+      503,
+      'text/html',
+      'busy',
+      ['session-req', 'session-req'],
+    ],
+    [
+      'that says the session is gone ends it',
+      400,
+      'application/problem+json',
+      '"payload.session_unknown"',
+      ['session-req', 'ohttp-req'],
+    ],
+    ['that nobody made as a problem is not read', 400, 'text/html', '"payload.session_unknown"', ['session-req', 'session-req']],
+  ] as const)('%s', async (_, status, type, text, sent) => {
+    const w = await world()
+    const kept: Kept = []
+    let [answers, told] = [0, false]
+    const call = w.client(w.server({ sessions: local(w) }), {
+      wire: (inner) => {
+        const record = recording(kept)(inner)
+        return async (input, init) => {
+          const answer = await record(input, init)
+          if (answers++ !== 2) return answer
+          const body = new ReadableStream<Uint8Array>({
+            start: (controller) => {
+              controller.enqueue(utf8(text))
+              if (type !== 'text/html') controller.close()
+            },
+            cancel: () => void (told = true),
+          })
+          return new Response(body, { status, headers: { 'content-type': type } })
+        }
+      },
+    })
+    // The keys, the opening, and then the call in question.
+    await call(`${ORIGIN}/a`)
+    expect((await call(`${ORIGIN}/b`)).status).toBe(200)
+    expect(types(kept).slice(1)).toEqual(sent)
+    expect(told).toBe(type === 'text/html')
+  })
+})
+
+describe('a session with few calls left', () => {
+  it('is left by those that come too late for it: all that are made at once are answered', async () => {
+    const w = await world()
+    const call = w.client(w.server({ sessions: local(w), sessionLimits: { max: 3 } }))
+    await call.reopen()
+    const answers = await Promise.all(Array.from({ length: 12 }, (_, i) => call(`${ORIGIN}/${i}`)))
+    expect(answers.map(({ status }) => status)).toEqual(Array(12).fill(200))
+    expect(w.seen.filter(({ call }) => call.level === 'session').length).toBeGreaterThanOrEqual(3)
+    expect(w.seen).toHaveLength(12)
+  })
+})
+
 describe('a keeper that sweeps', () => {
   it('makes room where a session is over, so that none that lives has to go', async () => {
     const w = await world()

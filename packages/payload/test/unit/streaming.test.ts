@@ -172,6 +172,17 @@ describe.each([
   })
 })
 
+describe('an answer to HEAD', () => {
+  it('is one when its end is authenticated, though nobody reads its content', async () => {
+    const w = await world()
+    w.next = async () => new Response(new Uint8Array(65_536 + 10))
+    const server = w.server({ sessions: sessions(w) })
+    expect((await w.client(server, { early: 'never' })(`${ORIGIN}/a`, { method: 'HEAD' })).status).toBe(200)
+    const call = w.client(server, { early: 'never', wire: tampering('reply', flip(-1)) })
+    expect(await codeOf(() => call(`${ORIGIN}/a`, { method: 'HEAD' }))).toBe('payload.reply_refused')
+  })
+})
+
 describe('events', () => {
   it('are sent as they happen', async () => {
     const w = await world()
