@@ -9,8 +9,7 @@ import type { Tables } from './tables.js'
 /** Encoded facts as they are, a host's values encoded; either together with those that a residual already holds. */
 export function encoded<S extends SchemaSpec>(p: Compiled<S>, f: Facts<S> | FactInput<S>): Slots<S> {
   const { known } = p.tables as Tables
-  if ((f as Slots<S>).schema !== p.schema || !Array.isArray((f as Slots<S>).values))
-    return encodeFacts(p.schema, known === null ? f : { ...known, ...f }, false)
+  if ((f as Slots<S>).schema !== p.schema) return encodeFacts(p.schema, known === null ? f : { ...known, ...f }, false)
   const slots = f as Slots<S>
   const lacks = (name: string): boolean => {
     const value = slots.values[p.schema.index.get(name)!]!

@@ -414,6 +414,13 @@ describe('a decision', () => {
     expect(decide(p, { action: 'login', app: 'x' }).unknown).toEqual([{ fact: 'boot', why: 'absent' }])
     expect(decide(p, { action: 'login', boot: true }).unknown.map(({ fact }) => fact)).toEqual(['app', 'boot'])
   })
+  it('is not made of facts that were encoded for another schema, however alike', () => {
+    const twin = defineSchema({ ...small.spec })
+    const facts = encode(twin, { action: 'login', rooted: false })
+    expect(() => decide(compile(small, doc(rules)), facts as never)).toThrow(
+      expect.objectContaining({ code: 'policy.fact_unknown' }),
+    )
+  })
   it('leaves the document as it was', () => {
     const document = doc([{ ...allow('use'), attach: [{ type: 'change-pin' }] }])
     decide(compile(small, document), { action: 'login' })
