@@ -45,7 +45,7 @@ export function postgresWorld(settings: Readonly<Record<string, string>> = {}): 
   let tables = 0
   beforeAll(async () => {
     if (!noPostgres) server = await startPostgres({ settings })
-  }, 60_000)
+  }, 300_000)
   afterAll(async () => {
     for (const port of ports) await port.close()
     await server?.stop()

@@ -23,7 +23,7 @@ describe.skipIf(chromiumPath() === '' && !required)('passkeys in Chromium', () =
       topOrigins: ['https://portal.test'],
     })
     browser = await launch(host)
-  }, 90_000)
+  }, 300_000)
   afterAll(async () => {
     await browser?.close()
     host?.close()

@@ -50,7 +50,7 @@ describe.each([
     .skipIf(lacking)
     .each(Array.from({ length: commits }, (_, i) => i + 1).flatMap((commit) => deaths.map((when) => ({ commit, when }))))(
     'change PIN, kill -9 $when commit $commit: exactly one PIN works afterwards, and the client finds out which',
-    { timeout: 60_000 },
+    { timeout: 300_000 },
     async (death) => {
       const d = await phone(`d${++phones}`)
       bank ??= await open()

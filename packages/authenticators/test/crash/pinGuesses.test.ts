@@ -63,7 +63,7 @@ describe.each([
 
   it.skipIf(lacking).each(deaths.flatMap((when) => [1, 2, 3, 4].map((commit) => ({ commit, when }))))(
     'A02 N = 3 and wrong PINs in parallel, kill -9 $when commit $commit: three KE2 in all the lives together, never four',
-    { timeout: 120_000 },
+    { timeout: 300_000 },
     async (death) => {
       const d = await phone(`g${++phones}`)
       bank ??= await open()

@@ -82,7 +82,7 @@ describe.each(drivers)('$name', ({ lacking, open }) => {
 
   it.skipIf(lacking).each(latencies.flatMap((ms) => (['remove', 'lock'] as const).map((end) => ({ ms, end }))))(
     'A01 A02 50 wrong PINs in parallel, N = 3, $ms ms away: three KE2, never four, and one $end',
-    { timeout: 120_000 },
+    { timeout: 300_000 },
     async ({ ms, end }) => {
       const all = await nodes(ms, end)
       const d = await all[0].device('d1')
@@ -104,7 +104,7 @@ describe.each(drivers)('$name', ({ lacking, open }) => {
 
   it.skipIf(lacking).each(latencies)(
     'I1 I3 right and wrong PINs in parallel, %i ms away: N KE2 at most between two successes, each success once',
-    { timeout: 120_000 },
+    { timeout: 300_000 },
     async (ms) => {
       const all = await nodes(ms, 'lock')
       const d = await all[0].device('d1')

@@ -112,7 +112,7 @@ describe('suites of pin/v1', () => {
     expect(done).toMatchObject({ ok: false, code: 'pin.refused' })
   })
 
-  it('0002 stretches with Argon2id as RFC 9106 recommends second', { timeout: 120_000 }, async () => {
+  it('0002 stretches with Argon2id as RFC 9106 recommends second', { timeout: 300_000 }, async () => {
     const w = createWorld({ suites: ['0002'] })
     const d = await w.device('d1')
     const seen: (PinSuite | undefined)[] = []

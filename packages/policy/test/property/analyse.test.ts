@@ -155,7 +155,7 @@ it('analysis finds what brute force finds, in both directions, and what it shows
     }),
     { numRuns },
   )
-}, 120_000)
+}, 300_000)
 
 /** Whatever a finding shows or names as its cause. */
 function confirm(f: Facts, { kind, rules, witness, counterpart, box }: Finding): void {
@@ -234,7 +234,7 @@ it('a diff shows one request for each outcome that becomes another, and only tho
     }),
     { numRuns },
   )
-}, 120_000)
+}, 300_000)
 
 it('nothing differs from itself, nor from the same rules written otherwise', () => {
   const split = (when: Box): readonly Box[] => [

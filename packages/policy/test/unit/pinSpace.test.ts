@@ -75,7 +75,7 @@ it('of seven digits, what the automaton counts is what plain loops count', async
             }
             expect([p, countBlocked(p, 7, lists)]).toEqual([p, BigInt(expected)])
           }
-}, 120_000)
+}, 300_000)
 
 it('up to six digits every PIN is asked, and a set answers as the check does', () => {
   const p: PinPolicy = { ...bare, maxRun: 2, patterns: ['ABAB'], dates: ['DDMM'], keypad: true, blocklists: { '4': ['9071'] } }

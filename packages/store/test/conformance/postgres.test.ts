@@ -68,7 +68,7 @@ describe('PostgreSQL in PGlite', () => {
   beforeAll(async () => {
     db = await PGlite.create()
     port = kept(fromPglite(db))
-  }, 60_000)
+  }, 300_000)
   afterAll(() => db?.close())
   run(({ graceMs }) => opened(port!, table(), { graceMs }), {
     skip: ['exchange', 'crash', 'failover', 'pressure'],

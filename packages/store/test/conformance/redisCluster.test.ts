@@ -8,7 +8,7 @@ import { clusterClients, skipRedis } from '../redisServer.js'
 let cluster: Awaited<ReturnType<typeof startRedisCluster>>
 beforeAll(async () => {
   if (!skipRedis) cluster = await startRedisCluster()
-}, 60_000)
+}, 300_000)
 afterAll(() => cluster?.stop())
 
 describe.skipIf(skipRedis).each(clusterClients)('redis cluster over %s', (_name, openPort) => {

@@ -70,7 +70,7 @@ describe.skipIf(noPostgres)('PostgreSQL', () => {
         ),
         { numRuns },
       ),
-    120_000,
+    300_000,
   )
 })
 

@@ -240,7 +240,7 @@ describe.skipIf(noPostgres)('what became of a commit', () => {
     } finally {
       await server.stop()
     }
-  }, 60_000)
+  }, 300_000)
 
   it('one partition that is held refuses its own commits alone, not those that travel with them', async () => {
     const store = await world.store({ lockTimeoutMs: 200, connections: 1 })

@@ -25,7 +25,7 @@ beforeAll(async () => {
   if (skipRedis) return
   cluster = await startRedisCluster()
   primaries = cluster.nodes.slice(0, 3)
-}, 60_000)
+}, 300_000)
 afterAll(() => cluster?.stop())
 
 /** Where the cluster has a slot, and another primary. */
@@ -211,6 +211,6 @@ describe.skipIf(skipRedis)('a primary of the cluster dies', () => {
       }
       await store.close()
     },
-    60_000,
+    300_000,
   )
 })

@@ -37,7 +37,7 @@ async function run(seed: number) {
 }
 
 it(`settle over ${SEEDS} seeds of a lying network: applied exactly once or never, and whoever is told knows which`, {
-  timeout: 120_000,
+  timeout: 300_000,
 }, async () => {
   const tally = { applied: 0, refused: 0, unknown: 0 }
   for (let seed = 1; seed <= SEEDS; seed++) {

@@ -59,7 +59,7 @@ export function onEachEngine(child: URL, tests: (kill: Kill) => void): void {
       beforeAll(async () => {
         host = await bundle(child)
         engine = await start()
-      }, 60_000)
+      }, 300_000)
       afterAll(async () => {
         for (const store of open) await store.close()
         await engine?.stop()

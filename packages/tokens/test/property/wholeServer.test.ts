@@ -27,7 +27,7 @@ it('under one seed and a lying network: what counts once counts once, nothing is
     }),
     { numRuns, examples: replayed },
   )
-}, 120_000)
+}, 300_000)
 
 it('a seed replays: the same faults, the same answers', async () => {
   const [first, second] = [await walked(20_260_101), await walked(20_260_101)]
