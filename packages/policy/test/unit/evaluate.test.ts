@@ -358,6 +358,26 @@ describe('a decision', () => {
       }).outcome
     expect([at(1, 0), at(0, 65), at(1, 0)]).toEqual(['allow', 'require', 'allow'])
   })
+  it('is not shared where a rule about the session says whether a step-up could help: the bits do not', () => {
+    const p = compile(
+      small,
+      doc([step('up', {}, { acr: 2 }), allow('use', { app: 'x', 'authenticator.methods': { has: 'pin' } })]),
+    )
+    const at = (app: string) => decide(p, { action: 'login', app, ...session }).outcome
+    expect([at('x'), at('y'), at('x')]).toEqual(['require', 'deny', 'require'])
+  })
+  it('names what is missing among more facts than a number has bits', () => {
+    const names = Array.from({ length: 40 }, (_, i) => `b${i}`)
+    const action = { type: 'enum', values: ['login'], mandatory: true } as const
+    const schema = defineSchema({
+      id: 'long',
+      facts: { action, ...Object.fromEntries(names.map((name) => [name, { type: 'bool' }] as const)) },
+    })
+    const all = Object.fromEntries(names.map((name) => [name, true]))
+    const p = compile(schema, doc([deny('d', all), allow('use')]))
+    for (const name of names)
+      expect(decide(p, { action: 'login', ...all, [name]: undefined } as never).unknown).toEqual([{ fact: name, why: 'absent' }])
+  })
   it('goes by no level that the schema does not have as a number, and by no set that it does not have as one', () => {
     const facts = {
       ...small.spec.facts,
