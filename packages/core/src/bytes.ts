@@ -33,6 +33,11 @@ export function fromUtf8(bytes: Uint8Array): string | null {
 
 /** One fresh array holding the parts in order. */
 export function concat(...parts: readonly Uint8Array[]): Uint8Array {
+  return joined(parts)
+}
+
+/** The same for parts of any number: more than some ten thousand are too many for the arguments of a call. */
+export function joined(parts: readonly Uint8Array[]): Uint8Array {
   let length = 0
   for (const part of parts) length += part.length
   const out = new Uint8Array(length)

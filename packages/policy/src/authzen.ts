@@ -15,7 +15,7 @@ import {
   object,
   page,
   question,
-  readBody,
+  readObject,
   reply,
 } from './internal/authzen/wire.js'
 import type { FactInput, SchemaSpec } from './schema.js'
@@ -130,7 +130,7 @@ export function authzen<S extends SchemaSpec>(o: AuthZenOptions<S>): (request: R
     if (route === null) return reply(request, 404, 'There is no such endpoint.')
     if (request.method !== 'POST') return reply(request, 405, 'Only POST is answered here.')
     try {
-      const body = await readBody(request)
+      const body = await readObject(request)
       const policy = await o.policy()
       return reply(request, 200, await route(body, answerOf(o, policy, request, o[permitBeforeStepUp] === true)))
     } catch (error) {

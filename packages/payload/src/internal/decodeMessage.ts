@@ -1,4 +1,5 @@
 /** Reads messages that are here whole. @see RFC 9292 §3.1, §3.2 */
+import { joined } from '@postern/core/bytes'
 import type { BhttpRequest, BhttpResponse, DecodeOptions, DecodeRequestOptions } from '../bhttp.js'
 import { checkControl, checkFields, type FieldLine, tooLarge } from './fieldRules.js'
 import {
@@ -72,16 +73,6 @@ function readFields(source: Reader, known: boolean): readonly FieldLine[] {
 
 function readChunks(source: Reader): Uint8Array {
   const chunks: Uint8Array[] = []
-  let length = 0
-  for (let size = source.varint(); size !== 0; size = source.varint()) {
-    chunks.push(source.bytes(size))
-    length += size
-  }
-  const out = new Uint8Array(length)
-  let at = 0
-  for (const chunk of chunks) {
-    out.set(chunk, at)
-    at += chunk.length
-  }
-  return out
+  for (let size = source.varint(); size !== 0; size = source.varint()) chunks.push(source.bytes(size))
+  return joined(chunks)
 }

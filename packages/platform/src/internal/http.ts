@@ -2,6 +2,7 @@
 import { PosternError } from '@postern/core/errors'
 import { anyObject } from '@postern/core/fields'
 import { type JsonObject, parseJson } from '@postern/core/json'
+import { readBody } from '@postern/core/readBody'
 import { textReply } from '@postern/core/reply'
 
 const MAX_BODY_BYTES = 64 * 1024
@@ -64,23 +65,7 @@ export function readQuery(request: Request): JsonObject {
 /** The body, never more than `maxBytes` of it in memory. @throws PosternError `json.too_large` */
 export async function readBytes(request: Request | Response, maxBytes: number): Promise<Uint8Array> {
   if (Number(request.headers.get('content-length') ?? 0) > maxBytes) throw new PosternError('json.too_large')
-  if (request.body === null) return new Uint8Array(0)
-  const chunks: Uint8Array[] = []
-  let length = 0
-  const reader = (request.body as ReadableStream<Uint8Array>).getReader()
-  for (let next = await reader.read(); !next.done; next = await reader.read()) {
-    length += next.value.length
-    if (length > maxBytes) {
-      await reader.cancel()
-      throw new PosternError('json.too_large')
-    }
-    chunks.push(next.value)
-  }
-  const out = new Uint8Array(length)
-  let at = 0
-  for (const chunk of chunks) {
-    out.set(chunk, at)
-    at += chunk.length
-  }
-  return out
+  const bytes = await readBody(request.body, maxBytes)
+  if (bytes === null) throw new PosternError('json.too_large')
+  return bytes
 }

@@ -2,6 +2,7 @@
 import { fromUtf8 } from '@postern/core/bytes'
 import { PosternError } from '@postern/core/errors'
 import { parseForm } from '@postern/core/form'
+import { readBody } from '@postern/core/readBody'
 import { genuineReply, lightReply } from '@postern/core/reply'
 import { wireError } from './wire.js'
 
@@ -65,25 +66,9 @@ async function boundedText(request: Request, maxBytes: number): Promise<string> 
     if (request.arrayBuffer === undefined) return request.text()
     return strictText(new Uint8Array(await request.arrayBuffer()))
   }
-  const chunks: Uint8Array[] = []
-  let length = 0
-  const reader = (request.body as ReadableStream<Uint8Array> | null)?.getReader()
-  if (reader === undefined) return ''
-  for (let next = await reader.read(); !next.done; next = await reader.read()) {
-    length += next.value.length
-    if (length > maxBytes) {
-      await reader.cancel()
-      throw new PosternError('request.too_large')
-    }
-    chunks.push(next.value)
-  }
-  const all = new Uint8Array(length)
-  let at = 0
-  for (const chunk of chunks) {
-    all.set(chunk, at)
-    at += chunk.length
-  }
-  return strictText(all)
+  const bytes = await readBody((request.body as ReadableStream<Uint8Array> | undefined) ?? null, maxBytes)
+  if (bytes === null) throw new PosternError('request.too_large')
+  return strictText(bytes)
 }
 
 /** Bytes that are no UTF-8, or begin with a byte order mark, are refused and never mended (H07). */

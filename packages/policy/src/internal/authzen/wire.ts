@@ -1,6 +1,7 @@
 /** What comes in and goes out: an open format, where unknown members are stepped over and wrong ones refused. OpenID AuthZEN 1.0 §§5 to 10. */
 import { isPosternError } from '@postern/core/errors'
 import { type JsonObject, type JsonValue, parseJson } from '@postern/core/json'
+import { readBody } from '@postern/core/readBody'
 import type { AuthZenAction, AuthZenEntity, AuthZenQuestion } from '../../authzen.js'
 
 const maxBytes = 256 * 1024
@@ -9,26 +10,11 @@ const maxBytes = 256 * 1024
 export class Malformed extends Error {}
 
 /** The JSON object of a request, never more than `maxBytes` of it in memory. @throws Malformed */
-export async function readBody(request: Request): Promise<JsonObject> {
+export async function readObject(request: Request): Promise<JsonObject> {
   const type = (request.headers.get('content-type') ?? '').split(';')[0]!.trim().toLowerCase()
   if (type !== 'application/json' || request.body === null) throw new Malformed()
-  const chunks: Uint8Array[] = []
-  let length = 0
-  const reader = (request.body as ReadableStream<Uint8Array>).getReader()
-  for (let next = await reader.read(); !next.done; next = await reader.read()) {
-    length += next.value.length
-    if (length > maxBytes) {
-      await reader.cancel()
-      throw new Malformed()
-    }
-    chunks.push(next.value)
-  }
-  const bytes = new Uint8Array(length)
-  let at = 0
-  for (const chunk of chunks) {
-    bytes.set(chunk, at)
-    at += chunk.length
-  }
+  const bytes = await readBody(request.body, maxBytes)
+  if (bytes === null) throw new Malformed()
   try {
     return object(parseJson(bytes, { maxBytes, maxMembers: 20_000 }))
   } catch (error) {

@@ -1,4 +1,5 @@
 /** A batch as the arguments of the function for many ops, and its rows as answers. */
+import { joined } from '@postern/core/bytes'
 import type { Commit, Rec } from '../../contract.js'
 import { after, told } from '../judge.js'
 import type { CheckedOp } from '../validate.js'
@@ -66,20 +67,9 @@ export function encodeBatch(batch: readonly Queued[]): Encoded {
     }
   }
   return {
-    values: [`{${ends}}`, ...Object.values(columns).map((column) => `{${column.slice(1)}}`), joined(values, bytes)],
+    values: [`{${ends}}`, ...Object.values(columns).map((column) => `{${column.slice(1)}}`), joined(values)],
     slots,
   }
-}
-
-/** All parts in one. */
-export function joined(parts: readonly Uint8Array[], length: number): Uint8Array {
-  const whole = new Uint8Array(length)
-  let at = 0
-  for (const part of parts) {
-    whole.set(part, at)
-    at += part.length
-  }
-  return whole
 }
 
 /** One answer a commit, in their order. */

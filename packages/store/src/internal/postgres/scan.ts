@@ -1,9 +1,9 @@
 /** A walk over every record, live or expired, along the primary key: pages are read, visited, and written back a statement a page. */
+import { joined } from '@postern/core/bytes'
 import { told } from '../judge.js'
 import { checkedRewrite, type Scanned, type Visit } from '../scan.js'
 import { partOf } from '../validate.js'
 import type { Ask } from './ask.js'
-import { joined } from './encode.js'
 import { keptOf } from './rows.js'
 import { lockOf, type Names } from './schema.js'
 import { textArray } from './statements.js'
@@ -42,10 +42,7 @@ export async function scan(ask: Ask, { table }: Names, visit: Visit, after: stri
       textArray(rewrites.map(({ r }) => r)),
       `{${offsets}}`,
       `{${rewrites.map(({ value }) => value.length)}}`,
-      joined(
-        rewrites.map(({ value }) => value),
-        bytes,
-      ),
+      joined(rewrites.map(({ value }) => value)),
     ])
     return Number(done?.['written'])
   }
