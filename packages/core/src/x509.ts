@@ -4,6 +4,7 @@
  * @see RFC 5280
  */
 import { encodeBase64url } from './base64url.js'
+import { setBounded } from './boundedMap.js'
 import { concat, equal } from './bytes.js'
 import type { CryptoPort, VerifyAlg, VerifyKey } from './cryptoPort.js'
 import {
@@ -206,7 +207,7 @@ export async function isSignedBy(
     if (signature === null) return false
     const name = `${alg} ${jwk.x ?? jwk.n} ${jwk.y ?? jwk.e}`
     const key = memory?.keys.get(name) ?? (await crypto.verifyKey(alg, jwk))
-    if (memory !== undefined) keep(memory.keys, name, key)
+    if (memory !== undefined) setBounded(memory.keys, name, key, MAX_KEPT)
     return await crypto.verify(key, certificate.tbs, signature)
   } catch (error) {
     // A key of another kind has signed nothing of this one.
@@ -224,11 +225,6 @@ export interface ChainMemory {
 /** A memory of up to 256 keys and 256 certificates; the oldest goes first. Dates are checked each time all the same. */
 export function chainMemory(): ChainMemory {
   return { keys: new Map(), links: new Map() }
-}
-
-function keep<T>(map: Map<string, T>, name: string, value: T): void {
-  if (map.size >= MAX_KEPT && !map.has(name)) map.delete(map.keys().next().value!)
-  map.set(name, value)
 }
 
 /** What a chain is judged by. */
@@ -287,7 +283,7 @@ async function isRemembered(
   const link = encodeBase64url(await crypto.digest('SHA-256', concat(spki, certificate.der)))
   if (memory.links.has(link)) return true
   const good = await isSignedBy(certificate, spki, crypto, memory)
-  if (good) keep(memory.links, link, true)
+  if (good) setBounded(memory.links, link, true, MAX_KEPT)
   return good
 }
 

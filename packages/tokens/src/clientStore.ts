@@ -2,6 +2,7 @@
  * Shared clients that register themselves: records in `cl:<id>`, admitted by a function of the host. Nothing at rest lets its reader act as one.
  */
 import { encodeBase32 } from '@postern/core/base32'
+import { setBounded } from '@postern/core/boundedMap'
 import { fromUtf8, utf8 } from '@postern/core/bytes'
 import { PosternError } from '@postern/core/errors'
 import type { JsonObject } from '@postern/core/json'
@@ -134,8 +135,7 @@ export function clientsInStore(o: ClientStoreOptions): ClientPort {
     const client = ID.test(id) ? ((await read(id))?.client ?? null) : null
     remembered.delete(id)
     // Names that nobody has are everybody's to make up; they fill no memory.
-    if (client !== null) remembered.set(id, { client, at })
-    if (remembered.size > CACHE_MAX) remembered.delete(remembered.keys().next().value!)
+    if (client !== null) setBounded(remembered, id, { client, at }, CACHE_MAX)
     return client
   }
 

@@ -1,5 +1,6 @@
 /** DPoP: proofs (RFC 9449 §4) and server nonces (§8, §9). */
 import { decodeBase64url, encodeBase64url } from '@postern/core/base64url'
+import { setBounded } from '@postern/core/boundedMap'
 import { concat, equal, u64, utf8 } from '@postern/core/bytes'
 import type { CryptoPort, HmacKey, Now, SignAlg, VerifyKey } from '@postern/core/cryptoPort'
 import { isPosternError, PosternError } from '@postern/core/errors'
@@ -174,8 +175,7 @@ function steps(o: {
     const { key, kid } = await (prepared ??= prepare())
     const mac = await crypto.hmac(key, tuple('postern:dpop/v1:nonce', ...scope, u64(step)))
     const nonce = concat(kid, u64(step), mac.subarray(0, 16))
-    known.set(step, nonce)
-    if (known.size > 4) known.delete(known.keys().next().value!)
+    setBounded(known, step, nonce, 4)
     return nonce
   }
   const current = (): number => Math.floor(clock() / stepMs)

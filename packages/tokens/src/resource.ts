@@ -1,5 +1,6 @@
 /** Resource servers: verification of access tokens and proofs, offline where it can be, step-up challenges (RFC 9470), protected-resource metadata (RFC 9728). */
 import { encodeBase64url } from '@postern/core/base64url'
+import { setBounded } from '@postern/core/boundedMap'
 import { utf8 } from '@postern/core/bytes'
 import type { CryptoPort, SignAlg, VerifyKey } from '@postern/core/cryptoPort'
 import { PosternError } from '@postern/core/errors'
@@ -125,8 +126,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
     const opaque = introspect !== undefined && !token.startsWith('ey')
     const verdict = opaque ? await answered(token, now, introspect) : await readToken(token, now, options, tokenHeaders)
     const until = opaque ? Math.min(verdict.expiresAt, now + introspect.believeMs) : verdict.expiresAt
-    if (until > now) verdicts.set(hash, { verdict, until })
-    if (verdicts.size > maxVerdicts) verdicts.delete(verdicts.keys().next().value!)
+    if (until > now) setBounded(verdicts, hash, { verdict, until }, maxVerdicts)
     return verdict
   }
 

@@ -1,4 +1,5 @@
 /** sig_kd(m): ES256 by the device key, 64 bytes r‖s. */
+import { setBounded } from '@postern/core/boundedMap'
 import type { CryptoPort, VerifyKey } from '@postern/core/cryptoPort'
 import { isPosternError } from '@postern/core/errors'
 
@@ -32,8 +33,7 @@ export function keyCache(crypto: CryptoPort, size = 4096): KeyCache {
     if (known !== undefined) return known
     try {
       const key = await crypto.verifyKey('ES256', jwk)
-      if (keys.size >= size) keys.delete(keys.keys().next().value!)
-      keys.set(name, key)
+      setBounded(keys, name, key, size)
       return key
     } catch (error) {
       if (isPosternError(error, 'crypto.invalid_key')) return null

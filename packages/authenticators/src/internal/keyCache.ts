@@ -1,4 +1,5 @@
 /** Prepared keys of credentials: preparing one costs more than an assertion. Bounded; the oldest goes first. */
+import { setBounded } from '@postern/core/boundedMap'
 import { equal, utf8 } from '@postern/core/bytes'
 import { readCoseKey } from '@postern/core/cose'
 import { type CoseVerifier, coseVerifier } from '@postern/core/coseVerifier'
@@ -32,8 +33,7 @@ export function credentialKeys(crypto: CryptoPort, size = 4096): CredentialKeys 
   async function prepare(id: string, publicKey: Uint8Array): Promise<CoseVerifier> {
     const taken = publicKey.slice()
     const verifier = await coseVerifier(crypto, readCoseKey(taken))
-    if (known.size >= size && !known.has(id)) known.delete(known.keys().next().value!)
-    known.set(id, { publicKey: taken, verifier })
+    setBounded(known, id, { publicKey: taken, verifier }, size)
     return verifier
   }
   return {

@@ -1,4 +1,5 @@
 /** What the ladders of txn/v1 work with, and what they answer: one commit each, and what follows from it. */
+import { setBounded } from '@postern/core/boundedMap'
 import type { CryptoPort, HmacKey, Now } from '@postern/core/cryptoPort'
 import { thumbprint } from '@postern/core/jwk'
 import type { Clock, Random } from '@postern/core/runtime'
@@ -64,8 +65,7 @@ export function thumbprints(crypto: CryptoPort, size = 4096): TransactionPorts['
   return async (key) => {
     const name = `${key.crv}.${key.x}.${key.y}`
     const jkt = known.get(name) ?? (await thumbprint(crypto, key))
-    if (known.size >= size && !known.has(name)) known.delete(known.keys().next().value!)
-    known.set(name, jkt)
+    setBounded(known, name, jkt, size)
     return jkt
   }
 }

@@ -1,5 +1,6 @@
 /** Sessions in a store, for every node: each call is one commit, which also makes closing immediate. */
 import { decodeBase64url, encodeBase64url } from '@postern/core/base64url'
+import { setBounded } from '@postern/core/boundedMap'
 import { concat, fromHex, fromUtf8, hex, u16, utf8 } from '@postern/core/bytes'
 import type { CryptoPort } from '@postern/core/cryptoPort'
 import { isPosternError, PosternError } from '@postern/core/errors'
@@ -97,8 +98,7 @@ export function sharedSessions(o: SharedSessionsOptions): SessionKeeper {
   }
 
   function remember(id: Uint8Array, fresh: Cached): Cached {
-    if (cache.size >= maxCached) cache.delete(cache.keys().next().value!)
-    cache.set(hex(id), fresh)
+    setBounded(cache, hex(id), fresh, maxCached)
     return fresh
   }
 

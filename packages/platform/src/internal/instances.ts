@@ -8,6 +8,7 @@ import {
   verifyEvidence,
 } from '@postern/attestation/evidence'
 import { encodeBase64url } from '@postern/core/base64url'
+import { setBounded } from '@postern/core/boundedMap'
 import { equal, hex } from '@postern/core/bytes'
 import { canonicalJson } from '@postern/core/canonicalJson'
 import { PosternError } from '@postern/core/errors'
@@ -77,8 +78,7 @@ export function createInstances(o: InstanceOptions): Instances {
   const remembered = new Map<string, { device: Device; at: number }>()
 
   function remember(device: Device): Client {
-    if (remembered.size >= CACHE_MAX) remembered.delete(remembered.keys().next().value!)
-    remembered.set(device.id, { device, at: clock() })
+    setBounded(remembered, device.id, { device, at: clock() }, CACHE_MAX)
     const client = clientOf(tenant, o.allowed, device)
     devices.set(client, device)
     return client

@@ -7,10 +7,9 @@ import { memoryStore } from '@postern/store/memory'
 import { simPorts } from '@postern/testkit/simulation'
 import { expect, it } from 'vitest'
 import { configKey, createConfigStore } from '../../src/internal/config.js'
-import { createJournal } from '../../src/internal/journal.js'
-import { createPolicies } from '../../src/internal/policies.js'
 import { encodeRecord } from '../../src/internal/record.js'
 import { bankPolicy, crypto } from '../support/bank.js'
+import { policyDesk } from '../support/people.js'
 
 /** A store whose next listing waits until it is let go; what it gives is what stood there when it was asked. */
 function slowOnce() {
@@ -107,16 +106,7 @@ it('I7: a configuration of many records is one generation, though somebody write
 
 it('a publication of this node decides at once, and a slow reading from before it never again', async () => {
   const { ports, store, hold, release } = slowOnce()
-  const runtime = { ...ports, crypto, store }
-  const journal = createJournal({ runtime, tenant: 'bank', sink: () => undefined })
-  const policies = createPolicies({ runtime, tenant: 'bank', id: 'main', schema: mobileSchema, journal })
-  const ctx = {
-    schema: mobileSchema,
-    crypto,
-    repository: policies.repository(async () => undefined),
-    clock: ports.clock,
-    by: 'op-1',
-  }
+  const { policies, ctx } = policyDesk({ ...ports, store }, () => undefined)
   const start = bankPolicy(await hashSchema(mobileSchema, crypto))
   await publish(start, ctx)
   const first = (await policies.head('main'))!.version

@@ -1,10 +1,12 @@
 /** People at the bank: phones with an instance, a user, and something to log in with. */
 import type { PinSlot } from '@postern/authenticators/pin/client'
-import { mobileSchema } from '@postern/policy/mobile'
-import { publish } from '@postern/policy/publish'
+import type { EventSink } from '@postern/core/events'
+import { type MobileSpec, mobileSchema } from '@postern/policy/mobile'
+import { type PublishContext, publish } from '@postern/policy/publish'
 import { hashSchema } from '@postern/policy/schema'
+import type { Runtime } from '@postern/store'
 import { createJournal } from '../../src/internal/journal.js'
-import { createPolicies } from '../../src/internal/policies.js'
+import { createPolicies, type Policies } from '../../src/internal/policies.js'
 import type { Registrar } from '../../src/registration.js'
 import { type Answer, type Bank, bankPolicy, createPhone, crypto, type Phone, type PhoneKey } from './bank.js'
 
@@ -60,21 +62,24 @@ async function sure<T extends { status: number; body: unknown }>(call: () => Pro
   return answer
 }
 
+/** The bank's policies, and what an operator publishes them with. */
+export function policyDesk(
+  ports: Omit<Runtime, 'crypto'>,
+  sink: EventSink,
+): { policies: Policies; ctx: PublishContext<MobileSpec> } {
+  const runtime = { ...ports, crypto }
+  const journal = createJournal({ runtime, tenant: 'bank', sink })
+  const policies = createPolicies({ runtime, tenant: 'bank', id: 'main', schema: mobileSchema, journal })
+  const repository = policies.repository(async () => undefined)
+  return { policies, ctx: { schema: mobileSchema, crypto, repository, clock: runtime.clock, by: 'op-1' } }
+}
+
 /** Publishes the bank's policy with another level for logins and tokens, as an operator does. */
 export async function setLevel(bank: Bank, level: number): Promise<void> {
-  const runtime = { ...bank.ports, crypto, store: bank.store }
-  const journal = createJournal({ runtime, tenant: 'bank', sink: runtime.events })
-  const policies = createPolicies({ runtime, tenant: 'bank', id: 'main', schema: mobileSchema, journal })
+  const { policies, ctx } = policyDesk({ ...bank.ports, store: bank.store }, bank.ports.events)
   const start = bankPolicy(await hashSchema(mobileSchema, crypto))
   const rules = start.rules.map((rule) => (rule.id === 'login-level' ? { ...rule, require: { acr: level } } : rule))
   const parent = (await policies.head('main'))!.version
-  const ctx = {
-    schema: mobileSchema,
-    crypto,
-    repository: policies.repository(async () => undefined),
-    clock: runtime.clock,
-    by: 'op-1',
-  }
   await publish({ ...start, parent, rules }, ctx)
   // A node's copy is a second old at most.
   bank.clock.advance(1_000)

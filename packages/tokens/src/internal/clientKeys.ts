@@ -1,4 +1,5 @@
 /** The public keys of clients: registered with them, or at their `jwks_uri`. */
+import { setBounded } from '@postern/core/boundedMap'
 import type { SignAlg, VerifyKey } from '@postern/core/cryptoPort'
 import { isPosternError } from '@postern/core/errors'
 import { thumbprint } from '@postern/core/jwk'
@@ -50,8 +51,7 @@ function setAt(url: string, { runtime, deadline }: IssuerContext): AgedKeySet | 
   if (known === undefined && !isKeySetUrl(url)) return null
   const set = known ?? agedKeySet(url, { fetch: runtime.fetch, clock: runtime.clock, deadline })
   sets.delete(url)
-  sets.set(url, set)
-  if (sets.size > MAX_SETS) sets.delete(sets.keys().next().value!)
+  setBounded(sets, url, set, MAX_SETS)
   return set
 }
 

@@ -1,4 +1,5 @@
 /** Prepared public keys by thumbprint: importing a key costs as much as half a verification. */
+import { setBounded } from '@postern/core/boundedMap'
 import type { CryptoPort, Now, SignAlg, VerifyKey } from '@postern/core/cryptoPort'
 import type { KnownHeader, KnownHeaders } from '@postern/core/jws'
 import { recent } from './recent.js'
@@ -9,8 +10,7 @@ export type PrepareKey = (alg: SignAlg, jwk: JsonWebKey, jkt: string) => Now<Ver
 export function keyCache(crypto: CryptoPort, max: number): PrepareKey {
   const keys = new Map<string, VerifyKey>()
   const keep = (name: string, key: VerifyKey): VerifyKey => {
-    keys.set(name, key)
-    if (keys.size > max) keys.delete(keys.keys().next().value!)
+    setBounded(keys, name, key, max)
     return key
   }
   return (alg, jwk, jkt) => {

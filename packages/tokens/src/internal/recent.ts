@@ -1,3 +1,5 @@
+import { setBounded } from '@postern/core/boundedMap'
+
 /** What was found before, by its text, so that it need not be worked out again. */
 export interface Recent<T> {
   get(text: string): T | undefined
@@ -9,9 +11,6 @@ export function recent<T>(max: number): Recent<T> {
   const values = new Map<string, T>()
   return {
     get: (text) => values.get(text),
-    set(text, value) {
-      values.set(text, value)
-      if (values.size > max) values.delete(values.keys().next().value!)
-    },
+    set: (text, value) => setBounded(values, text, value, max),
   }
 }
