@@ -24,11 +24,14 @@ export interface Otpauth {
 }
 
 const COLON = /:|%3a/i
+// Read as it is written: URL takes an account named `.` for a step in a path, and drops it.
+const SHAPE = /^otpauth:\/\/([^/?#]*)\/?([^?#]*)\??([^#]*)/i
 
 /** The URI of a secret. Apps ignore what they do not know, often silently: most take SHA-1, 6 digits, 30 seconds, and nothing else. */
 export function formatOtpauth(o: Pick<Otpauth, 'type' | 'secret' | 'issuer' | 'account'> & Partial<Otpauth>): string {
   const { type, secret, issuer, account, hash = 'SHA1', digits = 6, periodSec = 30, counter = 0n } = o
   if (COLON.test(issuer) || COLON.test(account)) throw uriError('colon')
+  if (/\p{Cs}/u.test(`${issuer}:${account}`)) throw uriError('label')
   const written = encodeURIComponent
   const [prefix, by] = issuer === '' ? ['', ''] : [`${written(issuer)}:`, `&issuer=${written(issuer)}`]
   const own = type === 'totp' ? `period=${periodSec}` : `counter=${counter}`
@@ -41,18 +44,19 @@ export function formatOtpauth(o: Pick<Otpauth, 'type' | 'secret' | 'issuer' | 'a
  * @throws PosternError `otp.uri` for another scheme or type, a secret that is no base32, a parameter out of range or there twice, two issuers
  */
 export function parseOtpauth(text: string): Otpauth {
-  const url = text.length <= 2048 && URL.canParse(text) ? new URL(text) : null
-  if (url === null || url.protocol !== 'otpauth:') throw uriError('scheme')
-  const type = url.hostname as Otpauth['type']
+  const parts = text.length <= 2048 ? SHAPE.exec(text) : null
+  if (parts === null) throw uriError('scheme')
+  const [, type, label, query] = parts as unknown as readonly [string, Otpauth['type'], string, string]
   if (!/^[ht]otp$/.test(type)) throw uriError('type')
+  const parameters = new URLSearchParams(query)
   const one = (name: string): string | null => {
-    const all = url.searchParams.getAll(name)
+    const all = parameters.getAll(name)
     if (all.length > 1) throw uriError(name)
     return all[0] ?? null
   }
   const secret = decodeBase32((one('secret') ?? '').replace(/=+$/, '').toLowerCase())
   if (secret === null || secret.length === 0) throw uriError('secret')
-  const [prefix, account] = labelOf(url.pathname)
+  const [prefix, account] = labelOf(label)
   const issuer = one('issuer') ?? prefix
   if (prefix !== '' && prefix !== issuer) throw uriError('issuer')
   const hash = (one('algorithm') ?? 'SHA1').toUpperCase() as Otpauth['hash']
@@ -75,9 +79,8 @@ export function parseOtpauth(text: string): Otpauth {
   }
 }
 
-/** Issuer and account of `/issuer:account`, where the colon may be escaped and blanks may follow it. */
-function labelOf(path: string): readonly [string, string] {
-  const label = path.replace(/^\//, '')
+/** Issuer and account of `issuer:account`, where the colon may be escaped and blanks may follow it. */
+function labelOf(label: string): readonly [string, string] {
   const at = COLON.exec(label)
   try {
     if (at === null) return ['', decodeURIComponent(label)]

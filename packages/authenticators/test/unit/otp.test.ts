@@ -121,6 +121,11 @@ describe('otpauth URIs', () => {
     )
     expect(threw(() => formatOtpauth({ ...full, issuer: 'A:B' }))).toBe('otp.uri')
     expect(threw(() => formatOtpauth({ ...full, account: 'a%3Ab' }))).toBe('otp.uri')
+    expect(threw(() => formatOtpauth({ ...full, issuer: '\ud83d', account: '\ude00' }))).toBe('otp.uri')
+  })
+
+  it.each(['.', '..'])('an account named %s is no step in a path', (account) => {
+    expect(parseOtpauth(formatOtpauth({ ...full, issuer: '', account })).account).toBe(account)
   })
 
   it('defaults, an escaped colon, blanks, padding, lower case and foreign parameters are read', () => {
