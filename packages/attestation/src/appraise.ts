@@ -60,7 +60,9 @@ export function combine(
           )
     if (counted) facts[name] = counted
   }
-  const sound = soundBoot(facts, o.platform)
+  // Every report's labels are asked, not the chosen one's alone: else to withhold a report without the label would raise the device.
+  const labels = said.get('device.recognition')?.filter((fact) => fresh(fact) && recognised(fact)) ?? []
+  const sound = o.platform === 'android' ? soundBoot(facts, choose('device.recognition', labels)) : null
   if (sound && (!facts['device.rooted'] || better('device.rooted', sound, facts['device.rooted']) > 0))
     facts['device.rooted'] = sound
   const lies = contradiction(said, facts, fresh)
@@ -141,16 +143,18 @@ function listed(found: readonly AnyFact[]): AnyFact {
   return { ...found.reduce((best, fact) => (better('device.signals', fact, best) > 0 ? fact : best)), value: names }
 }
 
-/** A verified, locked boot speaks against root with its own strength; a vendor's device label does at `vendor`. */
-function soundBoot(facts: Partial<Record<FactName, AnyFact>>, platform: Platform): Fact<boolean> | null {
-  if (platform !== 'android') return null
-  const [state, locked, labels] = [facts['device.bootState'], facts['device.bootLocked'], facts['device.recognition']]
+/** A verified, locked boot speaks against root with its own strength; a vendor's label for a sound device does at `vendor`. */
+function soundBoot(facts: Partial<Record<FactName, AnyFact>>, label: AnyFact | null): Fact<boolean> | null {
+  const [state, locked] = [facts['device.bootState'], facts['device.bootLocked']]
   if (state?.value === 'verified' && locked?.value === true) {
     const weaker = rankOf(state.strength) <= rankOf(locked.strength) ? state : locked
     return { ...weaker, value: false, at: Math.min(state.at, locked.at) }
   }
-  const recognised = (labels?.value as readonly string[] | undefined)?.some((label) => label === 'device' || label === 'strong')
-  return labels && recognised ? { ...labels, value: false, strength: 'vendor' } : null
+  return label && { ...label, value: false, strength: 'vendor' }
+}
+
+function recognised({ value }: AnyFact): boolean {
+  return (value as readonly string[]).some((label) => label === 'device' || label === 'strong')
 }
 
 /** Two attested sources that name different apps, builds or systems; or a report that denies an attested signature. */

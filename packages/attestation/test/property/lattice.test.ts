@@ -127,6 +127,22 @@ it('V2 removing good evidence, or withholding a report, never raises a fact', ()
   )
 })
 
+it('V2 withholding the youngest report, which no longer names the device sound, raises nothing', () => {
+  const report = (labels: readonly string[], at: number): Appraisal => {
+    const bound: Binding = { challenge: true, deviceKey: 'is-the-key', request: false }
+    const recognition = { value: labels, strength: 'vendor', at, binding: bound, source: 'play-integrity' }
+    return {
+      source: 'play-integrity',
+      evidence: 'vendor',
+      facts: { 'device.recognition': recognition } as Partial<FactMap>,
+      issues: [],
+    }
+  }
+  const [older, younger] = [report(['device'], now - hour), report(['basic'], now)]
+  notAbove(join([older]), join([older, younger]))
+  expect(join([younger]).facts['device.rooted']).toBe(undefined)
+})
+
 it('V3 evidence bound to another challenge or key raises nothing', () => {
   fc.assert(
     fc.property(fc.array(any, { maxLength: 3 }), any, fc.boolean(), (all, foreign, challenge) => {
