@@ -426,8 +426,8 @@ describe('whatever is sent', () => {
       expect(
         await refusedAs(verifyRegistration({ id, rawId: id, type: 'public-key', response }, expected, { crypto, now })),
       ).toMatch(/^webauthn\./)
-      // Thirty times what the slowest takes on a quiet machine.
-      expect(performance.now() - start).toBeLessThan(500)
+      // Two hundred times what the slowest takes on a quiet machine: what is found is a blow-up, not a busy machine.
+      expect(performance.now() - start).toBeLessThan(3000)
     }
   })
 })
