@@ -27,7 +27,10 @@ const COLON = /:|%3a/i
 // Read as it is written: URL takes an account named `.` for a step in a path, and drops it.
 const SHAPE = /^otpauth:\/\/([^/?#]*)\/?([^?#]*)\??([^#]*)/i
 
-/** The URI of a secret. Apps ignore what they do not know, often silently: most take SHA-1, 6 digits, 30 seconds, and nothing else. */
+/**
+ * The URI of a secret. Apps ignore what they do not know, often silently: most take SHA-1, 6 digits, 30 seconds, and nothing else.
+ * @throws PosternError `otp.uri` for a colon in a name, or half a surrogate pair
+ */
 export function formatOtpauth(o: Pick<Otpauth, 'type' | 'secret' | 'issuer' | 'account'> & Partial<Otpauth>): string {
   const { type, secret, issuer, account, hash = 'SHA1', digits = 6, periodSec = 30, counter = 0n } = o
   if (COLON.test(issuer) || COLON.test(account)) throw uriError('colon')

@@ -137,6 +137,9 @@ describe('otpauth URIs', () => {
   it.each([
     ['another scheme', 'https://totp/a?secret=GEZDGNBV'],
     ['another type', 'otpauth://motp/a?secret=GEZDGNBV'],
+    ['a type with a port', 'otpauth://totp:1/a?secret=GEZDGNBV'],
+    ['a type with a user', 'otpauth://me@totp/a?secret=GEZDGNBV'],
+    ['a blank before it', ' otpauth://totp/a?secret=GEZDGNBV'],
     ['no secret', 'otpauth://totp/a?digits=6'],
     ['a secret that is no base32', 'otpauth://totp/a?secret=GEZDGNB1'],
     ['a secret with bits to spare', 'otpauth://totp/a?secret=GF'],
